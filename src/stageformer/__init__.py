@@ -1,0 +1,1 @@
+"""Stageformer: the Transformer of "Attention Is All You Need" as a pipeline of staged artifacts."""

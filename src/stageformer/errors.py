@@ -1,0 +1,39 @@
+"""The one exception that a user is meant to read."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from typing import ParamSpec
+
+Arguments = ParamSpec("Arguments")
+
+
+class StageformerError(Exception):
+    """A mistake in the input, the parameters or the machine, told in one line.
+
+    The message names what was found and where (file, line, value), what was expected, and the mend.
+    Stages and the command line print it without a traceback and exit with code 2.
+    """
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the valid name nearest to ``name``, or ``""`` if none is near."""
+    matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
+
+
+def friendly(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Make a command print a StageformerError as one line on stderr and exit with code 2, without a traceback."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except StageformerError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+
+    return wrapper
