@@ -1,0 +1,1 @@
+"""Typed parameters: one module and one class for each group of ``params.yaml``."""

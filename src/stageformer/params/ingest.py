@@ -1,0 +1,77 @@
+"""Parameters of the stage ``ingest``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from stageformer.errors import StageformerError
+from stageformer.params.base import param
+
+
+@dataclass(frozen=True)
+class HomeAssistant:
+    """Where the default corpus comes from."""
+
+    version: str = param("version of the homeassistant wheel on PyPI")
+    sha256: str = param("sha256 of that wheel, checked by pip")
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9][0-9A-Za-z.]*", self.version):
+            raise StageformerError(f"version is {self.version!r}; needed one version such as '2026.2.3'")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise StageformerError(f"sha256 is {self.sha256!r}; needed 64 digits of 0-9a-f")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The user's own corpus. Paths are relative to the root of the repository or absolute."""
+
+    train: list[str] = param("text: [source file, target file]; tsv, jsonl, parquet: [file]; may be gzip")
+    valid: list[str] = param("as train; empty: split off from train")
+    test: list[str] = param("as train; empty: split off from train")
+    source_column: str = param("jsonl, parquet: name of the source field; tsv: number of the column, from 1")
+    target_column: str = param("jsonl, parquet: name of the target field; tsv: number of the column, from 1")
+    group_column: str | None = param("rows with the same value stay in one split; null: rows with the same source")
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """What text is read, what is dropped, and how it is split."""
+
+    source: str = param("kind of corpus", choices=("homeassistant", "text", "tsv", "jsonl", "parquet"))
+    source_language: str = param("language code of the source side, as the corpus names it")
+    target_language: str = param("language code of the target side, as the corpus names it")
+    homeassistant: HomeAssistant = param("where the default corpus comes from")
+    files: Files = param("the user's own corpus; paths are absolute or relative to the root of the repository")
+    max_characters: int = param("longest sentence kept, in characters, on either side", minimum=1)
+    max_length_ratio: float = param("largest ratio of the two lengths (in characters plus 10) kept", minimum=1)
+    drop_equal: bool = param("drop pairs whose two sides are equal (nothing to translate)")
+    on_bad_line: str = param("an empty or non-UTF-8 line or record", choices=("error", "drop"))
+    merge_references: bool = param("valid, test: one row for equal sources, with all their targets as references")
+    valid_fraction: float = param("share of the groups split off for validation", minimum=0, maximum=0.5)
+    test_fraction: float = param("share of the groups split off for the test", minimum=0, maximum=0.5)
+    seed: int = param("seed of the split", minimum=0)
+
+    def __post_init__(self) -> None:
+        if self.source == "homeassistant":
+            self._check_fraction("valid", [])
+            self._check_fraction("test", [])
+            return
+        if not self.files.train:
+            raise StageformerError(f"source is {self.source!r} but files.train is empty; name the training files")
+        needed = 2 if self.source == "text" else 1
+        for split in ("train", "valid", "test"):
+            names = getattr(self.files, split)
+            if names and len(names) != needed:
+                raise StageformerError(f"files.{split} names {len(names)} files; source {self.source!r} needs {needed}")
+            self._check_fraction(split, names)
+        if self.source == "tsv":
+            for name in ("source_column", "target_column", "group_column"):
+                column = getattr(self.files, name)
+                if column is not None and not re.fullmatch(r"[1-9][0-9]*", column):
+                    raise StageformerError(f"files.{name} is {column!r}; tsv needs the number of the column, from 1")
+
+    def _check_fraction(self, split: str, names: list[str]) -> None:
+        if split != "train" and not names and getattr(self, f"{split}_fraction") == 0:
+            raise StageformerError(f"{split}_fraction is 0 and files.{split} is empty: no sentence would be in {split}")

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stageformer.corpus.cleaning import has_words, normalise, why_dropped
+
+
+@given(st.text())
+def test_normalise_changes_composition_and_white_space_alone(text: str) -> None:
+    normal = normalise(text)
+    assert normalise(normal) == normal
+    assert unicodedata.is_normalized("NFC", normal)
+    assert normal == " ".join(normal.split())
+    assert "".join(unicodedata.normalize("NFD", normal).split()) == "".join(unicodedata.normalize("NFD", text).split())
+
+
+def test_normalise() -> None:
+    assert normalise("  Cafe\u0301\n\tzum\u2028\u00a0Bären ") == "Café zum Bären"
+
+
+@pytest.mark.parametrize("text", ["{name} is on", "<b>Bold</b>", "日本", "{n, plural, one {# x} other {y}}", "5 km"])
+def test_words(text: str) -> None:
+    assert has_words(text)
+
+
+@pytest.mark.parametrize("text", ["{name}", "{a} - {b}", "<br/>", "42 %", "…", "https://example.org/x", "{a}: <b>{c}"])
+def test_no_words(text: str) -> None:
+    assert not has_words(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "reason"),
+    [
+        ("Yes", "Ja", None),
+        ("Yes", "", "empty"),
+        ("Yes", "{name}", "placeholders_only"),
+        ("Name", "Name", "equal_sides"),
+        ("Name", "NAME", None),
+        ("a" * 100, "b" * 100, None),
+        ("a" * 101, "b" * 100, "too_long"),
+        ("a" * 100, "b" * 101, "too_long"),
+        ("a" * 10, "b" * 50, None),  # (50 + 10) / (10 + 10) is 3, the limit
+        ("a" * 10, "b" * 51, "length_ratio"),
+        ("a" * 51, "b" * 10, "length_ratio"),
+    ],
+)
+def test_reasons(make_params, source: str, target: str, reason: str | None) -> None:
+    assert why_dropped(source, target, make_params()) == reason
+
+
+def test_equal_sides_may_stay(make_params) -> None:
+    assert why_dropped("Name", "Name", make_params(drop_equal=False)) is None

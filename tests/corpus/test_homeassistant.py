@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stageformer.corpus.homeassistant import HomeAssistantSource
+from stageformer.corpus.records import Record, Rejected
+from stageformer.errors import StageformerError
+
+TREES = {
+    ("zoo", "en"): {"b": {"y": "Yes", "x": "No"}, "a": "Only English", "n": 3},
+    ("zoo", "de"): {"b": {"x": "Nein", "y": "Ja"}, "z": "Nur deutsch"},
+    ("abode", "en"): {"a": "Open", "b": "[%key:common::x%]", "c": "Lone"},
+    ("abode", "de"): {"a": "Offen", "b": "B", "c": "\ud800"},
+    ("abode", "es"): {"a": "Abierto"},
+}
+
+
+@pytest.fixture
+def wheel(make_wheel) -> Path:
+    files = {
+        f"homeassistant/components/{component}/translations/{language}.json": json.dumps(tree)
+        for (component, language), tree in TREES.items()
+    }
+    files["homeassistant/components/zoo/strings.json"] = json.dumps({"a": "not a translation"})
+    return make_wheel(files)
+
+
+def test_pairs_equal_key_paths_in_sorted_order(wheel: Path) -> None:
+    assert list(HomeAssistantSource(wheel, "en", "de")) == [
+        Record("Open", "Offen", "abode", "abode: a"),
+        Rejected("reference", "abode: b", None, "[%key:common::x%]"),
+        Rejected("not_utf8", "abode: c", None),
+        Rejected("untranslated", "zoo: a", None, "Only English"),
+        Record("No", "Nein", "zoo", "zoo: b.x"),
+        Record("Yes", "Ja", "zoo", "zoo: b.y"),
+    ]
+
+
+def test_component_without_the_language_is_counted_as_untranslated(wheel: Path) -> None:
+    records = list(HomeAssistantSource(wheel, "en", "es"))
+    assert records[0] == Record("Open", "Abierto", "abode", "abode: a")
+    assert [record.reason for record in records if isinstance(record, Rejected)] == ["untranslated"] * 5
+
+
+def test_unknown_language_lists_the_available(wheel: Path) -> None:
+    with pytest.raises(StageformerError, match=r"target_language is 'dee' \(did you mean 'de'\?\).* has de, en, es"):
+        list(HomeAssistantSource(wheel, "en", "dee"))
+    with pytest.raises(StageformerError, match="source_language and target_language are both 'de'"):
+        list(HomeAssistantSource(wheel, "de", "de"))
+
+
+def test_damaged_wheel(wheel: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.whl"
+    cut.write_bytes(wheel.read_bytes()[:100])
+    with pytest.raises(StageformerError, match=r"cut\.whl: damaged"):
+        list(HomeAssistantSource(cut, "en", "de"))
+    with pytest.raises(StageformerError, match="no such file"):
+        list(HomeAssistantSource(tmp_path / "none.whl", "en", "de"))

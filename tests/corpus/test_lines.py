@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stageformer.corpus.lines import decode, read_lines
+from stageformer.corpus.records import Rejected
+from stageformer.errors import StageformerError
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_only_newline_ends_a_line(tmp_path: Path, pack) -> None:
+    path = tmp_path / "text"
+    lines = ["one\u2028still one", "two\x85\x0c\u2029two", "three\rthree", "four"]
+    path.write_bytes(pack("\r\n".join(lines).encode()))
+    assert [line.decode() for line in read_lines(path)] == lines
+
+
+def test_byte_order_mark_is_removed_at_the_start_alone(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n")
+    assert list(read_lines(path)) == [b"one", b"\xef\xbb\xbftwo"]
+
+
+def test_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "train.en").write_text("x\n")
+    with pytest.raises(StageformerError, match=r"tarin\.en: no such file \(did you mean 'train\.en'\?\)"):
+        list(read_lines(tmp_path / "tarin.en"))
+
+
+def test_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StageformerError, match="cannot be read"):
+        list(read_lines(tmp_path))
+
+
+def test_cut_off_gzip(tmp_path: Path) -> None:
+    path = tmp_path / "text.gz"
+    text = "".join(f"line {number * 7919 % 10007}\n" for number in range(20000)).encode()
+    path.write_bytes(gzip.compress(text)[:-5000])
+    with pytest.raises(StageformerError, match=r"text\.gz: the gzip file is cut off or damaged after line \d\d+"):
+        list(read_lines(path))
+
+
+def test_damaged_gzip(tmp_path: Path) -> None:
+    path = tmp_path / "text.gz"
+    content = bytearray(gzip.compress(b"hello\n" * 1000))
+    content[-6] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(StageformerError, match="cut off or damaged"):
+        list(read_lines(path))
+
+
+def test_not_utf8_names_line_and_byte() -> None:
+    rejected = decode(Path("folder/a.txt"), 7, b"caf\xe9 noir")
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == "not_utf8"
+    assert rejected.where == "a.txt:7"
+    assert rejected.message is not None
+    assert rejected.message.startswith("folder/a.txt:7:4: byte 0xe9 is not UTF-8;")
+
+
+def test_utf16_is_recognised() -> None:
+    rejected = decode(Path("a.txt"), 1, "hi".encode("utf-16"))
+    assert isinstance(rejected, Rejected)
+    assert "looks like UTF-16" in str(rejected.message)
+
+
+def test_blank_line_is_empty() -> None:
+    rejected = decode(Path("a.txt"), 3, " \t\u3000".encode())
+    assert isinstance(rejected, Rejected)
+    assert (rejected.reason, str(rejected.message)[:18]) == ("empty", "a.txt:3: empty lin")
+
+
+@given(st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"])))
+def test_any_unicode_passes_unchanged(text: str) -> None:
+    decoded = decode(Path("a.txt"), 2, text.encode())
+    assert decoded == text if text.strip() else isinstance(decoded, Rejected)
