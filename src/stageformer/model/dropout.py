@@ -1,0 +1,31 @@
+"""Dropout (section 5.4 of the paper)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Dropout(nn.Module):
+    """Zero each element with probability ``rate`` while training, and scale the rest so that the mean stays.
+
+    On the CPU, torch draws the random numbers of its own dropout one by one on a single thread, which costs a fifth of
+    the training time of a small model. Here one draw of 64 bits serves four elements, 16 bits each: the rate is exact
+    to 1 / 65536.
+    """
+
+    def __init__(self, rate: float) -> None:
+        """``rate`` is the probability of zero, from 0 to below 1."""
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop elements of ``x``, of any shape."""
+        if not self.training or self.rate == 0.0:
+            return x
+        if x.device.type != "cpu":
+            return nn.functional.dropout(x, self.rate)
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        dropped_levels = round(self.rate * 65_536)
+        keep = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped_levels - 32_768
+        return x * (keep.to(x.dtype) * (65_536 / (65_536 - dropped_levels)))

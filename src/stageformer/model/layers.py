@@ -1,0 +1,149 @@
+"""The two kinds of layer: self-attention and feed-forward, with cross-attention between them in the decoder.
+
+Post-norm is the paper's ``LayerNorm(x + Sublayer(x))`` (section 3.1); pre-norm is ``x + Sublayer(LayerNorm(x))``
+(Xiong et al. 2020), which needs one more norm after the last layer. ``attention_only`` is a teaching ablation: nothing
+but the attention, to see what the residual, the norm and the feed-forward network are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stageformer.model.attention import MultiHeadAttention
+from stageformer.model.config import StackConfig
+from stageformer.model.dropout import Dropout
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with an activation between them, at each position alone (section 3.3)."""
+
+    def __init__(self, d_model: int, d_ff: int, activation: str) -> None:
+        """Make the two linear maps, D to F and F to D."""
+        super().__init__()
+        self.inner = nn.Linear(d_model, d_ff)
+        self.outer = nn.Linear(d_ff, d_model)
+        self.activation = F.relu if activation == "relu" else F.gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, T, D]`` to ``[B, T, D]``."""
+        output: Tensor = self.outer(self.activation(self.inner(x)))
+        return output
+
+
+class Sublayer(nn.Module):
+    """What stands around each attention and feed-forward network: residual sum, layer norm and dropout."""
+
+    def __init__(self, config: StackConfig) -> None:
+        """Make the norm, unless the stack is of attention only."""
+        super().__init__()
+        self.attention_only = config.attention_only
+        self.pre_norm = config.norm == "pre"
+        if not config.attention_only:
+            self.norm = nn.LayerNorm(config.d_model)
+            self.dropout = Dropout(config.residual_dropout)
+
+    def forward(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Apply ``function`` to ``x [B, T, D]`` with all that stands around it; returns ``[B, T, D]``."""
+        if self.attention_only:
+            return function(x)
+        if self.pre_norm:
+            output: Tensor = x + self.dropout(function(self.norm(x)))
+        else:
+            output = self.norm(x + self.dropout(function(x)))
+        return output
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention over the source, then the feed-forward network."""
+
+    def __init__(self, config: StackConfig) -> None:
+        """Make the sub-layers."""
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.self_attention_sublayer = Sublayer(config)
+        only = config.attention_only
+        self.feed_forward = None if only else FeedForward(config.d_model, config.d_ff, config.activation)
+        self.feed_forward_sublayer = None if only else Sublayer(config)
+
+    def forward(self, x: Tensor, source_mask: Tensor | None) -> Tensor:
+        """Map ``x [B, S, D]`` to ``[B, S, D]``; ``source_mask`` is broadcastable to ``[B, H, S, S]``."""
+        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, h, source_mask))
+        if self.feed_forward is not None and self.feed_forward_sublayer is not None:
+            x = self.feed_forward_sublayer(x, self.feed_forward)
+        return x
+
+
+@dataclass
+class LayerCache:
+    """Keys and values that a decoder layer need not compute again."""
+
+    memory_key: Tensor
+    """``[B, H, S, d_k]``: computed once a sentence"""
+    memory_value: Tensor
+    """``[B, H, S, d_k]``"""
+    key: Tensor
+    """``[N, H, max_length, d_k]``: preallocated; filled up to the current step, for N hypotheses"""
+    value: Tensor
+    """``[N, H, max_length, d_k]``"""
+
+
+class DecoderLayer(nn.Module):
+    """Masked self-attention over the target, cross-attention over the memory, then the feed-forward network."""
+
+    def __init__(self, config: StackConfig) -> None:
+        """Make the sub-layers."""
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.self_attention_sublayer = Sublayer(config)
+        self.cross_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.cross_attention_sublayer = Sublayer(config)
+        only = config.attention_only
+        self.feed_forward = None if only else FeedForward(config.d_model, config.d_ff, config.activation)
+        self.feed_forward_sublayer = None if only else Sublayer(config)
+
+    def forward(self, x: Tensor, memory: Tensor, memory_mask: Tensor | None, tgt_mask: Tensor | None = None) -> Tensor:
+        """Map ``x [B, T, D]`` to ``[B, T, D]``.
+
+        Args:
+            x: ``[B, T, D]``
+            memory: the encoder output, ``[B, S, D]``
+            memory_mask: broadcastable to ``[B, H, T, S]``
+            tgt_mask: broadcastable to ``[B, H, T, T]``; None means the causal mask
+        """
+        causal = tgt_mask is None
+        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, h, tgt_mask, causal=causal))
+        x = self.cross_attention_sublayer(x, lambda h: self.cross_attention(h, memory, memory_mask))
+        return self._feed_forward(x)
+
+    def step(self, x: Tensor, cache: LayerCache, memory_mask: Tensor | None, position: int) -> Tensor:
+        """Map the newest position ``x [N, 1, D]`` to ``[N, 1, D]`` and add its key and value to the cache.
+
+        N is a multiple of the number of sentences B in the cache: the hypotheses of one sentence stand side by side and
+        share its memory keys and values.
+        """
+        x = self.self_attention_sublayer(x, lambda h: self._step_self(h, cache, position))
+        x = self.cross_attention_sublayer(x, lambda h: self._step_cross(h, cache, memory_mask))
+        return self._feed_forward(x)
+
+    def _step_self(self, h: Tensor, cache: LayerCache, position: int) -> Tensor:
+        attention = self.self_attention
+        query, key, value = attention.split_heads(attention.in_projection(h), 3)
+        cache.key[:, :, position] = key[:, :, 0]
+        cache.value[:, :, position] = value[:, :, 0]
+        return attention.attend(query, cache.key[:, :, : position + 1], cache.value[:, :, : position + 1])
+
+    def _step_cross(self, h: Tensor, cache: LayerCache, memory_mask: Tensor | None) -> Tensor:
+        # The hypotheses of a sentence take the place of target positions: [N, 1, D] -> [B, N / B, D].
+        sentences = cache.memory_key.size(0)
+        query = self.cross_attention.project_query(h.view(sentences, -1, h.size(-1)))
+        output = self.cross_attention.attend(query, cache.memory_key, cache.memory_value, memory_mask)
+        return output.view_as(h)
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        if self.feed_forward is not None and self.feed_forward_sublayer is not None:
+            x = self.feed_forward_sublayer(x, self.feed_forward)
+        return x

@@ -1,0 +1,1 @@
+"""Training: batches, loss, schedule, and the one loop that every training stage uses."""

@@ -1,0 +1,32 @@
+"""The average of the last checkpoints (section 6.1 of the paper), usually better than the last one alone."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import torch
+from torch import Tensor, nn
+
+from stageformer.model.transformer import weights_of
+
+
+class CheckpointAverage:
+    """Keep the trainable weights of the last few checkpoints and average them."""
+
+    def __init__(self, size: int) -> None:
+        """``size`` is the number of checkpoints in the average."""
+        self._checkpoints: deque[dict[str, Tensor]] = deque(maxlen=size)
+
+    def add(self, model: nn.Module) -> None:
+        """Keep a copy of the weights as they are now."""
+        self._checkpoints.append({name: weight.clone() for name, weight in weights_of(model).items()})
+
+    def average(self) -> dict[str, Tensor]:
+        """Return the mean of the checkpoints kept, by name of the weight."""
+        count = len(self._checkpoints)
+        return {
+            name: torch.stack([checkpoint[name].double() for checkpoint in self._checkpoints]).mean(0).to(weight.dtype)
+            if count > 1
+            else weight
+            for name, weight in self._checkpoints[-1].items()
+        }

@@ -1,0 +1,83 @@
+"""Label-smoothed cross-entropy, fused with the output projection.
+
+The scores of all tokens over the whole vocabulary, ``[N, V]``, are the largest tensor of a small model by far. Here
+they stand in memory for a chunk of rows at a time, which is used for the value and for both gradients while it is still
+in the cache, and then overwritten (the idea of Wijmans et al. 2024, "Cut Your Losses").
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+CHUNK_ROWS = 256
+
+
+class Loss(NamedTuple):
+    """The loss of some target tokens, as sums: divide by ``num_tokens`` for means."""
+
+    smoothed: Tensor
+    """with label smoothing: what training minimises"""
+    log_likelihood: Tensor
+    """negative log-likelihood in nats, without smoothing: exp of its mean is the perplexity"""
+    num_tokens: int
+
+
+def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothing: float) -> Loss:
+    """Project hidden states to the vocabulary and compare with the targets (section 5.4 of the paper).
+
+    With smoothing e, the wanted distribution is 1 - e on the target plus e / V on every token, as in
+    ``torch.nn.functional.cross_entropy``.
+
+    Args:
+        hidden: ``[N, D]``
+        weight: the output projection ``[V, D]``
+        targets: ``[N]``
+        label_smoothing: e
+    """
+    needs_gradient = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
+    # Under autocast the hidden states may be of half precision; the loss is computed in the precision of the weight.
+    smoothed, log_likelihood = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        hidden.to(weight.dtype), weight, targets, label_smoothing, needs_gradient
+    )
+    return Loss(smoothed, log_likelihood, targets.numel())
+
+
+class _ProjectedCrossEntropy(torch.autograd.Function):
+    """Value and gradients in one pass over the rows: the gradients only wait for the factor from above."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float, needs_gradient: bool
+    ) -> tuple[Tensor, Tensor]:
+        vocabulary = weight.size(0)
+        smoothed, log_likelihood = hidden.new_zeros(()), hidden.new_zeros(())
+        if needs_gradient:
+            hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.zeros_like(weight)
+        with torch.autocast(hidden.device.type, enabled=False):
+            for start in range(0, len(targets), CHUNK_ROWS):
+                rows = slice(start, start + CHUNK_ROWS)
+                target = targets[rows, None]
+                scores = hidden[rows] @ weight.t()  # [chunk, V]
+                log_total = scores.logsumexp(-1, keepdim=True)
+                surprise = log_total - scores.gather(1, target)
+                log_likelihood += surprise.sum()
+                smoothed += ((1 - smoothing) * surprise + smoothing * (log_total - scores.mean(-1, keepdim=True))).sum()
+                if needs_gradient:
+                    gradient = scores.sub_(log_total).exp_()  # the softmax
+                    if smoothing:
+                        gradient.sub_(smoothing / vocabulary)
+                    gradient.scatter_add_(1, target, torch.full_like(surprise, smoothing - 1))
+                    torch.mm(gradient, weight, out=hidden_gradient[rows])
+                    weight_gradient.addmm_(gradient.t(), hidden[rows])
+        if needs_gradient:
+            ctx.save_for_backward(hidden_gradient, weight_gradient)
+        ctx.mark_non_differentiable(log_likelihood)
+        return smoothed, log_likelihood
+
+    @staticmethod
+    def backward(ctx: Any, factor: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        hidden_gradient, weight_gradient = ctx.saved_tensors
+        return hidden_gradient * factor, weight_gradient * factor, None, None, None

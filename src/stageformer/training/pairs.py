@@ -1,0 +1,88 @@
+"""Sentence pairs as ids, in flat arrays: two integers a token, whatever the lengths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from stageformer.artifacts import read_table
+from stageformer.errors import StageformerError
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The sentences of one side: all ids in a row, and where each sentence starts."""
+
+    flat: npt.NDArray[np.int32]
+    """``[tokens]``"""
+    offsets: Ints
+    """``[sentences + 1]``"""
+
+    @property
+    def lengths(self) -> Ints:
+        """Tokens of each sentence, ``[sentences]``."""
+        return np.diff(self.offsets)
+
+    def padded(self, rows: Ints, pad_id: int) -> tuple[Tensor, Tensor]:
+        """Return the sentences ``rows [B]`` as ids ``[B, S]`` and presence ``[B, S]`` (True where there is a token)."""
+        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
+        steps = np.arange(lengths.max(initial=1))
+        present = steps < lengths[:, None]
+        index = np.where(present, starts[:, None] + steps, 0)
+        ids = np.where(present, self.flat[index], pad_id)
+        return torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(present)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of one split. Sources end with <eos>; targets begin with <bos> and end with <eos>."""
+
+    ids: Ints
+    """``[sentences]``: the sentence ids of the artifacts"""
+    source: Side
+    target: Side
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_pairs(path: Path) -> Pairs:
+    """Read a table of kind ``ids``, as the stage vocab writes it. Raises StageformerError on a bad artifact."""
+    table = read_table(path, "ids")
+    return Pairs(
+        ids=table["id"].to_numpy().astype(np.int64),
+        source=_side(table["source_ids"]),
+        target=_side(table["target_ids"]),
+    )
+
+
+def _side(column: pa.ChunkedArray) -> Side:
+    lists = column.combine_chunks()
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    flat = lists.values.to_numpy()[offsets[0] : offsets[-1]]
+    return Side(flat=flat, offsets=offsets - offsets[0])
+
+
+def check_lengths(pairs: Pairs, split: str, max_length: int) -> None:
+    """Check, before anything is trained, that every sentence fits the table of positions.
+
+    Raises:
+        StageformerError: some do not; it counts them and names the longest.
+    """
+    for side in ("source", "target"):
+        lengths = getattr(pairs, side).lengths
+        too_long = int((lengths > max_length).sum())
+        if too_long:
+            longest = int(lengths.argmax())
+            raise StageformerError(
+                f"{split}: {too_long} {side} sentences are longer than embed.max_length ({max_length} tokens); the longest "
+                f"has {lengths[longest]} (id {pairs.ids[longest]}); raise embed.max_length, or lower ingest.max_characters"
+            )
