@@ -1,0 +1,17 @@
+"""Parameters of the stage ``tokenize``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stageformer.params.base import param
+
+
+@dataclass(frozen=True)
+class Tokenize:
+    """How text is cut into tokens."""
+
+    kind: str = param("tokenizer", choices=("bpe", "unigram", "wordpiece", "byte_bpe", "char", "word"))
+    vocabulary_size: int = param("number of tokens that a trained tokenizer learns (not char, word)", minimum=8)
+    joint: bool = param("one tokenizer trained on both sides; false: one a side")
+    lowercase: bool = param("lower-case the text first (the original case is lost)")

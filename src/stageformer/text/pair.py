@@ -1,0 +1,120 @@
+"""The tokenizers of the two sides of a corpus, and the folder that holds them.
+
+The folder has a ``config.json`` (kind, lowercase, joint, schema version) and, for a family that learns, ``shared/``
+where one tokenizer serves both sides, else ``source/`` and ``target/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from stageformer.artifacts import SCHEMA_VERSION, read_json, write_json
+from stageformer.errors import StageformerError
+from stageformer.text.base import Tokenizer
+from stageformer.text.registry import tokenizer_class
+
+CONFIG_NAME = "config.json"
+_TYPES = {"kind": str, "lowercase": bool, "joint": bool, "schema_version": int}
+
+
+@dataclass(frozen=True)
+class Tokenizers:
+    """The tokenizers of the source side and of the target side: one and the same object where they are joint."""
+
+    source: Tokenizer
+    target: Tokenizer
+    joint: bool
+
+    @property
+    def by_folder(self) -> dict[str, Tokenizer]:
+        """The distinct tokenizers by the names of their folders."""
+        return {"shared": self.source} if self.joint else {"source": self.source, "target": self.target}
+
+
+class _Chained:
+    """Two sets of sentences as one that can be iterated again and again, as training needs it."""
+
+    def __init__(self, *parts: Iterable[str]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> chain[str]:
+        return chain(*self._parts)
+
+
+def train_tokenizers(
+    kind: str,
+    source: Iterable[str],
+    target: Iterable[str],
+    *,
+    vocabulary_size: int,
+    joint: bool,
+    lowercase: bool,
+) -> Tokenizers:
+    """Train one tokenizer on both sides (``joint``) or one on each.
+
+    Args:
+        kind: the family, see :mod:`stageformer.text.registry`.
+        source: sentences of the source side; may be iterated more than once.
+        target: sentences of the target side; may be iterated more than once.
+        vocabulary_size: tokens to learn, for each tokenizer.
+        joint: one tokenizer for both sides.
+        lowercase: lower-case the text first.
+
+    Raises:
+        StageformerError: an unknown kind, or no text to learn from.
+    """
+    family = tokenizer_class(kind)
+    for side, sentences in (("source", source), ("target", target)):
+        if not any(sentences):
+            raise StageformerError(f"the {side} side of the training split holds no text; check what `ingest` kept")
+    if joint:
+        shared = family.train(_Chained(source, target), vocabulary_size, lowercase)
+        return Tokenizers(shared, shared, joint=True)
+    return Tokenizers(
+        family.train(source, vocabulary_size, lowercase),
+        family.train(target, vocabulary_size, lowercase),
+        joint=False,
+    )
+
+
+def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> None:
+    """Write both tokenizers into ``folder``. Raises StageformerError when the disk is full."""
+    for name, tokenizer in tokenizers.by_folder.items():
+        tokenizer.save(folder / name)
+    config = {
+        "kind": tokenizers.source.kind,
+        "lowercase": tokenizers.source.lowercase,
+        "joint": tokenizers.joint,
+        "schema_version": SCHEMA_VERSION,
+    }
+    write_json(folder / CONFIG_NAME, config)
+
+
+def load_tokenizers(folder: Path) -> Tokenizers:
+    """Read the tokenizers that the stage ``tokenize`` wrote.
+
+    Raises:
+        StageformerError: the folder or a file in it is missing, damaged or of another version.
+    """
+    path = folder / CONFIG_NAME
+    config = read_json(path)
+    mend = "make it again with `dvc repro --force tokenize`"
+    for key, kind in _TYPES.items():
+        if not isinstance(config, dict) or type(config.get(key)) is not kind:
+            raise StageformerError(f"{path}: needs {key!r} of type {kind.__name__}; {mend}")
+    if config["schema_version"] != SCHEMA_VERSION:
+        raise StageformerError(
+            f"{path}: found schema version {config['schema_version']}, needed {SCHEMA_VERSION}; {mend}"
+        )
+    try:
+        family = tokenizer_class(config["kind"])
+    except StageformerError as error:
+        raise StageformerError(f"{path}: {error}; {mend}") from None
+    if config["joint"]:
+        shared = family.load(folder / "shared", config["lowercase"])
+        return Tokenizers(shared, shared, joint=True)
+    lowercase = config["lowercase"]
+    return Tokenizers(family.load(folder / "source", lowercase), family.load(folder / "target", lowercase), joint=False)

@@ -1,0 +1,31 @@
+"""Spaces between words and punctuation marks, for the families of tokenizers that do not keep them."""
+
+from __future__ import annotations
+
+_AROUND = frozenset("'’-/_@\\")
+NO_SPACE_LEFT = frozenset(".,!?;:)]}%…»") | _AROUND
+NO_SPACE_RIGHT = frozenset("([{«¿¡") | _AROUND
+MARKS = NO_SPACE_LEFT | NO_SPACE_RIGHT
+
+
+def join_words(words: list[str], marks: frozenset[str] = MARKS) -> str:
+    """Join words with spaces, but for the usual places beside punctuation marks that are words of their own.
+
+    The rules are those of most European languages, and guesses: ``rock ' n ' roll`` becomes ``rock'n'roll``.
+
+    Args:
+        words: words and marks.
+        marks: those that the tokenizer always cuts off; only beside these can a space be left out, since any other
+            would grow together with its neighbour.
+    """
+    pieces: list[str] = []
+    previous = ""
+    for word in words:
+        glued = (
+            not pieces
+            or (word in marks and word in NO_SPACE_LEFT)
+            or (previous in marks and previous in NO_SPACE_RIGHT)
+        )
+        pieces.append(word if glued else f" {word}")
+        previous = word
+    return "".join(pieces)

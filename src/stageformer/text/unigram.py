@@ -1,0 +1,52 @@
+"""``unigram``: the likeliest pieces under a unigram language model (Kudo 2018), with a space marker; exact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Self
+
+import tokenizers
+from tokenizers import models
+
+from stageformer.text import marker
+from stageformer.text.hugging_face import HuggingFaceTokenizer
+from stageformer.text.unigram_training import learn_pieces
+
+
+class UnigramTokenizer(HuggingFaceTokenizer):
+    """Cuts each word into the pieces whose product of probabilities is the highest."""
+
+    kind = "unigram"
+    exact = True
+    unknown = marker.UNKNOWN
+
+    @classmethod
+    def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
+        """Learn from the sentences, see :meth:`Tokenizer.train`."""
+        library_tokenizer = tokenizers.Tokenizer(models.Unigram())
+        library_tokenizer.normalizer = marker.normalizer()
+        library_tokenizer.pre_tokenizer = marker.pre_tokenizer()
+        self = cls(library_tokenizer, lowercase)
+        words: Counter[str] = Counter()
+        for text in sentences:
+            words.update(self.prepare(self.normalise(text)).split(" "))
+        stretches: Counter[str] = Counter()
+        for word, count in words.items():
+            for stretch, _ in library_tokenizer.pre_tokenizer.pre_tokenize_str(marker.SPACE + word):
+                stretches[stretch] += count
+        pieces = learn_pieces(stretches, vocabulary_size)
+        library_tokenizer.model = models.Unigram([(marker.UNKNOWN, 0.0), *pieces], 0, False)
+        return self
+
+    def prepare(self, text: str) -> str:
+        """Return the text as the model is given it."""
+        return marker.escape(text)
+
+    def surface(self, text: str) -> list[str]:
+        """Return one token for each unknown character."""
+        return list(text)
+
+    def decode(self, tokens: list[str]) -> str:
+        """Join token strings to text."""
+        return marker.join(tokens)

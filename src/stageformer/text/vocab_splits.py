@@ -1,0 +1,202 @@
+"""The work of the stage ``vocab``: count the training tokens, choose the entries, map every split to ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from tqdm import tqdm
+
+from stageformer.artifacts import SPLITS, open_table, read_batches, write_json, write_table
+from stageformer.errors import StageformerError
+from stageformer.params.vocab import Vocab
+from stageformer.text.csv_report import write_csv
+from stageformer.text.vocabulary import (
+    SHARED_NAME,
+    SOURCE_NAME,
+    SPECIAL_TOKENS,
+    TARGET_NAME,
+    Vocabularies,
+    Vocabulary,
+)
+
+SIDES = ("source", "target")
+CURVE_POINTS = 200
+
+
+@dataclass
+class SideStatistics:
+    """What is counted while one side of one split is mapped."""
+
+    tokens: int = 0
+    unknown: int = 0
+    sentences_with_unknown: int = 0
+    types: set[str] = field(default_factory=set)
+
+    def add(self, tokens: pa.Array[Any], lengths: np.ndarray[Any, Any], is_unknown: np.ndarray[Any, Any]) -> None:
+        """Count one batch of flattened tokens, with the number of them in each sentence."""
+        self.tokens += len(tokens)
+        self.unknown += int(is_unknown.sum())
+        sentence = np.repeat(np.arange(len(lengths)), lengths)
+        self.sentences_with_unknown += len(np.unique(sentence[is_unknown]))
+        self.types.update(map(str, tokens.unique().to_pylist()))
+
+    def metrics(self, vocabulary: Vocabulary) -> dict[str, float]:
+        """Return the figures for the report; coverage is of distinct tokens, the unknown rate of all tokens."""
+        return {
+            "tokens": self.tokens,
+            "types": len(self.types),
+            "coverage": _ratio(sum(token in vocabulary for token in self.types), len(self.types)),
+            "unknown_tokens": self.unknown,
+            "unknown_rate": _ratio(self.unknown, self.tokens),
+            "sentences_with_unknown": self.sentences_with_unknown,
+        }
+
+
+def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab) -> None:
+    """Build the vocabulary from the training split and map all splits to ids.
+
+    Source ids end with <eos>. Target ids begin with <bos> and end with <eos>: all but the last are the decoder's input,
+    all but the first what it has to predict.
+
+    Args:
+        input_folder: ``{train,valid,test}.parquet`` of tokens.
+        output: gets the vocabulary tables and ``{train,valid,test}.parquet`` of ids.
+        reports: gets ``metrics.json``, ``frequencies.csv`` and ``coverage.csv``.
+        params: the group ``vocab``.
+
+    Raises:
+        StageformerError: a missing or damaged table, an empty vocabulary, or a full disk.
+    """
+    counts = _count(input_folder / "train.parquet")
+    vocabularies = build_vocabularies(counts, params)
+    for name in {SHARED_NAME, SOURCE_NAME, TARGET_NAME} - vocabularies.by_file.keys():
+        (output / name).unlink(missing_ok=True)  # of an earlier run by hand with another vocab.shared
+    for name, vocabulary in vocabularies.by_file.items():
+        vocabulary.save(output / name)
+    metrics: dict[str, Any] = {"vocabulary": _selection(counts, vocabularies, params)}
+    for split in SPLITS:
+        statistics = {side: SideStatistics() for side in SIDES}
+        path = input_folder / f"{split}.parquet"
+        rows = write_table(output / f"{split}.parquet", "ids", _mapped(path, vocabularies, statistics, split))
+        metrics[split] = {
+            "sentences": rows,
+            "source": statistics["source"].metrics(vocabularies.source),
+            "target": statistics["target"].metrics(vocabularies.target),
+        }
+    write_json(reports / "metrics.json", metrics)
+    write_csv(reports / "frequencies.csv", ("rank", "count", "side"), _frequencies(counts))
+    write_csv(reports / "coverage.csv", ("types", "coverage", "side"), _coverage(counts))
+
+
+def build_vocabularies(counts: dict[str, Counter[str]], params: Vocab) -> Vocabularies:
+    """Choose the entries from the counts of both sides. Raises StageformerError when none is left."""
+
+    def build(counted: Counter[str]) -> Vocabulary:
+        return Vocabulary.from_counts(counted, min_frequency=params.min_frequency, max_size=params.max_size)
+
+    if params.shared:
+        shared = build(counts["source"] + counts["target"])
+        vocabularies = Vocabularies(shared, shared, shared=True)
+    else:
+        vocabularies = Vocabularies(build(counts["source"]), build(counts["target"]), shared=False)
+    for name, vocabulary in vocabularies.by_file.items():
+        if len(vocabulary) == len(SPECIAL_TOKENS):
+            raise StageformerError(
+                f"{name}: no token of the training split occurs vocab.min_frequency = {params.min_frequency} times; "
+                "lower it or train on more text"
+            )
+    return vocabularies
+
+
+def _selection(counts: dict[str, Counter[str]], vocabularies: Vocabularies, params: Vocab) -> dict[str, Any]:
+    """Return the size of each vocabulary and what was left out of it, and why."""
+    selection = {}
+    for side in ("shared",) if vocabularies.shared else SIDES:
+        counted = counts["source"] + counts["target"] if side == "shared" else counts[side]
+        vocabulary = vocabularies.target if side == "target" else vocabularies.source
+        spelt_special = sum(token in counted for token in SPECIAL_TOKENS)
+        rare = sum(c < params.min_frequency and token not in SPECIAL_TOKENS for token, c in counted.items())
+        entries = len(vocabulary) - len(SPECIAL_TOKENS)
+        selection[side] = {
+            "size": len(vocabulary),
+            "types_seen": len(counted),
+            "types_below_min_frequency": rare,
+            "types_beyond_max_size": len(counted) - spelt_special - rare - entries,
+            "types_spelt_like_special_tokens": spelt_special,
+        }
+    return selection
+
+
+def _count(path: Path) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {side: Counter() for side in SIDES}
+    for batch in read_batches(path, "tokens", [f"{side}_tokens" for side in SIDES]):
+        for side in SIDES:
+            column: Any = batch.column(f"{side}_tokens")
+            counted = column.flatten().value_counts()
+            tokens, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+            counts[side].update(dict(zip(tokens, numbers, strict=True)))
+    return counts
+
+
+def _mapped(
+    path: Path, vocabularies: Vocabularies, statistics: dict[str, SideStatistics], split: str
+) -> Iterator[dict[str, Any]]:
+    rows = open_table(path, "tokens").metadata.num_rows
+    with tqdm(total=rows, desc=f"vocab {split}", unit=" sentences", disable=None) as progress:
+        for batch in read_batches(path, "tokens"):
+            columns: dict[str, Any] = {"id": batch.column("id")}
+            for side, vocabulary in zip(SIDES, (vocabularies.source, vocabularies.target), strict=True):
+                column: Any = batch.column(f"{side}_tokens")
+                tokens = column.flatten()
+                lengths = pc.list_value_length(column).to_numpy()
+                ids = vocabulary.to_id_array(tokens)
+                statistics[side].add(tokens, lengths, ids == vocabulary.unk_id)
+                columns[f"{side}_ids"] = _framed(ids, lengths, begin=side == "target")
+            progress.update(batch.num_rows)
+            yield columns
+
+
+def _framed(ids: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any], *, begin: bool) -> pa.ListArray[Any]:
+    """Put <eos> after each sentence, and <bos> before it where ``begin`` says so."""
+    offsets = np.concatenate([[0], np.cumsum(lengths + 1 + begin)]).astype(np.int32)
+    framed = np.empty(offsets[-1], dtype=np.int32)
+    is_token = np.ones(len(framed), dtype=bool)
+    is_token[offsets[1:] - 1] = False
+    framed[offsets[1:] - 1] = Vocabulary.eos_id
+    if begin:
+        is_token[offsets[:-1]] = False
+        framed[offsets[:-1]] = Vocabulary.bos_id
+    framed[is_token] = ids
+    framed_ids: pa.ListArray[Any] = pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.array(framed, pa.int32()), type=pa.list_(pa.field("element", pa.int32()))
+    )
+    return framed_ids
+
+
+def _frequencies(counts: dict[str, Counter[str]]) -> Iterator[tuple[int, int, str]]:
+    """Yield rank and count, the most frequent token first, thinned evenly on a logarithmic scale."""
+    for side in SIDES:
+        ordered = sorted(counts[side].values(), reverse=True)
+        yield from ((rank, ordered[rank - 1], side) for rank in _ranks(len(ordered)))
+
+
+def _coverage(counts: dict[str, Counter[str]]) -> Iterator[tuple[int, float, str]]:
+    """Yield which share of the training tokens a vocabulary of the most frequent types would know."""
+    for side in SIDES:
+        known = np.cumsum(sorted(counts[side].values(), reverse=True))
+        yield from ((rank, _ratio(int(known[rank - 1]), int(known[-1])), side) for rank in _ranks(len(known)))
+
+
+def _ranks(number: int) -> list[int]:
+    return sorted(set(np.geomspace(1, number, CURVE_POINTS).round().astype(int).tolist())) if number else []
+
+
+def _ratio(part: int, whole: int) -> float:
+    return round(part / whole, 6) if whole else 0.0

@@ -1,0 +1,161 @@
+"""The vocabulary: which token has which id.
+
+The special tokens come first, then the tokens of the training split by descending count, ties by token in the order of
+code points. A token of the text that is spelt like a special token is not one: it has no entry, and its id is that of
+``<unk>``. So no text can end a sentence by writing ``<eos>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stageformer.artifacts import ROWS_PER_GROUP, read_table, rerun_hint, write_table
+from stageformer.errors import StageformerError
+
+PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"
+SPECIAL_TOKENS = (PAD, BOS, EOS, UNK)
+SHARED_NAME = "vocabulary.parquet"
+SOURCE_NAME = "vocabulary_source.parquet"
+TARGET_NAME = "vocabulary_target.parquet"
+
+
+class Vocabulary:
+    """Tokens and their ids, which are their places in the table.
+
+    Args:
+        tokens: the special tokens, then all others, each once.
+        counts: how often each occurs in the training split; 0 for the special tokens.
+
+    Raises:
+        StageformerError: the special tokens are not the first, or a token is there twice.
+    """
+
+    pad_id, bos_id, eos_id, unk_id = range(4)
+
+    def __init__(self, tokens: list[str], counts: list[int]) -> None:
+        if tuple(tokens[:4]) != SPECIAL_TOKENS:
+            raise StageformerError(f"a vocabulary begins with {' '.join(SPECIAL_TOKENS)}, found {' '.join(tokens[:4])}")
+        self.tokens = tokens
+        self.counts = counts
+        # Without the special tokens: a text cannot spell them.
+        self._ids = {token: index for index, token in enumerate(tokens) if index >= len(SPECIAL_TOKENS)}
+        if len(self._ids) + len(SPECIAL_TOKENS) != len(tokens) or not self._ids.keys().isdisjoint(SPECIAL_TOKENS):
+            raise StageformerError("a token is in the vocabulary twice")
+        self._regular = pa.array(tokens[len(SPECIAL_TOKENS) :], pa.string())
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int], *, min_frequency: int, max_size: int | None) -> Self:
+        """Choose the entries: tokens seen ``min_frequency`` times or more, the most frequent first.
+
+        Args:
+            counts: how often each token occurs.
+            min_frequency: smallest count of an entry.
+            max_size: largest number of entries, special tokens included; None: no limit.
+        """
+        ordered = sorted(
+            (item for item in counts.items() if item[1] >= min_frequency and item[0] not in SPECIAL_TOKENS),
+            key=lambda item: (-item[1], item[0]),
+        )
+        if max_size is not None:
+            ordered = ordered[: max_size - len(SPECIAL_TOKENS)]
+        tokens = [*SPECIAL_TOKENS, *(token for token, _ in ordered)]
+        return cls(tokens, [0] * len(SPECIAL_TOKENS) + [count for _, count in ordered])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, token: str) -> bool:
+        """Whether a token of a text has an id of its own."""
+        return token in self._ids
+
+    def to_ids(self, tokens: Iterable[str]) -> list[int]:
+        """Return the ids of the tokens of a text; no special token is added, unknown tokens have the id of <unk>."""
+        return [self._ids.get(token, self.unk_id) for token in tokens]
+
+    def to_id_array(self, tokens: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """As :meth:`to_ids` for a whole Arrow array of strings at once."""
+        places = pc.index_in(tokens, value_set=self._regular).fill_null(self.unk_id - len(SPECIAL_TOKENS))
+        return places.to_numpy(zero_copy_only=False).astype(np.int32) + np.int32(len(SPECIAL_TOKENS))
+
+    def to_tokens(self, ids: Iterable[int], *, skip_special: bool = False) -> list[str]:
+        """Return the tokens of ids.
+
+        Args:
+            ids: ids below ``len(self)``.
+            skip_special: leave out <pad>, <bos> and <eos>; <unk> stays, since something stood there.
+
+        Raises:
+            StageformerError: an id outside the vocabulary.
+        """
+        tokens: list[str] = []
+        for index in ids:
+            if not 0 <= index < len(self.tokens):
+                raise StageformerError(
+                    f"id {index} is outside the vocabulary, which has {len(self.tokens)} entries (0 to "
+                    f"{len(self.tokens) - 1}); the ids come from another vocabulary: run `dvc repro`"
+                )
+            if not (skip_special and index < self.unk_id):
+                tokens.append(self.tokens[index])
+        return tokens
+
+    def save(self, path: Path) -> None:
+        """Write the vocabulary as a table. Raises StageformerError when the disk is full."""
+        starts = range(0, len(self), ROWS_PER_GROUP)
+        batches = (
+            {
+                "token": self.tokens[start : start + ROWS_PER_GROUP],
+                "id": range(start, min(start + ROWS_PER_GROUP, len(self))),
+                "count": self.counts[start : start + ROWS_PER_GROUP],
+            }
+            for start in starts
+        )
+        write_table(path, "vocabulary", batches)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a vocabulary. Raises StageformerError when the table is missing, damaged or no vocabulary."""
+        table = read_table(path, "vocabulary")
+        if table["id"].to_pylist() != list(range(table.num_rows)):
+            raise StageformerError(f"{path}: the ids are not 0, 1, 2 ... in this order{rerun_hint('vocabulary')}")
+        try:
+            columns: dict[str, list[Any]] = table.to_pydict()
+            return cls(columns["token"], columns["count"])
+        except StageformerError as error:
+            raise StageformerError(f"{path}: {error}{rerun_hint('vocabulary')}") from None
+
+
+@dataclass(frozen=True)
+class Vocabularies:
+    """The vocabularies of the source side and of the target side: one and the same object where they are shared."""
+
+    source: Vocabulary
+    target: Vocabulary
+    shared: bool
+
+    @property
+    def by_file(self) -> dict[str, Vocabulary]:
+        """The distinct vocabularies by the names of their files."""
+        if self.shared:
+            return {SHARED_NAME: self.source}
+        return {SOURCE_NAME: self.source, TARGET_NAME: self.target}
+
+
+def load_vocabularies(folder: Path) -> Vocabularies:
+    """Read the vocabularies that the stage ``vocab`` wrote: the shared one if it is there, else one a side.
+
+    Raises:
+        StageformerError: a file is missing, damaged or no vocabulary.
+    """
+    if (folder / SHARED_NAME).exists():
+        shared = Vocabulary.load(folder / SHARED_NAME)
+        return Vocabularies(shared, shared, shared=True)
+    if not any((folder / name).exists() for name in (SOURCE_NAME, TARGET_NAME)):
+        raise StageformerError(f"{folder}: holds no vocabulary{rerun_hint('vocabulary')}")
+    return Vocabularies(Vocabulary.load(folder / SOURCE_NAME), Vocabulary.load(folder / TARGET_NAME), shared=False)

@@ -1,0 +1,99 @@
+"""The tokenizers of both sides and their folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stageformer.errors import StageformerError
+from stageformer.text.pair import Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
+from stageformer.text.registry import TOKENIZERS
+
+SOURCE = ["the lights are on", "the lights are off"]
+TARGET = ["das Licht ist an", "das Licht ist aus"]
+
+
+def train(kind: str = "bpe", joint: bool = True) -> Tokenizers:
+    return train_tokenizers(kind, SOURCE, TARGET, vocabulary_size=60, joint=joint, lowercase=False)
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_saved_and_loaded(kind: str, joint: bool, tmp_path: Path) -> None:
+    tokenizers = train(kind, joint)
+    save_tokenizers(tokenizers, tmp_path)
+    loaded = load_tokenizers(tmp_path)
+    assert loaded.joint == joint
+    assert (loaded.source is loaded.target) == joint
+    assert loaded.source.encode_batch(SOURCE) == tokenizers.source.encode_batch(SOURCE)
+    assert loaded.target.encode_batch(TARGET) == tokenizers.target.encode_batch(TARGET)
+
+
+def test_one_a_side_learns_from_its_side_alone() -> None:
+    (joint,) = train().source.encode_batch(["Licht"])
+    (source_only,) = train(joint=False).source.encode_batch(["Licht"])
+    assert joint == ["▁Licht"]
+    assert len(source_only) > 1
+
+
+def test_folders(tmp_path: Path) -> None:
+    save_tokenizers(train(), tmp_path / "joint")
+    save_tokenizers(train(joint=False), tmp_path / "sides")
+    save_tokenizers(train("char"), tmp_path / "char")
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert files == [
+        "char/config.json",
+        "joint/config.json",
+        "joint/shared/tokenizer.json",
+        "sides/config.json",
+        "sides/source/tokenizer.json",
+        "sides/target/tokenizer.json",
+    ]
+
+
+def test_no_text() -> None:
+    with pytest.raises(StageformerError, match="the target side of the training split holds no text"):
+        train_tokenizers("bpe", SOURCE, ["", ""], vocabulary_size=60, joint=True, lowercase=False)
+
+
+def error(folder: Path) -> str:
+    with pytest.raises(StageformerError) as caught:
+        load_tokenizers(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_missing_and_damaged_files_are_one_line(tmp_path: Path) -> None:
+    assert "config.json: no such file" in error(tmp_path)
+    save_tokenizers(train(), tmp_path)
+    path = tmp_path / "shared" / "tokenizer.json"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert "tokenizer.json: not a readable bpe tokenizer" in error(tmp_path)
+    path.write_bytes(b"\xff\xfe")
+    assert "tokenizer.json: not a readable bpe tokenizer" in error(tmp_path)
+    path.unlink()
+    assert "tokenizer.json: no such file" in error(tmp_path)
+    assert error(tmp_path).endswith("make it again with `dvc repro --force tokenize`")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "bep"}, "unknown kind of tokenizer 'bep' (did you mean 'bpe'?)"),
+        ({"kind": 3}, "needs 'kind' of type str"),
+        ({"joint": "yes"}, "needs 'joint' of type bool"),
+        ({"schema_version": 99}, "found schema version 99, needed 1"),
+    ],
+)
+def test_wrong_config(change: dict[str, object], message: str, tmp_path: Path) -> None:
+    save_tokenizers(train(), tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert message in error(tmp_path)
+    path.write_text("[]")
+    assert "needs 'kind'" in error(tmp_path)
+    path.write_text("{")
+    assert "not readable as JSON" in error(tmp_path)
