@@ -1,0 +1,52 @@
+# `make repro` builds everything, from an empty clone to scored translations. `make help` lists the targets.
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+
+# Whatever environment the shell has active, only ours counts.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DVC_NO_ANALYTICS := 1
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help setup repro test lint deps
+
+help:
+	@echo "make setup   create $(VENV) and install the pinned dependencies"
+	@echo "make repro   run every stage that is out of date, then print scores and translations"
+	@echo "make test    lint, type checks and the test suite"
+	@echo "make lint    lint and type checks alone"
+	@echo "make deps    after a change of imports or parameter classes: update dvc.yaml and recipes/default.yaml"
+
+setup: $(STAMP)
+
+# The first Python of at least 3.11 makes the environment; PYTHON=... chooses another one.
+$(STAMP): pyproject.toml constraints.txt
+	@for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			if [ ! -x $(VENV)/bin/python ]; then \
+				echo "creating $(VENV) with $$candidate"; "$$candidate" -m venv $(VENV) || exit 1; \
+			fi; exit 0; \
+		fi; \
+	done; \
+	echo "error: Python 3.11 or newer is needed, found $$($(firstword $(or $(PYTHON),python3)) --version 2>&1); install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# The check comes before DVC as well: DVC itself reads params.yaml, and tells a mistake in its YAML in many lines.
+repro: setup
+	@stageformer check
+	dvc repro
+	stageformer summary
+
+test: lint
+	python -m pytest
+
+lint: setup
+	ruff check .
+	mypy
+
+deps: setup
+	python -m tools.dependencies
+	python -m tools.parameters

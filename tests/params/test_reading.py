@@ -1,0 +1,40 @@
+"""Parameter files are read as DVC reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stageformer.errors import StageformerError
+from stageformer.params.reading import read_yaml
+
+
+def test_yaml_1_2_as_dvc_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("a: no\nb: 1e-3\nc: 2026.2.3\nd:\ne: 'no'\n")
+    assert read_yaml(path) == {"a": "no", "b": 0.001, "c": "2026.2.3", "d": None, "e": "no"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: 1\nb: [1\nc: 2\n", "{path}, line 3: not readable as YAML: expected ',' or ']', but got ':'"),
+        (b"a: 1\nb: 2\na: 3\n", '{path}, line 3: not readable as YAML: found duplicate key "a" with value "3"'),
+        (b"- 1\n", "{path}: expected groups of parameters, found [1]"),
+        (b"", "{path}: expected groups of parameters, found None"),
+        (b"a: \xff\n", "{path}: not UTF-8 text (byte 3)"),
+    ],
+)
+def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(StageformerError) as caught:
+        read_yaml(path)
+    assert str(caught.value).startswith(message.format(path=path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(StageformerError, match="no such file; run from the root of the repository"):
+        read_yaml(tmp_path / "params.yaml")

@@ -1,0 +1,34 @@
+"""Rewrite ``recipes/default.yaml`` from its own values, with the comments and the order of the parameter classes.
+
+Run it after a change of a parameter class (a new parameter must stand in ``recipes/default.yaml`` first, with its
+value), then ``stageformer use default``.
+
+Example: ``python -m tools.parameters``
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stageformer.errors import friendly
+from stageformer.params.groups import GROUPS, check
+from stageformer.params.reading import read_yaml
+from stageformer.params.render import render
+
+
+@friendly
+def main() -> None:
+    """Rewrite the file and say whether it changed."""
+    path = Path("recipes/default.yaml")
+    values = read_yaml(path)
+    check(values)
+    text = render(GROUPS, values)
+    if path.read_text(encoding="utf-8") == text:
+        print(f"{path}: the comments are up to date")
+    else:
+        path.write_text(text, encoding="utf-8")
+        print(f"{path}: rewritten; `stageformer use default` brings it to params.yaml")
+
+
+if __name__ == "__main__":
+    main()
