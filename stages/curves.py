@@ -1,0 +1,39 @@
+"""Learning curves of a training stage: DVCLive writes them, DVC draws and compares them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvclive import Live
+
+from stageformer.training.loop import Log, Outcome
+
+
+@contextmanager
+def curves(reports: Path) -> Iterator[Log]:
+    """Open the curves under ``reports/plots/metrics`` (one TSV a curve) and yield the function that adds to them.
+
+    DVCLive's own summary, report and ``dvc.yaml`` are left off: ``dvc.yaml`` of the pipeline declares the curves.
+    """
+    # An untrained encoder logs nothing, but dvc.yaml declares the folder.
+    (reports / "plots" / "metrics").mkdir(parents=True, exist_ok=True)
+    with Live(str(reports), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False) as live:
+
+        def log(update: int, values: Mapping[str, float]) -> None:
+            live.step = update
+            for name, value in values.items():
+                live.log_metric(name, value, timestamp=False)
+
+        yield log
+
+
+def report_speed(stage: str, outcome: Outcome) -> None:
+    """Print what differs from run to run and therefore stands in no output."""
+    print(
+        f"{stage}: {outcome.metrics['updates']:,.0f} updates in {outcome.seconds:,.0f} s, "
+        f"{outcome.target_tokens_per_second:,.0f} target tokens/s",
+        file=sys.stderr,
+    )

@@ -1,0 +1,64 @@
+"""Run every sentence through the encoder once and save the output, the memory.
+
+Example::
+
+    python -m stages.encode
+
+Reads:  data/vocab/, data/train_encoder/encoder.pt
+Writes: data/encode/{train,valid,test}/memory-*.pt
+        reports/encode/metrics.json
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stageformer.artifacts import SPLITS, write_json
+from stageformer.encoding import encode_split, memory_writer
+from stageformer.memory import check_disk
+from stageformer.model_files import load_model
+from stageformer.params.compute import Compute
+from stageformer.params.encode import Encode
+from stageformer.text.vocabulary import load_vocabularies
+from stageformer.training.device import prepare
+from stageformer.training.pairs import read_pairs
+from stages.common import friendly, read_group
+
+
+@click.command()
+@click.option("--params", "params_path", type=Path, default="params.yaml", help="The parameters.")
+@click.option("--vocab", type=Path, default="data/vocab", help="Folder of the stage vocab.")
+@click.option("--encoder", type=Path, default="data/train_encoder/encoder.pt", help="The encoder.")
+@click.option("--output", type=Path, default="data/encode", help="Folder for the memory.")
+@click.option("--reports", type=Path, default="reports/encode", help="Folder for metrics.")
+@friendly
+def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: Path) -> None:
+    """Run every sentence through the encoder once and save the output, the memory."""
+    params = read_group(params_path, "encode", Encode)
+    device = prepare(read_group(params_path, "compute", Compute))
+    pad_id = load_vocabularies(vocab).source.pad_id
+    model, metadata = load_model(encoder, "encoder")
+    fingerprint = metadata["encoder_fingerprint"]
+    pairs = {split: read_pairs(vocab / f"{split}.parquet") for split in SPLITS}
+    writers = {
+        split: memory_writer(output / split, pairs[split], model.encoder, fingerprint, params) for split in SPLITS
+    }
+    needed = sum(writer.required_bytes for writer in writers.values())
+    print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
+    check_disk(output, needed)
+    for split in SPLITS:
+        encode_split(writers[split], pairs[split], model.encoder, params, pad_id, device, f"encode {split}")
+    write_json(
+        reports / "metrics.json",
+        {
+            split: {"sentences": len(pairs[split]), "tokens": int(pairs[split].source.lengths.sum())} for split in SPLITS
+        }
+        | {"d_model": model.config.encoder.d_model, "bytes": needed},
+    )
+
+
+if __name__ == "__main__":
+    main()

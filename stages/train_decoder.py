@@ -1,0 +1,74 @@
+"""Train the decoder on the saved memory, or fine-tune encoder and decoder together.
+
+Example::
+
+    python -m stages.train_decoder
+
+Reads:  data/vocab/, data/embed/, data/train_encoder/encoder.pt, data/encode/
+Writes: data/train_decoder/model.pt
+        reports/train_decoder/metrics.json, reports/train_decoder/plots/metrics/ (learning curves)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.artifacts import write_json
+from stageformer.embeddings import load_embeddings
+from stageformer.memory import open_memory
+from stageformer.model.dropout import Dropout
+from stageformer.model_files import load_model, save_model
+from stageformer.params.compute import Compute
+from stageformer.params.train_decoder import TrainDecoder
+from stageformer.text.vocabulary import load_vocabularies
+from stageformer.training.build import build_model
+from stageformer.training.device import prepare
+from stageformer.training.loop import train
+from stageformer.training.pairs import read_pairs
+from stageformer.training.tasks import DecodeMemory, Task, Translation
+from stages.common import friendly, read_group
+from stages.curves import curves, report_speed
+
+TRAINING_SPLITS = ("train", "valid")
+
+
+@click.command()
+@click.option("--params", "params_path", type=Path, default="params.yaml", help="The parameters.")
+@click.option("--vocab", type=Path, default="data/vocab", help="Folder of the stage vocab.")
+@click.option("--embed", type=Path, default="data/embed", help="Folder of the stage embed.")
+@click.option("--encoder", type=Path, default="data/train_encoder/encoder.pt", help="The encoder.")
+@click.option("--memory", type=Path, default="data/encode", help="Folder of the stage encode.")
+@click.option("--output", type=Path, default="data/train_decoder", help="Folder for the model.")
+@click.option("--reports", type=Path, default="reports/train_decoder", help="Folder for metrics and curves.")
+@friendly
+def main(
+    params_path: Path, vocab: Path, embed: Path, encoder: Path, memory: Path, output: Path, reports: Path
+) -> None:
+    """Train the decoder on the saved memory, or fine-tune encoder and decoder together."""
+    params = read_group(params_path, "train_decoder", TrainDecoder)
+    compute = read_group(params_path, "compute", Compute)
+    device = prepare(compute)
+    pad_id = load_vocabularies(vocab).target.pad_id
+    splits = {split: read_pairs(vocab / f"{split}.parquet") for split in TRAINING_SPLITS}
+    encoder_model, encoder_metadata = load_model(encoder, "encoder")
+    model = build_model(params, encoder_model, load_embeddings(embed)).to(device)
+    task: Task
+    if params.encoder == "finetune":
+        task = Translation(model, splits, pad_id, device)
+    else:
+        fingerprint = encoder_metadata["encoder_fingerprint"]
+        memories = {
+            split: open_memory(memory / split, splits[split].ids, fingerprint) for split in TRAINING_SPLITS
+        }
+        task = DecodeMemory(model.decoder, splits, memories, Dropout(params.memory_dropout), pad_id, device)
+    with curves(reports) as log:
+        outcome = train(task, params.training, compute, log, "train_decoder")
+    report_speed("train_decoder", outcome)
+    save_model(output / "model.pt", "model", model.cpu(), {"encoder": params.encoder})
+    write_json(reports / "metrics.json", outcome.metrics)
+
+
+if __name__ == "__main__":
+    main()

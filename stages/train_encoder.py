@@ -1,0 +1,74 @@
+"""Make the encoder: trained by an objective, or left as initialised.
+
+Example::
+
+    python -m stages.train_encoder
+
+Reads:  data/vocab/, data/embed/
+Writes: data/train_encoder/encoder.pt
+        reports/train_encoder/metrics.json, reports/train_encoder/plots/metrics/ (learning curves)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.artifacts import write_json
+from stageformer.embeddings import load_embeddings
+from stageformer.model_files import save_model
+from stageformer.params.compute import Compute
+from stageformer.params.train_encoder import TrainEncoder
+from stageformer.text.vocabulary import SPECIAL_TOKENS, load_vocabularies
+from stageformer.training.build import build_encoder_model
+from stageformer.training.device import prepare
+from stageformer.training.loop import train
+from stageformer.training.pairs import read_pairs
+from stageformer.training.tasks import MaskedTokens, Task, Translation
+from stages.common import friendly, read_group
+from stages.curves import curves, report_speed
+
+
+@click.command()
+@click.option("--params", "params_path", type=Path, default="params.yaml", help="The parameters.")
+@click.option("--vocab", type=Path, default="data/vocab", help="Folder of the stage vocab.")
+@click.option("--embed", type=Path, default="data/embed", help="Folder of the stage embed.")
+@click.option("--output", type=Path, default="data/train_encoder", help="Folder for the encoder.")
+@click.option("--reports", type=Path, default="reports/train_encoder", help="Folder for metrics and curves.")
+@friendly
+def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Path) -> None:
+    """Make the encoder: trained by an objective, or left as initialised."""
+    params = read_group(params_path, "train_encoder", TrainEncoder)
+    compute = read_group(params_path, "compute", Compute)
+    device = prepare(compute)
+    splits = {split: read_pairs(vocab / f"{split}.parquet") for split in ("train", "valid")}
+    model = build_encoder_model(params, load_embeddings(embed)).to(device)
+    vocabulary = load_vocabularies(vocab).source
+    task: Task | None = None
+    if params.objective == "translation":
+        task = Translation(model, splits, vocabulary.pad_id, device)
+    elif params.objective == "masked":
+        task = MaskedTokens(
+            model.encoder,
+            splits,
+            masked_fraction=params.masked_fraction,
+            pad_id=vocabulary.pad_id,
+            unk_id=vocabulary.unk_id,
+            num_special=len(SPECIAL_TOKENS),
+            device=device,
+            seed=params.training.seed,
+        )
+    with curves(reports) as log:
+        if task is None:
+            metrics: dict[str, float] = {"updates": 0}
+        else:
+            outcome = train(task, params.training, compute, log, "train_encoder")
+            metrics = outcome.metrics
+            report_speed("train_encoder", outcome)
+    save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.objective})
+    write_json(reports / "metrics.json", metrics)
+
+
+if __name__ == "__main__":
+    main()
