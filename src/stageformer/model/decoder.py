@@ -27,7 +27,13 @@ class DecoderCache:
     def select_hypotheses(self, rows: Tensor) -> None:
         """Keep the hypotheses ``rows [M]`` (indices into N) in that order; the sentences stay."""
         for layer in self.layers:
-            layer.key, layer.value = layer.key[rows], layer.value[rows]
+            layer.key, layer.value = self._select(layer.key, rows), self._select(layer.value, rows)
+
+    def _select(self, stored: Tensor, rows: Tensor) -> Tensor:
+        """Copy ``rows [M]`` of ``stored [N, H, max_length, d_k]``: only what is filled, since this is done at every step."""
+        selected = stored.new_empty((len(rows), *stored.shape[1:]))
+        selected[:, :, : self.length] = stored[:, :, : self.length].index_select(0, rows)
+        return selected
 
     def select_sentences(self, sentences: Tensor) -> None:
         """Keep the memory of the sentences ``[M]`` (indices into B) in that order; the hypotheses stay."""

@@ -24,4 +24,5 @@ def sinusoidal_positions(max_length: int, d_model: int) -> Tensor:
 
 def learned_positions(max_length: int, d_model: int, generator: torch.Generator) -> Tensor:
     """Return the random start of a learned table ``[max_length, D]``, of the size of a scaled embedding."""
-    return torch.randn(max_length, d_model, generator=generator) * d_model**-0.5
+    table = torch.randn(max_length, d_model, generator=generator)
+    return table.mul_(d_model**-0.5)

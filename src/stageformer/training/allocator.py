@@ -13,7 +13,8 @@ def keep_freed_memory() -> None:
     """Tell glibc's malloc to reuse large blocks.
 
     By default each large tensor is mapped anew and unmapped when freed, and the kernel clears its pages every time: a
-    fifth of the training time of a small model on the CPU. On other systems this does nothing. The arithmetic is the same.
+    fifth of the training time of a small model on the CPU. On other systems this does nothing. The arithmetic is the
+    same.
     """
     if sys.platform != "linux":
         return

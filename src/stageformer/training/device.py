@@ -19,7 +19,8 @@ def prepare(compute: Compute) -> torch.device:
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")
     torch.set_num_threads(compute.threads)
     torch.use_deterministic_algorithms(True)
-    # That also fills every fresh tensor with NaN, in case something reads it before writing: a tenth of the time, for nothing.
+    # That also fills every fresh tensor with NaN, in case something reads it before writing: a tenth of the time, for
+    # nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_freed_memory()
     return torch.device(compute.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +65,8 @@ def read_pairs(path: Path) -> Pairs:
     )
 
 
-def _side(column: pa.ChunkedArray) -> Side:
-    lists = column.combine_chunks()
+def _side(column: pa.ChunkedArray[Any]) -> Side:
+    lists: Any = column.combine_chunks()  # a ListArray
     offsets = lists.offsets.to_numpy().astype(np.int64)
     flat = lists.values.to_numpy()[offsets[0] : offsets[-1]]
     return Side(flat=flat, offsets=offsets - offsets[0])
@@ -83,6 +84,7 @@ def check_lengths(pairs: Pairs, split: str, max_length: int) -> None:
         if too_long:
             longest = int(lengths.argmax())
             raise StageformerError(
-                f"{split}: {too_long} {side} sentences are longer than embed.max_length ({max_length} tokens); the longest "
-                f"has {lengths[longest]} (id {pairs.ids[longest]}); raise embed.max_length, or lower ingest.max_characters"
+                f"{split}: {too_long} {side} sentences are longer than embed.max_length ({max_length} tokens); the "
+                f"longest has {lengths[longest]} (id {pairs.ids[longest]}); raise embed.max_length, or lower "
+                "ingest.max_characters"
             )

@@ -1,0 +1,112 @@
+"""Attention against a calculation by hand, against its own trace, and against torch."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from stageformer.model.attention import MultiHeadAttention
+from stageformer.model.masks import causal_mask, lengths_to_present, padding_mask
+
+
+def identity_attention(num_heads: int = 1, d_model: int = 2) -> MultiHeadAttention:
+    """Attention of which query, key, value and output are the inputs themselves."""
+    attention = MultiHeadAttention(d_model, num_heads)
+    with torch.no_grad():
+        attention.in_projection.weight.copy_(torch.eye(d_model).repeat(3, 1))
+        attention.in_projection.bias.zero_()
+        attention.out_projection.weight.copy_(torch.eye(d_model))
+        attention.out_projection.bias.zero_()
+    return attention
+
+
+def test_two_tokens_by_hand() -> None:
+    x = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
+    # Scores over sqrt(2): token 1 sees [1, 0], token 2 sees [0, 4].
+    first = math.exp(1 / math.sqrt(2)) / (math.exp(1 / math.sqrt(2)) + 1)
+    second = math.exp(4 / math.sqrt(2)) / (math.exp(4 / math.sqrt(2)) + 1)
+    expected = torch.tensor([[[first, 2 * (1 - first)], [1 - second, 2 * second]]])
+    torch.testing.assert_close(identity_attention()(x, x), expected)
+    causal = torch.tensor([[[1.0, 0.0], [1 - second, 2 * second]]])
+    torch.testing.assert_close(identity_attention()(x, x, causal=True), causal)
+
+
+def test_heads_see_their_own_slice_of_the_width() -> None:
+    x = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
+    trace = identity_attention(num_heads=2).trace(x, x)
+    # d_k = 1: nothing to divide by; head 1 sees the first number of each token, head 2 the second.
+    expected = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 4.0]]]])
+    torch.testing.assert_close(trace.scores, expected)
+
+
+@pytest.mark.parametrize("num_heads", [1, 2, 4])
+def test_shapes_of_the_trace(num_heads: int) -> None:
+    trace = MultiHeadAttention(8, num_heads).trace(torch.randn(3, 5, 8), torch.randn(3, 7, 8))
+    assert trace.query.shape == trace.heads.shape == (3, num_heads, 5, 8 // num_heads)
+    assert trace.key.shape == trace.value.shape == (3, num_heads, 7, 8 // num_heads)
+    assert trace.scores.shape == trace.weights.shape == (3, num_heads, 5, 7)
+    assert trace.output.shape == (3, 5, 8)
+    torch.testing.assert_close(trace.weights.sum(-1), torch.ones(3, num_heads, 5))
+    d_k = 8 // num_heads
+    torch.testing.assert_close(trace.scores, trace.query @ trace.key.mT / d_k**0.5)
+
+
+@pytest.mark.parametrize("num_heads", [1, 4])
+@pytest.mark.parametrize("kind", ["none", "causal", "padding", "both", "cross"])
+def test_forward_equals_trace_and_torch(num_heads: int, kind: str) -> None:
+    torch.manual_seed(1)
+    ours = MultiHeadAttention(16, num_heads).eval()
+    nn.init.normal_(ours.in_projection.bias)
+    nn.init.normal_(ours.out_projection.bias)
+    theirs = nn.MultiheadAttention(16, num_heads, batch_first=True).eval()
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(ours.in_projection.weight)
+        theirs.in_proj_bias.copy_(ours.in_projection.bias)
+        theirs.out_proj.weight.copy_(ours.out_projection.weight)
+        theirs.out_proj.bias.copy_(ours.out_projection.bias)
+    x = torch.randn(3, 5, 16)
+    key_input = torch.randn(3, 6, 16) if kind == "cross" else x
+    lengths = torch.tensor([5, 2, 4])
+    present = lengths_to_present(lengths, key_input.size(1))
+    padded = kind in ("padding", "both", "cross")
+    causal = kind in ("causal", "both")
+    mask = padding_mask(present) if padded else None
+    if kind == "both":
+        mask = padding_mask(present) & causal_mask(5)
+    only_causal = kind == "causal"
+    output = ours(x, key_input, mask, causal=only_causal)
+    trace = ours.trace(x, key_input, mask, causal=only_causal)
+    expected, weights = theirs(
+        x,
+        key_input,
+        key_input,
+        key_padding_mask=~present if padded else None,
+        attn_mask=~causal_mask(5) if causal else None,
+        average_attn_weights=False,
+    )
+    torch.testing.assert_close(trace.output, output.detach(), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(output, expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(trace.weights, weights.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_trace_uses_no_dropout_and_training_does() -> None:
+    torch.manual_seed(0)
+    attention = MultiHeadAttention(8, 2, dropout=0.5)
+    x = torch.randn(1, 6, 8)
+    assert not torch.allclose(attention(x, x), attention.trace(x, x).output, atol=1e-3)
+    torch.testing.assert_close(attention.eval()(x, x).detach(), attention.trace(x, x).output)
+
+
+def test_mask_and_causal_together_are_refused() -> None:
+    attention, x = MultiHeadAttention(8, 2), torch.randn(1, 3, 8)
+    mask = torch.ones(1, 1, 1, 3, dtype=torch.bool)
+    with pytest.raises(ValueError, match="not both"):
+        attention(x, x, mask, causal=True)
+    with pytest.raises(ValueError, match="not both"):
+        attention.trace(x, x, mask, causal=True)
+
+
+def test_a_number_that_is_none_stays_visible_in_the_trace() -> None:
+    x = torch.full((1, 2, 4), math.nan)
+    assert MultiHeadAttention(4, 1).trace(x, x).output.isnan().all()

@@ -1,0 +1,82 @@
+"""Positions and token embeddings by hand."""
+
+import math
+
+import pytest
+import torch
+
+from stageformer.model.config import EmbeddingConfig
+from stageformer.model.embedding import Embedding
+from stageformer.model.positions import learned_positions, sinusoidal_positions
+
+IDS = torch.tensor([[3, 1, 3]])
+
+
+def embedding(positions: str, scale: bool = True) -> Embedding:
+    torch.manual_seed(0)
+    return Embedding(EmbeddingConfig(5, 8, scale, positions, max_length=4)).eval()
+
+
+@pytest.mark.parametrize("position", [0, 1, 7, 63])
+@pytest.mark.parametrize("dimension", [0, 1, 4, 5, 14, 15])
+def test_sinusoidal_entries(position: int, dimension: int) -> None:
+    angle = position / 10_000 ** ((dimension // 2 * 2) / 16)
+    expected = math.sin(angle) if dimension % 2 == 0 else math.cos(angle)
+    assert sinusoidal_positions(64, 16)[position, dimension].item() == pytest.approx(expected, abs=1e-7)
+
+
+def test_sinusoidal_odd_width() -> None:
+    table = sinusoidal_positions(5, 3)
+    expected = [math.sin(4), math.cos(4), math.sin(4 / 10_000 ** (2 / 3))]
+    assert table[4].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_learned_start_is_seeded_and_of_the_size_of_an_embedding() -> None:
+    table = learned_positions(500, 64, torch.Generator().manual_seed(1))
+    assert table.std().item() == pytest.approx(64**-0.5, rel=0.03)
+    assert torch.equal(table, learned_positions(500, 64, torch.Generator().manual_seed(1)))
+
+
+def test_embedding_is_scaled_and_positions_added() -> None:
+    model = embedding("sinusoidal")
+    expected = model.weight[IDS[0]] * math.sqrt(8) + sinusoidal_positions(4, 8)[:3]
+    torch.testing.assert_close(model(IDS)[0], expected)
+    unscaled = embedding("none", scale=False)
+    torch.testing.assert_close(unscaled(IDS)[0], unscaled.weight[IDS[0]])
+
+
+def test_no_positions_know_no_order() -> None:
+    assert torch.equal(embedding("none")(IDS)[0, 0], embedding("none")(IDS)[0, 2])
+    assert not torch.equal(embedding("sinusoidal")(IDS)[0, 0], embedding("sinusoidal")(IDS)[0, 2])
+
+
+def test_learned_positions_are_trained_and_sinusoidal_are_not() -> None:
+    model = embedding("learned")
+    model(IDS).sum().backward()
+    gradient = dict(model.named_parameters())["positions"].grad
+    assert gradient is not None
+    assert gradient.sum(1).tolist() == [8.0, 8.0, 8.0, 0.0]
+    assert [name for name, _ in embedding("sinusoidal").named_parameters()] == ["weight"]
+    assert list(embedding("sinusoidal").state_dict()) == ["weight"]
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+def test_start_is_the_position_of_the_first_token(positions: str) -> None:
+    model = embedding(positions)
+    torch.testing.assert_close(model(IDS)[:, 2:], model(IDS[:, 2:], start=2))
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+def test_beyond_the_table(positions: str) -> None:
+    model = embedding(positions)
+    assert model(torch.ones(1, 4, dtype=torch.long)).shape == (1, 4, 8)
+    with pytest.raises(ValueError, match=r"5 tokens .* \(4\)"):
+        model(torch.ones(1, 5, dtype=torch.long))
+    with pytest.raises(ValueError, match="5 tokens"):
+        model(torch.ones(1, 1, dtype=torch.long), start=4)
+    assert embedding("none")(torch.ones(1, 9, dtype=torch.long)).shape == (1, 9, 8)
+
+
+def test_unknown_positions() -> None:
+    with pytest.raises(ValueError, match="allowed: sinusoidal, learned, none"):
+        embedding("rotary")

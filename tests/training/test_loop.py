@@ -1,0 +1,302 @@
+"""The loop: it learns, accumulates, stops, averages, and gives the same bits for the same seed."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stageformer.errors import StageformerError
+from stageformer.model.transformer import Transformer, weights_of
+from stageformer.params.compute import Compute
+from stageformer.params.training import Training
+from stageformer.training import loop
+from stageformer.training.averaging import CheckpointAverage
+from stageformer.training.loop import Outcome, backward, make_optimizer, train, validate
+from stageformer.training.loss import Loss
+from stageformer.training.pairs import Pairs
+from stageformer.training.tasks import MaskedTokens, Translation
+
+Corpus = Callable[..., dict[str, Pairs]]
+MakeModel = Callable[..., Transformer]
+MakeTraining = Callable[..., Training]
+CPU = torch.device("cpu")
+
+
+def run(
+    model: Transformer, splits: dict[str, Pairs], training: Training, compute: Compute
+) -> tuple[Outcome, list[tuple[int, Mapping[str, float]]]]:
+    logged: list[tuple[int, Mapping[str, float]]] = []
+    torch.manual_seed(training.seed)
+    task = Translation(model, splits, 0, CPU)
+    outcome = train(task, training, compute, lambda update, values: logged.append((update, values)), "toy")
+    return outcome, logged
+
+
+def test_copying_is_learnt(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
+) -> None:
+    model = transformer(d_model=32)
+    params = training(
+        max_updates=300,
+        schedule="linear",
+        warmup_updates=30,
+        validate_every=100,
+        label_smoothing=0.0,
+        batch_tokens=400,
+        average_checkpoints=2,
+    )
+    outcome, logged = run(model, copy_corpus(600), params, compute)
+    assert outcome.metrics["valid_loss"] < 0.2  # chance is log(10) on the words
+    assert outcome.metrics["valid_perplexity"] == pytest.approx(math.exp(outcome.metrics["valid_loss"]))
+    assert [update for update, _ in logged] == [100, 200, 300]
+    assert logged[0][1]["train_loss"] > logged[1][1]["train_loss"] > logged[2][1]["train_loss"]
+    assert logged[2][1]["learning_rate"] == pytest.approx(0.01 / 270)
+    assert outcome.metrics["updates"] == 300
+    assert outcome.metrics["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+
+
+def gradients(model: nn.Module) -> list[Tensor]:
+    return [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+
+
+def test_accumulated_batches_equal_one_large_batch(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
+) -> None:
+    model = transformer().double()
+    task = Translation(model, copy_corpus(60), 0, CPU)
+    # Parts of unlike size: the mean is over tokens, not over batches.
+    parts = [np.arange(5), np.arange(5, 50), np.arange(50, 60)]
+    results = []
+    for group in (parts, [np.arange(60)]):
+        model.zero_grad()
+        loss, tokens = backward(task, group, training(), compute)
+        results.append((loss, tokens, gradients(model)))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
+    assert results[0][1] == results[1][1] == task.lengths("train")[1].sum()
+    torch.testing.assert_close(results[0][2], results[1][2], rtol=1e-9, atol=1e-12)
+
+
+def test_gradient_is_of_the_mean_loss(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
+) -> None:
+    model = transformer().double()
+    task = Translation(model, copy_corpus(20), 0, CPU)
+    backward(task, [np.arange(20)], training(), compute)
+    loss = task.loss("train", np.arange(20), 0.1)
+    mean = loss.smoothed / loss.num_tokens
+    torch.testing.assert_close(gradients(model), list(torch.autograd.grad(mean, list(model.parameters()))))
+
+
+def test_an_update_takes_the_batches_that_it_accumulates(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
+) -> None:
+    splits = copy_corpus(100)
+    target_tokens = int((splits["train"].target.lengths - 1).sum())
+    batches = len(list_of_an_epoch(splits, 100))
+    once, _ = run(transformer(), splits, training(batch_tokens=100, max_updates=batches), compute)
+    thrice, _ = run(transformer(), splits, training(batch_tokens=100, max_updates=batches, accumulate=3), compute)
+    assert once.metrics["target_tokens"] == target_tokens  # one epoch
+    assert thrice.metrics["target_tokens"] == 3 * target_tokens
+
+
+def test_each_epoch_has_its_own_order(copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining) -> None:
+    task = Translation(transformer(), copy_corpus(200), 0, CPU)
+    batches = loop.endless_batches(task, training(batch_tokens=100))
+    epochs = []
+    for _ in range(2):
+        rows: list[int] = []
+        while len(rows) < 200:
+            rows += next(batches).tolist()
+        assert sorted(rows) == list(range(200))
+        epochs.append(rows)
+    assert epochs[0] != epochs[1]
+
+
+def list_of_an_epoch(splits: dict[str, Pairs], batch_tokens: int) -> list[np.ndarray]:
+    source, target = splits["train"].source.lengths, splits["train"].target.lengths - 1
+    return loop.plan_batches(source, target, batch_tokens, seed=1, epoch=0)
+
+
+def scripted_validation(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
+    values = iter(losses)
+    monkeypatch.setattr(loop, "validate", lambda *_: (next(values), 1.0))
+
+
+@pytest.mark.parametrize(
+    ("patience", "stops_at"), [(1, 3), (2, 6), (None, 8)]
+)
+def test_patience(
+    monkeypatch: pytest.MonkeyPatch,
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    compute: Compute,
+    patience: int | None,
+    stops_at: int,
+) -> None:
+    scripted_validation(monkeypatch, [3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 2.0, 2.0, 9.0])
+    params = training(max_updates=8, validate_every=1, patience=patience)
+    outcome, logged = run(transformer(), copy_corpus(40), params, compute)
+    assert outcome.metrics["updates"] == logged[-1][0] == stops_at
+    assert outcome.metrics["best_valid_loss_of_a_checkpoint"] == min([3.0, 2.0, 2.5, 1.0, 1.0][:stops_at])
+
+
+def test_same_seed_same_bits_and_another_seed_differs(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
+) -> None:
+    splits = copy_corpus()
+
+    def weights(seed: int, validate_every: int = 5) -> dict[str, Tensor]:
+        # The same start: the seed acts on order and dropout here.
+        params = training(seed=seed, validate_every=validate_every)
+        return run(transformer(seed=7, dropout=0.1), splits, params, compute)[0].weights
+
+    first, second, other = weights(1), weights(1), weights(2)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+    # Validation draws no random numbers and changes no weights: more of it leaves the training as it is.
+    often = weights(1, validate_every=1)
+    assert all(torch.equal(first[name], often[name]) for name in first)
+
+
+@pytest.mark.parametrize("kind", ["translation", "masked"])
+def test_validation_leaves_no_trace(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute, kind: str
+) -> None:
+    splits, model = copy_corpus(), transformer(dropout=0.2)
+    task = (
+        Translation(model, splits, 0, CPU)
+        if kind == "translation"
+        else MaskedTokens(model.encoder, splits, 0.15, 0, 3, 4, CPU, seed=1)
+    )
+    model.train()
+    weights = {name: weight.clone() for name, weight in weights_of(model).items()}
+    state = torch.get_rng_state()
+    first = validate(task, training(), compute)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert validate(task, training(), compute) == first
+    assert all(torch.equal(weights[name], weight) for name, weight in weights_of(model).items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert task.model.training
+    smoothed, perplexity = validate(task, training(batch_tokens=60, label_smoothing=0.0), compute)
+    if kind == "translation":  # the batches do not matter
+        assert perplexity == pytest.approx(first[1], rel=1e-5)
+    assert perplexity == pytest.approx(math.exp(smoothed), rel=1e-6)
+
+
+def test_the_averaged_weights_end_up_in_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    compute: Compute,
+) -> None:
+    kept: list[dict[str, Tensor]] = []
+    add = CheckpointAverage.add
+
+    def spy(self: CheckpointAverage, model: nn.Module) -> None:
+        kept.append({name: weight.clone() for name, weight in weights_of(model).items()})
+        add(self, model)
+
+    monkeypatch.setattr(CheckpointAverage, "add", spy)
+    model = transformer()
+    outcome, _ = run(model, copy_corpus(), training(max_updates=9, validate_every=2, average_checkpoints=3), compute)
+    assert len(kept) == 5  # at 2, 4, 6, 8 and at the end
+    for name, weight in weights_of(model).items():
+        expected = sum(checkpoint[name].double() for checkpoint in kept[-3:]) / 3
+        torch.testing.assert_close(weight, expected.float(), rtol=0, atol=1e-7)
+        assert torch.equal(weight, outcome.weights[name])
+    task = Translation(model, copy_corpus(), 0, CPU)
+    assert validate(task, training(), compute)[0] == outcome.metrics["valid_loss"]
+
+
+def test_weight_decay_acts_on_matrices_alone(transformer: MakeModel, training: MakeTraining) -> None:
+    model = transformer()
+    model.encoder.layers[0].requires_grad_(False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(1.0)
+    optimizer = make_optimizer(model, training(weight_decay=0.5, learning_rate=0.1))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for name, parameter in model.named_parameters():
+        decays = parameter.dim() > 1 and parameter.requires_grad
+        torch.testing.assert_close(parameter.detach(), torch.full_like(parameter, 0.95 if decays else 1.0), msg=name)
+
+
+def test_adam_has_the_parameters_asked_for(transformer: MakeModel, training: MakeTraining) -> None:
+    optimizer = make_optimizer(transformer(), training(adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-7))
+    assert isinstance(optimizer, torch.optim.AdamW)
+    for group in optimizer.param_groups:
+        assert (group["betas"], group["eps"]) == ((0.8, 0.95), 1e-7)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.25])
+def test_gradient_is_clipped(
+    monkeypatch: pytest.MonkeyPatch,
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    compute: Compute,
+    clip_norm: float | None,
+) -> None:
+    norms: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def spy(self: torch.optim.AdamW) -> None:
+        every = [p.grad.flatten() for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.cat(every).norm()))
+        step(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+    run(transformer(), copy_corpus(), training(max_updates=1, clip_norm=clip_norm), compute)
+    if clip_norm is None:
+        assert norms[0] > 0.5
+    else:
+        assert norms == pytest.approx([clip_norm], rel=1e-4)
+
+
+def test_bf16_is_near_fp32(copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining) -> None:
+    task = Translation(transformer(), copy_corpus(), 0, CPU)
+    fp32, bf16 = (
+        validate(task, training(), Compute(device="cpu", threads=1, precision=precision))[0]
+        for precision in ("fp32", "bf16")
+    )
+    assert fp32 != bf16
+    assert bf16 == pytest.approx(fp32, rel=0.02)
+
+
+@pytest.mark.parametrize("empty", ["train", "valid"])
+def test_an_empty_split_is_told(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute, empty: str
+) -> None:
+    splits = copy_corpus(5, 5) | {empty: copy_corpus(0, 0)[empty]}
+    with pytest.raises(StageformerError, match=f"toy: found no sentences in the split '{empty}'"):
+        run(transformer(), splits, training(), compute)
+
+
+def test_divergence_is_told(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
+) -> None:
+    with pytest.raises(StageformerError, match=r"diverged: the loss is .* lower training\.learning_rate"):
+        run(transformer(), copy_corpus(), training(learning_rate=1e5, clip_norm=None, max_updates=50), compute)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 701.0])
+def test_a_validation_that_is_no_number_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    compute: Compute,
+    value: float,
+) -> None:
+    loss = Loss(torch.tensor(value), torch.tensor(value), 1)
+    monkeypatch.setattr(Translation, "loss", lambda *_: loss)
+    with pytest.raises(StageformerError, match="diverged"):
+        validate(Translation(transformer(), copy_corpus(9, 1), 0, CPU), training(), compute)

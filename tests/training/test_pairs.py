@@ -1,0 +1,56 @@
+"""Padding of sentence pairs, against a naive loop, and reading them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stageformer.artifacts import write_table
+from stageformer.errors import StageformerError
+from stageformer.training.pairs import Side, read_pairs
+
+SENTENCES = [[5, 6, 7], [8], [9, 10, 11, 12, 13], [14, 15]]
+
+
+def side(sentences: list[list[int]]) -> Side:
+    flat = np.array([token for sentence in sentences for token in sentence], dtype=np.int32)
+    return Side(flat, np.cumsum([0, *map(len, sentences)]))
+
+
+@pytest.mark.parametrize("rows", [[0], [1, 0], [3, 2, 0, 1], [2, 2]])
+def test_padded_equals_a_naive_loop(rows: list[int]) -> None:
+    ids, present = side(SENTENCES).padded(np.array(rows), pad_id=99)
+    width = max(len(SENTENCES[row]) for row in rows)
+    assert ids.tolist() == [SENTENCES[row] + [99] * (width - len(SENTENCES[row])) for row in rows]
+    assert present.tolist() == [
+        [True] * len(SENTENCES[row]) + [False] * (width - len(SENTENCES[row])) for row in rows
+    ]
+    assert str(ids.dtype) == "torch.int64"
+
+
+def test_lengths() -> None:
+    assert side(SENTENCES).lengths.tolist() == [3, 1, 5, 2]
+
+
+def test_read_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    targets = [[1, 4, 2], [1, 2], [1, 5, 6, 2], [1, 9, 2]]
+    write_table(path, "ids", [{"id": [3, 1, 4, 1], "source_ids": SENTENCES, "target_ids": targets}])
+    pairs = read_pairs(path)
+    assert len(pairs) == 4
+    assert pairs.ids.tolist() == [3, 1, 4, 1]
+    for row in range(4):
+        assert pairs.source.padded(np.array([row]), 0)[0].tolist() == [SENTENCES[row]]
+        assert pairs.target.padded(np.array([row]), 0)[0].tolist() == [targets[row]]
+
+
+def test_read_pairs_of_an_empty_table(tmp_path: Path) -> None:
+    path = tmp_path / "valid.parquet"
+    write_table(path, "ids", [])
+    assert len(read_pairs(path)) == 0
+    assert read_pairs(path).source.lengths.tolist() == []
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(StageformerError, match="no such file"):
+        read_pairs(tmp_path / "none.parquet")

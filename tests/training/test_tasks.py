@@ -1,0 +1,158 @@
+"""The tasks: what is predicted, from what, and that padding plays no part."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stageformer.memory import MemoryStore, MemoryWriter
+from stageformer.model.dropout import Dropout
+from stageformer.model.encoder import Encoder
+from stageformer.model.transformer import Transformer
+from stageformer.training.pairs import Pairs
+from stageformer.training.tasks import DecodeMemory, MaskedTokens, Translation
+
+PAD, UNK, NUM_SPECIAL, VOCABULARY = 0, 3, 4, 14
+CPU = torch.device("cpu")
+
+Corpus = Callable[..., dict[str, Pairs]]
+MakeModel = Callable[..., Transformer]
+
+
+def one_by_one(model: Transformer, pairs: Pairs, rows: np.ndarray) -> Tensor:
+    """The negative log-likelihood of the targets, one sentence at a time, without any padding or mask."""
+    total = torch.zeros(())
+    for row in rows:
+        source, _ = pairs.source.padded(np.array([row]), PAD)
+        target, _ = pairs.target.padded(np.array([row]), PAD)
+        scores = model.decoder.project(model(source, target[:, :-1]))
+        total += torch.nn.functional.cross_entropy(scores[0], target[0, 1:], reduction="sum")
+    return total
+
+
+@pytest.mark.parametrize("pad_id", [PAD, 5])
+def test_translation_equals_one_sentence_at_a_time(copy_corpus: Corpus, transformer: MakeModel, pad_id: int) -> None:
+    splits, model = copy_corpus(20), transformer()
+    rows = np.array([3, 17, 0, 8])
+    task = Translation(model, splits, pad_id, CPU)
+    loss = task.loss("train", rows, 0.0)
+    expected = one_by_one(model, splits["train"], rows).detach()
+    torch.testing.assert_close(loss.log_likelihood, expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(loss.smoothed.detach(), loss.log_likelihood)
+    assert loss.num_tokens == sum(task.lengths("train")[1][rows])
+
+
+def store_of(encoder: Encoder, pairs: Pairs, folder: Path) -> MemoryStore:
+    writer = MemoryWriter(
+        folder, pairs.ids, pairs.source.lengths, d_model=16, dtype="float32", fingerprint="f", shard_tokens=50
+    )
+    for shard in writer.shards():
+        rows = np.array(shard.rows)
+        with torch.no_grad():
+            shard.put(rows, encoder(*pairs.source.padded(rows, PAD)))
+    return MemoryStore(folder)
+
+
+def test_decoding_saved_memory_equals_translation_with_a_frozen_encoder(
+    copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path
+) -> None:
+    splits, model = copy_corpus(40), transformer()
+    memories = {split: store_of(model.encoder.eval(), pairs, tmp_path / split) for split, pairs in splits.items()}
+    model.encoder.requires_grad_(False)
+    saved = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU)
+    joint = Translation(model, splits, PAD, CPU)
+    rows = np.array([31, 2, 17, 5, 5])
+    gradients = []
+    for task in (saved, joint):
+        model.zero_grad()
+        loss = task.loss("train", rows, 0.1)
+        loss.smoothed.backward()
+        # The shared embedding is frozen with the encoder; all else of the decoder learns.
+        gradients.append([loss.smoothed.detach(), *(p.grad for p in model.decoder.layers.parameters())])
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-5)
+    assert all(np.array_equal(*both) for both in zip(saved.lengths("valid"), joint.lengths("valid"), strict=True))
+
+
+def test_memory_dropout_acts_in_training_alone(copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path) -> None:
+    splits, model = copy_corpus(20), transformer()
+    memories = {"train": store_of(model.encoder.eval(), splits["train"], tmp_path)}
+    task = DecodeMemory(model.decoder, splits, memories, Dropout(0.5), PAD, CPU)
+    rows = np.arange(5)
+    assert task.loss("train", rows, 0.0).smoothed != task.loss("train", rows, 0.0).smoothed
+    model.decoder.eval()
+    without = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU)
+    assert torch.equal(task.loss("train", rows, 0.0).smoothed, without.loss("train", rows, 0.0).smoothed)
+
+
+def masked(model: Encoder, splits: dict[str, Pairs], fraction: float, pad_id: int = PAD) -> MaskedTokens:
+    return MaskedTokens(model, splits, fraction, pad_id, UNK, NUM_SPECIAL, CPU, seed=1)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]:
+    """What an encoder is called with: ids and presence, call by call."""
+    calls: list[tuple[Tensor, Tensor]] = []
+    forward = Encoder.forward
+
+    def spy(self: Encoder, ids: Tensor, present: Tensor) -> Tensor:
+        calls.append((ids, present))
+        return forward(self, ids, present)
+
+    monkeypatch.setattr(Encoder, "forward", spy)
+    return calls
+
+
+@pytest.mark.parametrize("fraction", [0.15, 0.5])
+def test_masked_share_and_what_replaces(
+    copy_corpus: Corpus, transformer: MakeModel, seen: list[tuple[Tensor, Tensor]], fraction: float
+) -> None:
+    splits, model = copy_corpus(4000), transformer().encoder.train()
+    pairs = splits["train"]
+    torch.manual_seed(0)
+    loss = masked(model, splits, fraction).loss("train", np.arange(4000), 0.0)
+    ids, present = pairs.source.padded(np.arange(4000), PAD)
+    tokens = int(present.sum())
+    assert loss.num_tokens / tokens == pytest.approx(fraction, abs=4 * (fraction * (1 - fraction) / tokens) ** 0.5)
+    (shown, shown_present), = seen
+    assert torch.equal(shown_present, present)
+    assert torch.equal(shown[~present], ids[~present])  # padding is never hidden or replaced
+    unknown = int((shown == UNK).sum())
+    changed = int((shown != ids).sum()) - unknown
+    assert unknown / loss.num_tokens == pytest.approx(0.8, abs=0.04)
+    # A random token is the right one by chance in 1 of 10 (vocabulary without the special tokens).
+    assert changed / loss.num_tokens == pytest.approx(0.1 * 0.9, abs=0.03)
+    replaced = shown[(shown != ids) & (shown != UNK)]
+    assert replaced.min() >= NUM_SPECIAL
+    assert set(replaced.tolist()) == set(range(NUM_SPECIAL, VOCABULARY))
+
+
+def test_masked_loss_is_of_the_hidden_tokens_and_blind_to_padding(copy_corpus: Corpus, transformer: MakeModel) -> None:
+    splits, model = copy_corpus(20), transformer().encoder.eval()
+    rows = np.arange(8)
+    losses = [masked(model, splits, 0.4, pad_id).loss("train", rows, 0.1) for pad_id in (PAD, 7)]
+    torch.testing.assert_close(losses[0].smoothed, losses[1].smoothed)
+    assert losses[0].num_tokens == losses[1].num_tokens < splits["train"].source.lengths[rows].sum()
+
+
+def test_masked_loss_of_everything(copy_corpus: Corpus, transformer: MakeModel) -> None:
+    splits, model = copy_corpus(20), transformer().encoder.eval()
+    rows = np.arange(8)
+    assert masked(model, splits, 1.0).loss("train", rows, 0.0).num_tokens == splits["train"].source.lengths[rows].sum()
+    assert masked(model, splits, 0.0).loss("train", rows, 0.0).num_tokens == 1  # never none
+
+
+def test_masked_validation_hides_the_same_and_leaves_the_random_stream(
+    copy_corpus: Corpus, transformer: MakeModel
+) -> None:
+    splits, model = copy_corpus(20), transformer().encoder.eval()
+    task, rows = masked(model, splits, 0.3), np.arange(10)
+    state = torch.get_rng_state()
+    first = task.loss("train", rows, 0.1).smoothed
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(99)
+    assert torch.equal(task.loss("train", rows, 0.1).smoothed, first)
+    model.train()
+    assert not torch.equal(task.loss("train", rows, 0.1).smoothed, task.loss("train", rows, 0.1).smoothed)
