@@ -18,7 +18,7 @@ import click
 
 from stageformer.artifacts import SPLITS, write_json
 from stageformer.encoding import encode_split, memory_writer
-from stageformer.memory import check_disk
+from stageformer.memory_writer import check_disk
 from stageformer.model_files import load_model
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
@@ -51,13 +51,8 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
     check_disk(output, needed)
     for split in SPLITS:
         encode_split(writers[split], pairs[split], model.encoder, params, pad_id, device, f"encode {split}")
-    write_json(
-        reports / "metrics.json",
-        {
-            split: {"sentences": len(pairs[split]), "tokens": int(pairs[split].source.lengths.sum())} for split in SPLITS
-        }
-        | {"d_model": model.config.encoder.d_model, "bytes": needed},
-    )
+    sizes = {split: {"sentences": len(part), "tokens": int(part.source.lengths.sum())} for split, part in pairs.items()}
+    write_json(reports / "metrics.json", sizes | {"d_model": model.config.encoder.d_model, "bytes": needed})
 
 
 if __name__ == "__main__":

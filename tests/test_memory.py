@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from stageformer import memory as library
 from stageformer.errors import StageformerError
-from stageformer.memory import DTYPES, MemoryStore, MemoryWriter, check_disk, open_memory, required_bytes
+from stageformer.memory import DTYPES, MemoryStore, open_memory
+from stageformer.memory_writer import MemoryWriter, check_disk, required_bytes
 from stageformer.padded import export_padded, padded_bytes
 from stageformer.tensors import read_tensors, write_tensors
 

@@ -17,7 +17,7 @@ from stageformer import show as library
 from stageformer.artifacts import write_json, write_table
 from stageformer.cli import main
 from stageformer.errors import StageformerError
-from stageformer.memory import MemoryWriter
+from stageformer.memory_writer import MemoryWriter
 from stageformer.show import human_size, show
 from stageformer.tensors import write_tensors
 from stageformer.terminal import aligned, clean, display_width, labelled, wrap

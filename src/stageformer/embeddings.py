@@ -56,7 +56,7 @@ class EmbeddingStart:
 def make_embeddings(params: Embed, vocabularies: Vocabularies) -> tuple[EmbeddingStart, dict[str, int]]:
     """Make the matrices and the table as the parameters say.
 
-    Random rows have a standard deviation of 1 / sqrt(D), so that after scaling by sqrt(D) they are as large as positions.
+    Random rows have a standard deviation of 1 / sqrt(D): after scaling by sqrt(D) they are as large as positions.
 
     Returns:
         The start, and for pretrained vectors the number of tokens found in the file, by side.

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from stageformer.memory import MemoryWriter
+from stageformer.batches import batches_by_length
+from stageformer.memory_writer import MemoryWriter
 from stageformer.model.encoder import Encoder
 from stageformer.params.encode import Encode
-from stageformer.batches import batches_by_length
 from stageformer.training.pairs import Pairs
 
 

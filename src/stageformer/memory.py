@@ -9,9 +9,6 @@ Shape letters: B batch, S source length, D d_model.
 
 from __future__ import annotations
 
-import itertools
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,156 +19,19 @@ from torch import Tensor
 
 from stageformer.artifacts import rerun_hint
 from stageformer.errors import StageformerError
-from stageformer.tensors import TensorFile, read_tensors, write_tensors
+from stageformer.tensors import TensorFile, read_tensors
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-BYTES_BESIDE_VALUES = 8192
-"""An upper bound on what a shard takes beside its values, offsets and ids."""
 
 Rows = npt.NDArray[np.int64]
 
 
-def required_bytes(num_tokens: int, num_sentences: int, d_model: int, dtype: str, num_shards: int = 1) -> int:
-    """Return the bytes that memory needs on disk: exact up to ``BYTES_BESIDE_VALUES`` a shard, and never too few."""
-    return num_tokens * d_model * DTYPES[dtype].itemsize + num_sentences * 16 + num_shards * BYTES_BESIDE_VALUES
-
-
-def check_disk(folder: Path, needed: int) -> None:
-    """Raise StageformerError unless the disk that ``folder`` is or will be on has ``needed`` bytes free."""
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise StageformerError(
-            f"{folder}: needs {needed / 2**20:,.1f} MiB of disk, {free / 2**20:,.1f} MiB are free; make room, "
-            "or choose a smaller encode.dtype"
-        )
-
-
-class MemoryShard:
-    """One shard while it is filled: the rows of the table that it holds, and their encoder output."""
-
-    def __init__(self, rows: range, lengths: Rows, d_model: int, dtype: torch.dtype) -> None:
-        self.rows = rows
-        self.offsets = np.concatenate([[0], np.cumsum(lengths[rows.start : rows.stop])]).astype(np.int64)
-        self.values = torch.zeros(int(self.offsets[-1]), d_model, dtype=dtype)
-        self._missing = np.ones(len(rows), dtype=bool)
-
-    @property
-    def num_missing(self) -> int:
-        """Number of sentences that have not been put yet."""
-        return int(self._missing.sum())
-
-    def put(self, rows: Rows | Tensor, memory: Tensor) -> None:
-        """Take the encoder output of a batch of sentences of this shard, in any order.
-
-        Args:
-            rows: rows of the sentences in the whole table, all of them in ``self.rows``. Shape: ``[B]``.
-            memory: encoder output; what stands beyond a sentence's length is left out. Shape: ``[B, S, D]``.
-
-        Raises:
-            ValueError: a row belongs to another shard, or S is smaller than the length of a sentence.
-        """
-        local = np.asarray(rows, dtype=np.int64) - self.rows.start
-        if len(local) and (local.min() < 0 or local.max() >= len(self.rows)):
-            raise ValueError(f"rows {local.min() + self.rows.start} to {local.max() + self.rows.start} in {self.rows}")
-        lengths = self.offsets[local + 1] - self.offsets[local]
-        if memory.shape[0] != len(local) or memory.shape[1] < lengths.max(initial=0):
-            raise ValueError(f"memory of shape {tuple(memory.shape)} for sentences of lengths {lengths.tolist()}")
-        target, mask = _flat_rows(self.offsets[local], lengths, memory.shape[1])
-        self.values[torch.from_numpy(target[mask])] = (
-            memory[torch.from_numpy(mask)].detach().cpu().to(self.values.dtype)
-        )
-        self._missing[local] = False
-
-
-class MemoryWriter:
-    """Writes the encoder output of one split, one shard at a time, so that no more than one stands in memory.
-
-    Args:
-        folder: of the split, such as ``data/encode/train``. Shards of an earlier run in it are removed first.
-        ids: sentence ids, in the order of the table. Shape: ``[sentences]``.
-        lengths: number of source tokens of each sentence, ``<eos>`` included. Shape: ``[sentences]``.
-        d_model: width D of the encoder output.
-        dtype: number format on disk: a key of ``DTYPES``.
-        fingerprint: names the encoder that made the output.
-        shard_tokens: most tokens of a shard; a longer sentence has a shard of its own.
-
-    Use::
-
-        for shard in writer.shards():
-            for rows in batches_of(shard.rows):
-                shard.put(rows, encoder(...))
-    """
-
-    def __init__(
-        self, folder: Path, ids: Rows, lengths: Rows, *, d_model: int, dtype: str, fingerprint: str, shard_tokens: int
-    ) -> None:
-        self.folder = folder
-        self.ids = np.asarray(ids, dtype=np.int64)
-        self.lengths = np.asarray(lengths, dtype=np.int64)
-        self.plan = _plan_shards(self.lengths, shard_tokens)
-        self.d_model = d_model
-        self.dtype = dtype
-        self.fingerprint = fingerprint
-
-    @property
-    def required_bytes(self) -> int:
-        """Bytes that the split will take on disk, at most."""
-        return required_bytes(int(self.lengths.sum()), len(self.ids), self.d_model, self.dtype, len(self.plan))
-
-    def shards(self) -> Iterator[MemoryShard]:
-        """Yield each shard to be filled, and write it when the next one is asked for.
-
-        Raises:
-            StageformerError: there is not enough disk, which is seen before anything is written.
-            ValueError: a shard was not filled.
-        """
-        check_disk(self.folder, self.required_bytes)
-        for old in self.folder.glob("memory-*.pt"):
-            old.unlink()
-        for index, rows in enumerate(self.plan):
-            shard = MemoryShard(rows, self.lengths, self.d_model, DTYPES[self.dtype])
-            yield shard
-            if shard.num_missing:
-                raise ValueError(f"{shard.num_missing} of the {len(rows)} sentences of shard {index} are missing")
-            tensors = {
-                "values": shard.values,
-                "offsets": torch.from_numpy(shard.offsets),
-                "ids": torch.tensor(self.ids[rows.start : rows.stop]),
-            }
-            metadata = {
-                "d_model": self.d_model,
-                "dtype": self.dtype,
-                "fingerprint": self.fingerprint,
-                "num_sentences": len(rows),
-                "num_tokens": len(shard.values),
-                "shard": index,
-                "num_shards": len(self.plan),
-                "total_sentences": len(self.ids),
-                "total_tokens": int(self.lengths.sum()),
-            }
-            write_tensors(_shard_path(self.folder, index), "memory", tensors, metadata)
-
-
-def _shard_path(folder: Path, index: int) -> Path:
+def shard_path(folder: Path, index: int) -> Path:
+    """Return the file of a shard."""
     return folder / f"memory-{index:05d}.pt"
 
 
-def _plan_shards(lengths: Rows, shard_tokens: int) -> list[range]:
-    """Cut the sentences, in order, into shards of at most ``shard_tokens`` tokens, and at least one sentence."""
-    ends = np.cumsum(lengths)
-    starts, start, before = [0], 0, 0
-    while start < len(lengths):
-        start = max(int(np.searchsorted(ends, before + shard_tokens, side="right")), start + 1)
-        before = int(ends[start - 1])
-        starts.append(start)
-    # A split without sentences has one empty shard: a folder without a shard is one that was never written.
-    return [range(a, b) for a, b in itertools.pairwise(starts)] or [range(0)]
-
-
-def _flat_rows(starts: Rows, lengths: Rows, width: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
+def flat_rows(starts: Rows, lengths: Rows, width: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """Return the row of ``values`` at each place of a padded batch, and whether it has one. Shapes: ``[B, width]``."""
     position = np.arange(width, dtype=np.int64)
     return starts[:, None] + position, position < lengths[:, None]
@@ -233,7 +93,7 @@ class MemoryStore:
             raise IndexError(f"row {rows.min()} is negative")
         lengths, shards = self.lengths[rows], self._shards[rows]
         width = int(lengths.max(initial=0))
-        source, mask = _flat_rows(self._starts[rows], lengths, width)
+        source, mask = flat_rows(self._starts[rows], lengths, width)
         memory = torch.zeros(len(rows) * width, self.d_model)
         for shard in np.unique(shards):
             places = mask & (shards == shard)[:, None]
@@ -270,16 +130,16 @@ def _open_shards(folder: Path) -> list[TensorFile]:
         raise StageformerError(f"{folder}: holds no memory (memory-00000.pt and on){hint}")
     first = shards[0].metadata
     num_shards = first.get("num_shards")
-    missing = [_shard_path(folder, n).name for n in range(num_shards or 0) if not _shard_path(folder, n).exists()]
+    missing = [shard_path(folder, n).name for n in range(num_shards or 0) if not shard_path(folder, n).exists()]
     if missing or len(shards) != num_shards:
         what = f"{missing[0]} is missing" if missing else "there are more than belong together"
         raise StageformerError(f"{folder}: found {len(shards)} of {num_shards} shards, {what}{hint}")
     for index, shard in enumerate(shards):
-        path = _shard_path(folder, index)
+        path = shard_path(folder, index)
         for key in ("d_model", "dtype", "fingerprint", "num_shards", "total_sentences", "total_tokens"):
             if key not in shard.metadata or shard.metadata[key] != first.get(key):
                 raise StageformerError(
-                    f"{path}: its {key} is {shard.metadata.get(key)!r}, that of {_shard_path(folder, 0).name} is "
+                    f"{path}: its {key} is {shard.metadata.get(key)!r}, that of {shard_path(folder, 0).name} is "
                     f"{first.get(key)!r}; they are of different runs{hint}"
                 )
         if not _is_consistent(shard.tensors, shard.metadata, index):

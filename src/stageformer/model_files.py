@@ -41,7 +41,8 @@ def load_model(path: Path, kind: str = "model") -> tuple[Transformer, dict[str, 
         model = Transformer(TransformerConfig.from_dict(file.metadata["config"]))
         load_weights(model, file.tensors)
     except (KeyError, TypeError, ValueError) as error:
-        raise StageformerError(f"{path}: the weights do not fit the configuration ({error}){rerun_hint(kind)}") from None
+        reason = f"the weights do not fit the configuration ({error})"
+        raise StageformerError(f"{path}: {reason}{rerun_hint(kind)}") from None
     return model.eval(), file.metadata
 
 

@@ -19,7 +19,8 @@ from torch.nn.functional import pad
 
 from stageformer.artifacts import atomic_file
 from stageformer.errors import StageformerError
-from stageformer.memory import DTYPES, MemoryStore, check_disk
+from stageformer.memory import DTYPES, MemoryStore
+from stageformer.memory_writer import check_disk
 from stageformer.tensors import write_tensors
 
 FORMATS = ("npy", "pt")

@@ -16,8 +16,9 @@ from stageformer.training import loop
 from stageformer.training.averaging import CheckpointAverage
 from stageformer.training.loop import Outcome, backward, make_optimizer, train, validate
 from stageformer.training.loss import Loss
+from stageformer.training.masked_tokens import MaskedTokens
 from stageformer.training.pairs import Pairs
-from stageformer.training.tasks import MaskedTokens, Translation
+from stageformer.training.tasks import Translation
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]

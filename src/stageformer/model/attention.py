@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stageformer.model.masks import causal_mask
+
 
 @dataclass(frozen=True)
 class AttentionTrace:
@@ -108,7 +110,7 @@ class MultiHeadAttention(nn.Module):
         key, value = self.project_key_value(key_input)
         scores = query @ key.transpose(-2, -1) / math.sqrt(query.size(-1))  # [B, H, T, S]
         if causal:
-            mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+            mask = causal_mask(scores.size(-1), scores.device)
         if mask is not None:
             scores = scores.masked_fill(~mask, -math.inf)
         weights = scores.softmax(-1)

@@ -1,0 +1,38 @@
+"""The task of a decoder on a frozen encoder: predict the target from the saved encoder output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from stageformer.memory import MemoryStore
+from stageformer.model.decoder import Decoder
+from stageformer.model.dropout import Dropout
+from stageformer.training.loss import Loss
+from stageformer.training.pairs import Ints, Pairs
+from stageformer.training.tasks import decoder_loss, pair_lengths
+
+
+@dataclass
+class DecodeMemory:
+    """The decoder alone: predict the target from the saved encoder output."""
+
+    model: Decoder
+    splits: dict[str, Pairs]
+    memories: dict[str, MemoryStore]
+    memory_dropout: Dropout
+    pad_id: int
+    device: torch.device
+
+    def lengths(self, split: str) -> tuple[Ints, Ints]:
+        """See :class:`Task`."""
+        return pair_lengths(self.splits[split])
+
+    def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
+        """See :class:`Task`."""
+        memory, present = self.memories[split].batch(rows)
+        memory, present = memory.to(self.device), present.to(self.device)
+        if self.model.training:
+            memory = self.memory_dropout(memory)
+        return decoder_loss(self.model, self.splits[split], rows, memory, present, self.pad_id, label_smoothing)

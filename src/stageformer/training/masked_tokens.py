@@ -1,0 +1,51 @@
+"""The task of an encoder alone: predict tokens that are hidden from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from stageformer.model.encoder import Encoder
+from stageformer.training.loss import Loss, cross_entropy
+from stageformer.training.pairs import Ints, Pairs
+
+
+@dataclass
+class MaskedTokens:
+    """The encoder alone: predict hidden source tokens (Devlin et al. 2019).
+
+    Of the tokens chosen, 80 % are replaced by <unk> (the vocabulary has no token of its own for it), 10 % by a random
+    token, and 10 % are left. The output projection is the source embedding.
+    """
+
+    model: Encoder
+    splits: dict[str, Pairs]
+    masked_fraction: float
+    pad_id: int
+    unk_id: int
+    num_special: int
+    device: torch.device
+    seed: int
+
+    def lengths(self, split: str) -> tuple[Ints, Ints]:
+        """See :class:`Task`. The target is the source itself."""
+        lengths = self.splits[split].source.lengths
+        return lengths, lengths
+
+    def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
+        """See :class:`Task`."""
+        source_ids, present = self.splits[split].source.padded(rows, self.pad_id)
+        # Validation hides the same tokens every time, so that its losses can be compared.
+        generator = None if self.model.training else torch.Generator().manual_seed(self.seed + int(rows[0]))
+        chance = torch.rand(source_ids.shape, generator=generator)
+        chosen = present & (chance < self.masked_fraction)
+        chosen[0, 0] |= not bool(chosen.any())  # at least one, or there is no loss
+        kind = torch.rand(source_ids.shape, generator=generator)
+        vocabulary = self.model.embedding.config.vocabulary_size
+        random_ids = torch.randint(self.num_special, vocabulary, source_ids.shape, generator=generator)
+        seen = torch.where(chosen & (kind < 0.8), self.unk_id, source_ids)
+        seen = torch.where(chosen & (kind >= 0.9), random_ids, seen)
+        memory = self.model(seen.to(self.device), present.to(self.device))
+        hidden = memory[chosen.to(self.device)]  # [N, D]
+        return cross_entropy(hidden, self.model.embedding.weight, source_ids[chosen].to(self.device), label_smoothing)
