@@ -69,7 +69,7 @@ def make_embeddings(params: Embed, vocabularies: Vocabularies) -> tuple[Embeddin
     found: dict[str, int] = {}
 
     def matrix(side: str, vocabulary: Vocabulary) -> Tensor:
-        weight = torch.randn(len(vocabulary), d_model, generator=generator) * d_model**-0.5
+        weight: Tensor = torch.randn(len(vocabulary), d_model, generator=generator) * d_model**-0.5
         if params.initialisation == "xavier":
             torch.nn.init.xavier_uniform_(weight, generator=generator)
         if params.initialisation == "pretrained":

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from stageformer.artifacts import rerun_hint
 from stageformer.errors import StageformerError
-from stageformer.model.transformer import Transformer, TransformerConfig, load_weights, weights_of
+from stageformer.model.config import TransformerConfig
+from stageformer.model.transformer import Transformer, load_weights, weights_of
 from stageformer.tensors import read_tensors, write_tensors
 
 

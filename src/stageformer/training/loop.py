@@ -90,7 +90,8 @@ def train(task: Task, training: Training, compute: Compute, log: Log, title: str
                 validations_since_best = 0 if valid_loss < best_loss else validations_since_best + 1
                 best_loss = min(best_loss, valid_loss)
                 if training.patience is not None and validations_since_best >= training.patience:
-                    bar.write(file=sys.stderr, s=f"{title}: stopped at update {update}: no better loss in {training.patience} validations")
+                    reason = f"no better loss in {training.patience} validations"
+                    bar.write(f"{title}: stopped at update {update}: {reason}", file=sys.stderr)
                     break
     seconds = time.perf_counter() - started
     weights = average.average()

@@ -1,0 +1,1 @@
+"""Greedy and beam search in batches, and the probability of given translations."""

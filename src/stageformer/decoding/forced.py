@@ -1,0 +1,63 @@
+"""Forced decoding: the probability that the model gives to translations from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stageformer.batches import batches_by_length
+from stageformer.decoding.continuations import CHUNK_ROWS
+from stageformer.decoding.sources import Sources, pad
+from stageformer.model.decoder import Decoder
+
+Floats = npt.NDArray[np.float64]
+
+
+@torch.inference_mode()
+def log_probabilities(
+    decoder: Decoder, sources: Sources, target_ids: Sequence[Sequence[int]], batch_tokens: int, title: str
+) -> Floats:
+    """Return the natural logarithm of the probability of each target given its source, ``[sentences]``.
+
+    Args:
+        decoder: in eval mode
+        sources: the sources
+        target_ids: the ids of the target of each source, from <bos> to <eos>; all but <bos> are predicted
+        batch_tokens: largest number of tokens of a batch on either side, padding included
+        title: stands before the progress bar
+    """
+    found = np.zeros(len(target_ids))
+    lengths = np.maximum(sources.lengths, [len(ids) - 1 for ids in target_ids])
+    with tqdm(total=len(target_ids), desc=title, unit="sentence", disable=None) as bar:
+        for rows in batches_by_length(lengths, batch_tokens):
+            memory, present = sources.batch(rows)
+            # What pads does not matter: the causal mask hides it from the tokens before it, and it is not counted.
+            ids, wanted = (tensor.to(memory.device) for tensor in pad([target_ids[row] for row in rows], 0))
+            hidden = decoder(ids[:, :-1], memory, present)  # [B, T - 1, D]
+            wanted = wanted[:, 1:]
+            of_tokens = torch.zeros(wanted.shape, dtype=torch.float64, device=memory.device)
+            of_tokens[wanted] = _of_tokens(decoder, hidden[wanted], ids[:, 1:][wanted])
+            found[rows] = of_tokens.sum(1).cpu().numpy()
+            bar.update(len(rows))
+    return found
+
+
+def _of_tokens(decoder: Decoder, hidden: Tensor, ids: Tensor) -> Tensor:
+    """Return the log-probabilities of the tokens ``ids [N]`` after the states ``hidden [N, D]``, ``[N]``."""
+    parts = [
+        -torch.nn.functional.cross_entropy(decoder.project(states).float(), tokens, reduction="none")
+        for states, tokens in zip(torch.split(hidden, CHUNK_ROWS), torch.split(ids, CHUNK_ROWS), strict=True)
+    ]
+    return torch.cat(parts).double()
+
+
+def perplexity(log_probabilities: Floats, target_ids: Sequence[Sequence[int]]) -> float:
+    """Return exp of the mean negative log-probability of a token; <eos> counts, <bos> does not."""
+    num_tokens = sum(len(ids) - 1 for ids in target_ids)
+    return math.exp(-float(log_probabilities.sum()) / num_tokens)

@@ -1,0 +1,106 @@
+"""The pictures of the stage evaluate: what the model attends to while it translates some sentences."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from stageformer.figures.attention import attention_heads, attention_map
+from stageformer.figures.attention_weights import attention_weights
+from stageformer.model.transformer import Transformer
+from stageformer.text.vocabulary import EOS, Vocabulary
+
+SHORTEST, LONGEST = 5, 30
+"""source tokens of a sentence that makes a good picture"""
+
+
+def choose_sentences(lengths: Sequence[int], number: int) -> list[int]:
+    """Choose rows for pictures: spread evenly over the split, of lengths that can be read, where there are such.
+
+    Args:
+        lengths: tokens of each source
+        number: how many at most
+    """
+    fitting = [row for row, length in enumerate(lengths) if SHORTEST <= length <= LONGEST]
+    candidates = fitting or list(range(len(lengths)))
+    places = np.linspace(0, len(candidates) - 1, min(number, len(candidates)))
+    return [candidates[round(float(place))] for place in places]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence and its translation."""
+
+    id: int
+    source_ids: Sequence[int]
+    """<eos> included"""
+    source_tokens: Sequence[str]
+    """<eos> included"""
+    translation_ids: Sequence[int]
+    """without special tokens"""
+    translation_tokens: Sequence[str]
+    """without special tokens"""
+    source: str
+    translation: str
+    reference: str
+
+
+def draw_attention(model: Transformer, vocabulary: Vocabulary, sentences: Sequence[Sentence], folder: Path) -> None:
+    """Draw three pictures for each sentence into ``folder``, of which older content is removed.
+
+    ``ID-cross.png``: cross-attention of the last decoder layer, mean over heads; ``ID-cross-heads.png``: of every layer
+    and head; ``ID-encoder.png``: self-attention of every layer and head of the encoder. ID is that of the sentence.
+
+    Args:
+        model: in eval mode
+        vocabulary: of the target side
+        sentences: what to draw
+        folder: for the PNG files
+
+    Raises:
+        StageformerError: the disk is full.
+    """
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    for sentence in tqdm(sentences, desc="evaluate: pictures", unit="sentence", disable=None):
+        weights = attention_weights(model, sentence.source_ids, [vocabulary.bos_id, *sentence.translation_ids])
+        source = sentence.source_tokens
+        # The row of a token is the step that predicts it: what the model looked at to write it.
+        written = [*sentence.translation_tokens, EOS]
+        labels = {"row_label": "token written", "column_label": "source token"}
+        attention_map(
+            weights.cross[-1].mean(0),
+            written,
+            source,
+            folder / f"{sentence.id}-cross.png",
+            title="Where the decoder looks: last layer, mean over heads",
+            caption=[
+                f"Source: {sentence.source}",
+                f"Translation: {sentence.translation}",
+                f"Reference: {sentence.reference}",
+            ],
+            **labels,
+        )
+        attention_heads(
+            weights.cross,
+            written,
+            source,
+            folder / f"{sentence.id}-cross-heads.png",
+            title="Where the decoder looks: every layer and head",
+            **labels,
+        )
+        attention_heads(
+            weights.encoder,
+            source,
+            source,
+            folder / f"{sentence.id}-encoder.png",
+            title="Where the encoder looks: every layer and head",
+            row_label="source token",
+            column_label="source token that it attends to",
+        )

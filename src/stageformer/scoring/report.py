@@ -1,0 +1,51 @@
+"""What the stage evaluate reports, from the translations alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stageformer.scoring.metrics import Scorer
+
+
+@dataclass(frozen=True)
+class Translations:
+    """The sentences of a split and what became of them; all sequences are of one length."""
+
+    ids: Sequence[int]
+    sources: Sequence[str]
+    references: Sequence[Sequence[str]]
+    beam: Sequence[str]
+    beam_scores: Sequence[float]
+    greedy: Sequence[str]
+
+
+def metrics(translations: Translations, scorer: Scorer) -> dict[str, Any]:
+    """Score beam and greedy search, and the sources themselves as if they were translations.
+
+    The last, ``copy_source``, is the row that any model must beat: names, numbers and loan words alone reach it.
+    """
+    return {
+        "sentences": len(translations.sources),
+        "references": sum(map(len, translations.references)),
+        "beam": scorer.corpus(translations.beam),
+        "greedy": scorer.corpus(translations.greedy),
+        "copy_source": scorer.corpus(translations.sources),
+    } | scorer.signatures
+
+
+def table(translations: Translations, scorer: Scorer) -> dict[str, Sequence[Any]]:
+    """Return the columns of the table of kind ``translations``: every sentence with the scores of its translation."""
+    scores = scorer.sentences(translations.beam)
+    return {
+        "id": translations.ids,
+        "source": translations.sources,
+        "references": translations.references,
+        "translation": translations.beam,
+        "greedy": translations.greedy,
+        "score": translations.beam_scores,
+        "bleu": [score.bleu for score in scores],
+        "chrf": [score.chrf for score in scores],
+        "exact_match": [score.exact_match for score in scores],
+    }

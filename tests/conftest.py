@@ -1,0 +1,99 @@
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported: tests are many and small, and threads that wait for each other only cost time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs", "and": "und"}
+
+
+def toy_pairs(number, seed):
+    generator = random.Random(seed)
+    sources = [" ".join(generator.choices(list(WORDS), k=generator.randint(1, 6))) for _ in range(number)]
+    return [(source, " ".join(WORDS[word] for word in source.split())) for source in sources]
+
+
+@pytest.fixture(scope="session")
+def toy_root(tmp_path_factory):
+    """What the pipeline up to train_decoder leaves: a model that has learnt to translate numbers word by word.
+
+    Shared by the tests of a session: copy it before changing it.
+    """
+    import numpy as np
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from stageformer.artifacts import write_table
+    from stageformer.decoding.sources import pad
+    from stageformer.memory_writer import MemoryWriter
+    from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
+    from stageformer.model.transformer import Transformer
+    from stageformer.model_files import encoder_fingerprint, save_model
+    from stageformer.text.pair import save_tokenizers, train_tokenizers
+    from stageformer.text.vocabulary import SHARED_NAME, Vocabulary
+
+    root = tmp_path_factory.mktemp("toy")
+    params = (Path(__file__).parent.parent / "recipes/default.yaml").read_text()
+    (root / "params.yaml").write_text(params.replace("threads: 2", "threads: 1"))
+    tokenizers = train_tokenizers(
+        "char", list(WORDS), list(WORDS.values()), vocabulary_size=100, joint=True, lowercase=False
+    )
+    save_tokenizers(tokenizers, root / "data/tokenize/tokenizer")
+    characters = sorted({character for pair in WORDS.items() for character in "".join(pair)} | {" "})
+    counts = {
+        token: 1 for text in characters for token in tokenizers.source.encode_batch([f"a{text}a"])[0]
+    }
+    vocabulary = Vocabulary.from_counts(counts, min_frequency=1, max_size=None)
+    vocabulary.save(root / "data/vocab" / SHARED_NAME)
+
+    def rows(pairs):
+        sides = [tokenizers.source.encode_batch([pair[side] for pair in pairs]) for side in (0, 1)]
+        sources = [[*vocabulary.to_ids(tokens), vocabulary.eos_id] for tokens in sides[0]]
+        return sources, [[vocabulary.bos_id, *vocabulary.to_ids(tokens), vocabulary.eos_id] for tokens in sides[1]]
+
+    torch.manual_seed(1)
+    side = EmbeddingConfig(len(vocabulary), 48, max_length=48)
+    stack = StackConfig(48, 2, 4, 96, norm="pre")
+    model = Transformer(TransformerConfig(side, side, stack, stack, share_embeddings=True))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for update in range(300):
+        sources, targets = rows(toy_pairs(24, update))
+        ids, present = pad(sources, 0)
+        target_ids, wanted = pad(targets, 0)
+        scores = model.decoder.project(model(ids, target_ids[:, :-1], present))
+        loss = cross_entropy(scores[wanted[:, 1:]], target_ids[:, 1:][wanted[:, 1:]])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    save_model(root / "data/train_decoder/model.pt", "model", model.eval(), {"encoder": "frozen"})
+
+    pairs = toy_pairs(40, seed=10_000)
+    sources, targets = rows(pairs)
+    numbers = list(range(100, 140))
+    table = {
+        "id": numbers,
+        "source": [source for source, _ in pairs],
+        "target": [target for _, target in pairs],
+        "references": [[target] if row % 3 else [target, target.upper()] for row, (_, target) in enumerate(pairs)],
+        "group": [""] * 40,
+    }
+    write_table(root / "data/ingest/test.parquet", "sentences", [table])
+    ids_table = {"id": numbers, "source_ids": sources, "target_ids": targets}
+    write_table(root / "data/vocab/test.parquet", "ids", [ids_table])
+    writer = MemoryWriter(
+        root / "data/encode/test",
+        np.array(numbers),
+        np.array([len(source) for source in sources]),
+        d_model=48,
+        dtype="float32",
+        fingerprint=encoder_fingerprint(model.encoder),
+        shard_tokens=10_000,
+    )
+    for shard in writer.shards():
+        ids, present = pad(sources, 0)
+        with torch.no_grad():
+            shard.put(np.arange(40), model.encoder(ids, present))
+    return root

@@ -1,0 +1,139 @@
+import csv
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from stageformer.artifacts import read_table
+from stageformer.cli import main as stageformer
+from stages.evaluate import main
+
+PICTURES = {"cross", "cross-heads", "encoder"}
+
+
+def run(root, monkeypatch, **changes):
+    monkeypatch.chdir(root)
+    text = (root / "params.yaml").read_text()
+    for name, value in changes.items():
+        lines = [line for line in text.splitlines() if line.startswith(f"  {name}: ")]
+        assert len(lines) == 1, name
+        text = text.replace(f"{lines[0]}\n", f"  {name}: {value}\n")
+    (root / "params.yaml").write_text(text)
+    return CliRunner().invoke(main, [])
+
+
+def contents(root):
+    paths = [path for part in ("data/evaluate", "reports") for path in sorted((root / part).rglob("*"))]
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths if path.is_file()}
+
+
+@pytest.fixture
+def root(toy_root, tmp_path):
+    return shutil.copytree(toy_root, tmp_path / "root")
+
+
+def test_the_stage_writes_what_it_says(root, monkeypatch):
+    result = run(root, monkeypatch, num_pictures=2)
+    assert result.exit_code == 0, result.output
+    assert "sentences/s" in result.stderr
+
+    found = json.loads((root / "reports/evaluate/metrics.json").read_text())
+    assert (found["split"], found["sentences"], found["references"]) == ("test", 40, 54)
+    assert found["beam"]["bleu"] > 70 > 5 > found["copy_source"]["bleu"]
+    assert found["beam"]["exact_match"] > 60
+    assert found["greedy"]["chrf"] > 80
+    assert found["beam"]["ter"] < 20 < 90 < found["copy_source"]["ter"]
+    assert 1 < found["perplexity"] < 1.2
+    assert "nrefs:var" in found["bleu_signature"]
+
+    table = pd.read_parquet(root / "data/evaluate/translations.parquet")
+    assert list(table["id"]) == list(range(100, 140))
+    assert table["exact_match"].mean() * 100 == found["beam"]["exact_match"]
+    assert (table["score"] < 0).all()
+    sources = read_table(root / "data/ingest/test.parquet", "sentences").to_pydict()["source"]
+    assert list(table["source"]) == sources
+
+    rows = list(csv.DictReader((root / "reports/evaluate/by_length.csv").open()))
+    assert sum(int(row["sentences"]) for row in rows) == 40
+    assert [row["source_words"] for row in rows] == ["01", "02", "03-04", "05-08"]
+    pictures = list((root / "reports/evaluate/attention").iterdir())
+    assert len(pictures) == 6
+    assert {path.stem.split("-", 1)[1] for path in pictures} == PICTURES
+
+
+def test_the_same_inputs_give_the_same_bytes_and_old_pictures_go(root, monkeypatch):
+    run(root, monkeypatch, num_pictures=1)
+    first = contents(root)
+    (root / "reports/evaluate/attention/7-cross.png").write_bytes(b"of an earlier run")
+    shutil.rmtree(root / "data/evaluate")
+    run(root, monkeypatch)
+    assert contents(root) == first
+
+
+def test_memory_of_another_encoder_is_not_used(root, monkeypatch):
+    import torch
+
+    run(root, monkeypatch, num_pictures=0)
+    staged = json.loads((root / "reports/evaluate/metrics.json").read_text())
+    # The memory is still there, but worth nothing: the right result must come from the encoder of the model.
+    path = root / "data/encode/test/memory-00000.pt"
+    content = torch.load(path, weights_only=True)
+    content["tensors"]["values"].zero_()
+    torch.save(content, path)
+    run(root, monkeypatch)
+    blind = json.loads((root / "reports/evaluate/metrics.json").read_text())
+    assert blind["beam"]["bleu"] < 20, "with the fingerprint of the encoder, the memory is used"
+    content["metadata"]["fingerprint"] = "another"
+    torch.save(content, path)
+    run(root, monkeypatch)
+    joint = json.loads((root / "reports/evaluate/metrics.json").read_text())
+    assert joint == staged
+
+
+def test_scores_without_regard_to_case(root, monkeypatch):
+    result = run(root, monkeypatch, lowercase="true", num_pictures=0)
+    assert result.exit_code == 0, result.output
+    found = json.loads((root / "reports/evaluate/metrics.json").read_text())
+    assert "case:lc" in found["bleu_signature"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "data/train_decoder/model.pt").unlink(), "model.pt: no such file"),
+        (lambda root: (root / "data/vocab/test.parquet").write_bytes(b"PAR1"), "test.parquet: not a readable Parquet"),
+        (lambda root: shutil.rmtree(root / "data/encode"), "holds no memory"),
+    ],
+)
+def test_bad_input_is_one_line(root, monkeypatch, damage, message):
+    damage(root)
+    result = run(root, monkeypatch)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (root / "reports").exists()
+
+
+def test_tables_of_different_sentences_are_an_error(root, monkeypatch):
+    from stageformer.artifacts import write_table
+
+    table = read_table(root / "data/vocab/test.parquet", "ids").slice(1)
+    write_table(root / "data/vocab/test.parquet", "ids", table.to_batches())
+    result = run(root, monkeypatch)
+    assert result.exit_code == 2
+    assert "other sentences" in result.stderr
+
+
+def test_summary_shows_scores_and_translations_within_100_columns(root, monkeypatch):
+    run(root, monkeypatch, num_pictures=0)
+    result = CliRunner().invoke(stageformer, ["summary", "--examples", "5"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("  source ") == 5
+    assert "copied source" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    (root / "reports/evaluate/metrics.json").write_text('{"sentences": 3}')
+    result = CliRunner().invoke(stageformer, ["summary"])
+    assert result.exit_code == 2
+    assert "metrics.json" in result.stderr
