@@ -18,9 +18,9 @@ def curves(reports: Path) -> Iterator[Log]:
 
     DVCLive's own summary, report and ``dvc.yaml`` are left off: ``dvc.yaml`` of the pipeline declares the curves.
     """
-    # An untrained encoder logs nothing, but dvc.yaml declares the folder.
-    (reports / "plots" / "metrics").mkdir(parents=True, exist_ok=True)
     with Live(str(reports), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False) as live:
+        # An untrained encoder logs nothing, but dvc.yaml declares the folder.
+        (reports / "plots" / "metrics").mkdir(parents=True, exist_ok=True)
 
         def log(update: int, values: Mapping[str, float]) -> None:
             live.step = update

@@ -50,7 +50,7 @@ def attention_map(
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.suptitle(title, fontsize=11, fontweight="bold")
         axes = figure.add_subplot()
-        image = _draw(axes, weights)
+        image = _draw(axes, weights, largest=float(weights.max()))
         _label(axes, rows, columns, size=8.5 * cell / _CELL)
         axes.set_xlabel(column_label)
         axes.set_ylabel(row_label)
@@ -90,7 +90,7 @@ def attention_heads(
         for layer in range(num_layers):
             for head in range(num_heads):
                 axes = grid[layer, head]
-                image = _draw(axes, weights[layer, head])
+                image = _draw(axes, weights[layer, head], largest=1.0)
                 axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=7.5)
                 _label(
                     axes,
@@ -102,16 +102,17 @@ def attention_heads(
         save(figure, path)
 
 
-def _draw(axes: Axes, weights: Floats) -> AxesImage:
+def _draw(axes: Axes, weights: Floats, largest: float) -> AxesImage:
     axes.set_xticks([])
     axes.set_yticks([])
-    return axes.imshow(weights, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")
+    return axes.imshow(weights, cmap=SEQUENTIAL, vmin=0.0, vmax=largest, aspect="auto", interpolation="nearest")
 
 
 def _label(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: float) -> None:
     """Write the tokens beside the rows and under the columns."""
     for axis, tokens in ((axes.yaxis, rows), (axes.xaxis, columns)):
+        labels = [printable(token.replace(" ", "\u2423")) for token in tokens]
         # A `$` in a token begins no formula.
-        axis.set_ticks(range(len(tokens)), list(map(printable, tokens)), fontsize=size, parse_math=False)
+        axis.set_ticks(range(len(tokens)), labels, fontsize=size, parse_math=False)
     axes.tick_params(axis="x", rotation=90, length=2)
     axes.tick_params(axis="y", length=2)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from stageformer.artifacts import atomic_file
 
 DPI = 110
-SEQUENTIAL = "cividis"
-"""From nothing to much: readable with every kind of colour blindness, and in grey (Nunez et al. 2018)."""
+SEQUENTIAL = "Blues"
+"""From nothing (white) to much: one hue, so that it reads with every kind of colour blindness, and in grey."""
 DIVERGING = "PuOr"
 """From minus through zero to plus; purple and orange are told apart with every kind of colour blindness."""
 
