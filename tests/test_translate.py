@@ -90,7 +90,8 @@ def test_the_search_is_that_of_the_parameters(toy_root, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(toy_root, root)
     text = (root / "params.yaml").read_text()
-    short = text.replace("max_length_ratio: 2.0", "max_length_ratio: 0").replace("max_length_offset: 10", "max_length_offset: 5")
+    short = text.replace("max_length_ratio: 2.0", "max_length_ratio: 0")
+    short = short.replace("max_length_offset: 10", "max_length_offset: 5")
     (root / "params.yaml").write_text(short)
     assert Translator.load(root).translate(["two and five"]) == ["zwei"]
     (root / "params.yaml").write_text(text.replace("evaluate:", "evaluat:"))

@@ -30,7 +30,7 @@ class DecoderCache:
             layer.key, layer.value = self._select(layer.key, rows), self._select(layer.value, rows)
 
     def _select(self, stored: Tensor, rows: Tensor) -> Tensor:
-        """Copy ``rows [M]`` of ``stored [N, H, max_length, d_k]``: only what is filled, since this is done at every step."""
+        """Copy ``rows [M]`` of ``stored [N, H, max_length, d_k]``: only what is filled, since every step does it."""
         selected = stored.new_empty((len(rows), *stored.shape[1:]))
         selected[:, :, : self.length] = stored[:, :, : self.length].index_select(0, rows)
         return selected
