@@ -1,5 +1,7 @@
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,25 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs", "and": "und"}
+
+
+@pytest.fixture(scope="session")
+def dvc(tmp_path_factory):
+    """A function that runs ``dvc ARGUMENTS`` in the folder ``root``, as in a shell with the environment activated."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(tmp_path_factory.mktemp("dvc_site_cache")),
+    }
+
+    def run(root, *arguments, **variables):
+        return subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments], cwd=root, env=environment | variables,
+            capture_output=True, text=True, check=False,
+        )
+
+    return run
 
 
 def toy_pairs(number, seed):

@@ -150,6 +150,27 @@ def beam_to_the_end(decoder, memory, present, rules, beam_size, alpha):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(("beam_size", "alpha"), [(2, 0.0), (3, 0.6), (3, 3.0), (5, 1.5)])
+def test_an_undecided_model_shows_every_difference_to_plain_beam_search(beam_size, alpha):
+    """All tokens are about as probable: places in the beam and the moment of stopping decide what comes out."""
+    torch.manual_seed(5)
+    side = EmbeddingConfig(9, 16, max_length=20)
+    stack = StackConfig(16, 1, 2, 16)
+    model = Transformer(TransformerConfig(side, side, stack, stack)).eval()
+    rules = Rules(BOS, EOS, (PAD, BOS, UNK), max_length_ratio=1.0, max_length_offset=5)
+    generator = np.random.default_rng(2)
+    ids = [[*generator.integers(4, 9, generator.integers(1, 7)).tolist(), EOS] for _ in range(40)]
+    sources = EncodedSources(model.encoder, ids, PAD, torch.device("cpu"))
+    memory, present = sources.batch(np.arange(40))
+    found = beam_search(model.decoder, memory, present, rules, beam_size=beam_size, length_penalty=alpha)
+    for row, hypothesis in enumerate(found):
+        alone = (memory[row : row + 1], present[row : row + 1])
+        expected, score = beam_to_the_end(model.decoder, *alone, rules, beam_size, alpha)
+        assert hypothesis.ids == expected[1:-1]
+        assert hypothesis.score == pytest.approx(score, abs=TOLERANCE)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 1.5])
 def test_leaving_the_batch_and_stopping_early_change_nothing(model, sources, rules, alpha):
     memory, present = sources.batch(all_rows(sources)[:25])

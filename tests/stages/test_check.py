@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from stages.check import main
 
 ROOT = Path(__file__).parents[2]
+Dvc = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run_check(folder: Path, params: Path) -> tuple[int, str]:
@@ -43,7 +44,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path, dvc: Dvc) -> Path:
     """A repository with the real stage ``check``, and an ``ingest`` that only writes its outputs."""
     for name in ("stages", "src"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -62,22 +63,12 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def dvc(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-    }
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-
-
 def outputs(root: Path) -> dict[str, bytes]:
     paths = [path for top in ("data", "reports") for path in (root / top).rglob("*") if path.is_file()]
     return {str(path.relative_to(root)): path.read_bytes() for path in paths}
 
 
-def test_a_misspelt_key_deletes_and_runs_nothing(repository: Path) -> None:
+def test_a_misspelt_key_deletes_and_runs_nothing(repository: Path, dvc: Dvc) -> None:
     first = dvc(repository, "repro")
     assert first.returncode == 0, first.stderr
     before = outputs(repository)

@@ -69,8 +69,6 @@ def beam_search(
         finished_score, which = finished.max(1)
         better = (finished_score > best_scores[sentences]).nonzero()[:, 0]
         best_scores[sentences[better]] = finished_score[better]
-        # The end of the sentence first, since an earlier and longer finished hypothesis may stand there.
-        best_tokens[sentences[better]] = rules.eos_id
         best_tokens[sentences[better], :length] = tokens[better, which[better]]
         scores = scores.masked_fill(ended, -math.inf)
         places = places - ended.sum(1)

@@ -43,7 +43,7 @@ def attention_map(
     """
     cell = _CELL * min(1.0, _LARGEST_CELLS / max(len(rows), len(columns)))
     width = max(6.0, cell * len(columns) + 2.8)
-    wrap = textwrap.TextWrapper(width=int(width * 13), max_lines=3, placeholder=" \u2026")
+    wrap = textwrap.TextWrapper(width=int((width - 1) * 10), max_lines=3, placeholder=" \u2026")
     lines = [line for paragraph in caption for line in wrap.wrap(paragraph)]
     height = max(2.2, cell * len(rows)) + 1.7 + 0.17 * len(lines)
     with style():

@@ -51,7 +51,9 @@ class Scorer:
                 f"params: evaluate.bleu_tokenize is {bleu_tokenize!r}, for which sacreBLEU lacks a package "
                 f"({' '.join(str(error).split())})"
             ) from None
+        # Metrics of their own: scoring a sentence changes the number of references in the signature.
         self._sentence_bleu = BLEU(lowercase=lowercase, tokenize=bleu_tokenize, effective_order=True)
+        self._sentence_chrf = CHRF(lowercase=lowercase)
         self._chrf = CHRF(lowercase=lowercase, references=columns)
         self._ter = TER(case_sensitive=not lowercase, references=columns)
 
@@ -91,7 +93,7 @@ class Scorer:
         return [
             SentenceScores(
                 bleu=self._sentence_bleu.sentence_score(translation, list(texts)).score,
-                chrf=self._chrf.sentence_score(translation, list(texts)).score,
+                chrf=self._sentence_chrf.sentence_score(translation, list(texts)).score,
                 exact_match=self._is_exact(translation, texts),
             )
             for translation, texts in zip(translations, self.references, strict=True)
