@@ -33,9 +33,10 @@ from stages.common import friendly, read_group
 def main(params_path: Path, vocab: Path, output: Path, reports: Path) -> None:
     """Make the start of the embedding matrices and the table of positions."""
     params = read_group(params_path, "embed", Embed)
+    vocabularies = load_vocabularies(vocab)
     for split in SPLITS:
-        check_lengths(read_pairs(vocab / f"{split}.parquet"), split, params.max_length)
-    start, found = make_embeddings(params, load_vocabularies(vocab))
+        check_lengths(read_pairs(vocab / f"{split}.parquet", vocabularies), split, params.max_length)
+    start, found = make_embeddings(params, vocabularies)
     save_embeddings(output, start)
     positions_heatmap(start.positions, reports / "positions.png")
     write_json(

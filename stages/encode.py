@@ -39,10 +39,11 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
     """Run every sentence through the encoder once and save the output, the memory."""
     params = read_group(params_path, "encode", Encode)
     device = prepare(read_group(params_path, "compute", Compute))
-    pad_id = load_vocabularies(vocab).source.pad_id
+    vocabularies = load_vocabularies(vocab)
+    pad_id = vocabularies.source.pad_id
     model, metadata = load_model(encoder, "encoder")
     fingerprint = metadata["encoder_fingerprint"]
-    pairs = {split: read_pairs(vocab / f"{split}.parquet") for split in SPLITS}
+    pairs = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in SPLITS}
     writers = {
         split: memory_writer(output / split, pairs[split], model.encoder, fingerprint, params) for split in SPLITS
     }

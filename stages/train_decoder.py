@@ -51,8 +51,9 @@ def main(
     params = read_group(params_path, "train_decoder", TrainDecoder)
     compute = read_group(params_path, "compute", Compute)
     device = prepare(compute)
-    pad_id = load_vocabularies(vocab).target.pad_id
-    splits = {split: read_pairs(vocab / f"{split}.parquet") for split in TRAINING_SPLITS}
+    vocabularies = load_vocabularies(vocab)
+    pad_id = vocabularies.target.pad_id
+    splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in TRAINING_SPLITS}
     encoder_model, encoder_metadata = load_model(encoder, "encoder")
     model = build_model(params, encoder_model, load_embeddings(embed)).to(device)
     task: Task

@@ -7,8 +7,11 @@ import pytest
 
 from stageformer.artifacts import write_table
 from stageformer.errors import StageformerError
-from stageformer.training.pairs import Side, read_pairs
+from stageformer.text.vocabulary import Vocabularies, Vocabulary
+from stageformer.training.pairs import Pairs, Side, check_lengths, read_pairs
 
+VOCABULARY = Vocabulary.from_counts({f"token{n:02}": 1 for n in range(16)}, min_frequency=1, max_size=None)
+VOCABULARIES = Vocabularies(VOCABULARY, VOCABULARY, shared=True)
 SENTENCES = [[5, 6, 7], [8], [9, 10, 11, 12, 13], [14, 15]]
 
 
@@ -36,7 +39,7 @@ def test_read_pairs(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
     targets = [[1, 4, 2], [1, 2], [1, 5, 6, 2], [1, 9, 2]]
     write_table(path, "ids", [{"id": [3, 1, 4, 1], "source_ids": SENTENCES, "target_ids": targets}])
-    pairs = read_pairs(path)
+    pairs = read_pairs(path, VOCABULARIES)
     assert len(pairs) == 4
     assert pairs.ids.tolist() == [3, 1, 4, 1]
     for row in range(4):
@@ -47,10 +50,26 @@ def test_read_pairs(tmp_path: Path) -> None:
 def test_read_pairs_of_an_empty_table(tmp_path: Path) -> None:
     path = tmp_path / "valid.parquet"
     write_table(path, "ids", [])
-    assert len(read_pairs(path)) == 0
-    assert read_pairs(path).source.lengths.tolist() == []
+    assert len(read_pairs(path, VOCABULARIES)) == 0
+    assert read_pairs(path, VOCABULARIES).source.lengths.tolist() == []
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(StageformerError, match="no such file"):
-        read_pairs(tmp_path / "none.parquet")
+        read_pairs(tmp_path / "none.parquet", VOCABULARIES)
+
+
+@pytest.mark.parametrize("bad", [20, 1000, -1])
+def test_id_outside_the_vocabulary(tmp_path: Path, bad: int) -> None:
+    path = tmp_path / "train.parquet"
+    write_table(path, "ids", [{"id": [7, 8], "source_ids": [[4, 2], [5, 2]], "target_ids": [[1, 4, 2], [1, bad, 2]]}])
+    expected = rf"train\.parquet: the target of sentence 8 holds the id {bad}, but the vocabulary has 20 entries; .*"
+    with pytest.raises(StageformerError, match=expected):
+        read_pairs(path, VOCABULARIES)
+
+
+def test_too_long_sentences_are_counted_before_training() -> None:
+    pairs = Pairs(np.arange(4), side(SENTENCES), side(SENTENCES))
+    check_lengths(pairs, "valid", 5)
+    with pytest.raises(StageformerError, match=r"valid: 2 source sentences .*max_length \(2 tokens\).* 5 \(id 2\)"):
+        check_lengths(pairs, "valid", 2)

@@ -12,8 +12,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from stageformer.artifacts import read_table
+from stageformer.artifacts import read_table, rerun_hint
 from stageformer.errors import StageformerError
+from stageformer.text.vocabulary import Vocabularies
 
 Ints = npt.NDArray[np.int64]
 
@@ -55,14 +56,30 @@ class Pairs:
         return len(self.ids)
 
 
-def read_pairs(path: Path) -> Pairs:
-    """Read a table of kind ``ids``, as the stage vocab writes it. Raises StageformerError on a bad artifact."""
+def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
+    """Read a table of kind ``ids``, as the stage vocab writes it.
+
+    Raises:
+        StageformerError: on a bad artifact, and on an id that the vocabulary does not have.
+    """
     table = read_table(path, "ids")
-    return Pairs(
+    pairs = Pairs(
         ids=table["id"].to_numpy().astype(np.int64),
         source=_side(table["source_ids"]),
         target=_side(table["target_ids"]),
     )
+    for name, side, size in (
+        ("source", pairs.source, len(vocabularies.source)),
+        ("target", pairs.target, len(vocabularies.target)),
+    ):
+        unknown = np.flatnonzero((side.flat < 0) | (side.flat >= size))
+        if len(unknown):
+            sentence = int(np.searchsorted(side.offsets, unknown[0], side="right")) - 1
+            raise StageformerError(
+                f"{path}: the {name} of sentence {pairs.ids[sentence]} holds the id {side.flat[unknown[0]]}, but the "
+                f"vocabulary has {size} entries{rerun_hint('ids')}"
+            )
+    return pairs
 
 
 def _side(column: pa.ChunkedArray[Any]) -> Side:
