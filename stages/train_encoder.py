@@ -43,10 +43,10 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
     params = read_group(params_path, "train_encoder", TrainEncoder)
     compute = read_group(params_path, "compute", Compute)
     device = prepare(compute)
-    splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
-    model = build_encoder_model(params, load_embeddings(embed)).to(device)
     vocabularies = load_vocabularies(vocab)
     vocabulary = vocabularies.source
+    splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
+    model = build_encoder_model(params, load_embeddings(embed)).to(device)
     task: Task | None = None
     if params.objective == "translation":
         task = Translation(model, splits, vocabulary.pad_id, device)
