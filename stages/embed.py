@@ -18,9 +18,9 @@ import click
 from stageformer.artifacts import SPLITS, write_json
 from stageformer.embeddings import make_embeddings, save_embeddings
 from stageformer.figures.positions import positions_heatmap
+from stageformer.pairs import check_lengths, read_pairs
 from stageformer.params.embed import Embed
 from stageformer.text.vocabulary import load_vocabularies
-from stageformer.training.pairs import check_lengths, read_pairs
 from stages.common import friendly, read_group
 
 

@@ -20,11 +20,11 @@ from stageformer.artifacts import SPLITS, write_json
 from stageformer.encoding import encode_split, memory_writer
 from stageformer.memory_writer import check_disk
 from stageformer.model_files import load_model
+from stageformer.pairs import read_pairs
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.device import prepare
-from stageformer.training.pairs import read_pairs
 from stages.common import friendly, read_group
 
 

@@ -20,6 +20,7 @@ from stageformer.embeddings import load_embeddings
 from stageformer.memory import open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.model_files import load_model, save_model
+from stageformer.pairs import read_pairs
 from stageformer.params.compute import Compute
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.text.vocabulary import load_vocabularies
@@ -27,7 +28,6 @@ from stageformer.training.build_decoder import build_model
 from stageformer.training.decode_memory import DecodeMemory
 from stageformer.training.device import prepare
 from stageformer.training.loop import train
-from stageformer.training.pairs import read_pairs
 from stageformer.training.tasks import Task, Translation
 from stages.common import friendly, read_group
 from stages.curves import curves, report_speed

@@ -18,6 +18,7 @@ import click
 from stageformer.artifacts import write_json
 from stageformer.embeddings import load_embeddings
 from stageformer.model_files import save_model
+from stageformer.pairs import read_pairs
 from stageformer.params.compute import Compute
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.text.vocabulary import SPECIAL_TOKENS, load_vocabularies
@@ -25,7 +26,6 @@ from stageformer.training.build_encoder import build_encoder_model
 from stageformer.training.device import prepare
 from stageformer.training.loop import train
 from stageformer.training.masked_tokens import MaskedTokens
-from stageformer.training.pairs import read_pairs
 from stageformer.training.tasks import Task, Translation
 from stages.common import friendly, read_group
 from stages.curves import curves, report_speed

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from stageformer.batches import batches_by_length
 from stageformer.memory_writer import MemoryWriter
 from stageformer.model.encoder import Encoder
+from stageformer.pairs import Pairs
 from stageformer.params.encode import Encode
-from stageformer.training.pairs import Pairs
 
 
 def memory_writer(folder: Path, pairs: Pairs, encoder: Encoder, fingerprint: str, params: Encode) -> MemoryWriter:

@@ -150,10 +150,10 @@ def beam_to_the_end(decoder, memory, present, rules, beam_size, alpha):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("beam_size", "alpha"), [(2, 0.0), (3, 0.6), (3, 3.0), (5, 1.5)])
-def test_an_undecided_model_shows_every_difference_to_plain_beam_search(beam_size, alpha):
+@pytest.mark.parametrize(("seed", "beam_size", "alpha"), [(8, 2, 0.0), (7, 3, 0.6), (11, 3, 3.0), (15, 5, 1.5)])
+def test_an_undecided_model_shows_every_difference_to_plain_beam_search(seed, beam_size, alpha):
     """All tokens are about as probable: places in the beam and the moment of stopping decide what comes out."""
-    torch.manual_seed(5)
+    torch.manual_seed(seed)
     side = EmbeddingConfig(9, 16, max_length=20)
     stack = StackConfig(16, 1, 2, 16)
     model = Transformer(TransformerConfig(side, side, stack, stack)).eval()

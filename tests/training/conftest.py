@@ -8,9 +8,9 @@ import torch
 
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
+from stageformer.pairs import Pairs, Side
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.pairs import Pairs, Side
 
 PAD, BOS, EOS, UNK, NUM_SPECIAL = 0, 1, 2, 3, 4
 VOCABULARY = 14

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer, weights_of
+from stageformer.pairs import Pairs
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training import loop
@@ -17,7 +18,6 @@ from stageformer.training.averaging import CheckpointAverage
 from stageformer.training.loop import Outcome, backward, make_optimizer, train, validate
 from stageformer.training.loss import Loss
 from stageformer.training.masked_tokens import MaskedTokens
-from stageformer.training.pairs import Pairs
 from stageformer.training.tasks import Translation
 
 Corpus = Callable[..., dict[str, Pairs]]

@@ -13,9 +13,9 @@ from stageformer.memory_writer import MemoryWriter
 from stageformer.model.dropout import Dropout
 from stageformer.model.encoder import Encoder
 from stageformer.model.transformer import Transformer
+from stageformer.pairs import Pairs
 from stageformer.training.decode_memory import DecodeMemory
 from stageformer.training.masked_tokens import MaskedTokens
-from stageformer.training.pairs import Pairs
 from stageformer.training.tasks import Translation
 
 PAD, UNK, NUM_SPECIAL, VOCABULARY = 0, 3, 4, 14

@@ -9,8 +9,8 @@ import torch
 from stageformer.memory import MemoryStore
 from stageformer.model.decoder import Decoder
 from stageformer.model.dropout import Dropout
+from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss
-from stageformer.training.pairs import Ints, Pairs
 from stageformer.training.tasks import decoder_loss, pair_lengths
 
 

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from stageformer.batches import plan_batches
 from stageformer.errors import StageformerError
+from stageformer.pairs import Ints
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.averaging import CheckpointAverage
-from stageformer.training.pairs import Ints
 from stageformer.training.schedule import learning_rate
 from stageformer.training.tasks import Task
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from stageformer.model.encoder import Encoder
+from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss, cross_entropy
-from stageformer.training.pairs import Ints, Pairs
 
 
 @dataclass

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from stageformer.model.decoder import Decoder
 from stageformer.model.transformer import Transformer
+from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss, cross_entropy
-from stageformer.training.pairs import Ints, Pairs
 
 
 class Task(Protocol):

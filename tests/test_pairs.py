@@ -7,8 +7,8 @@ import pytest
 
 from stageformer.artifacts import write_table
 from stageformer.errors import StageformerError
+from stageformer.pairs import Pairs, Side, check_lengths, read_pairs
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
-from stageformer.training.pairs import Pairs, Side, check_lengths, read_pairs
 
 VOCABULARY = Vocabulary.from_counts({f"token{n:02}": 1 for n in range(16)}, min_frequency=1, max_size=None)
 VOCABULARIES = Vocabularies(VOCABULARY, VOCABULARY, shared=True)

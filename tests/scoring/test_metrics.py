@@ -1,0 +1,120 @@
+import csv
+import io
+from functools import partial
+
+import pytest
+import sacrebleu
+
+from stageformer.errors import StageformerError
+from stageformer.scoring.lengths import COLUMNS, bucket_of, by_length
+from stageformer.scoring.metrics import Scorer
+from stageformer.scoring.report import Translations, metrics, table
+
+TRANSLATIONS = ["Die Katze sitzt auf der Matte.", "", "ein Hund läuft schnell", "Haus"]
+REFERENCES = [
+    ["Die Katze saß auf der Matte.", "Eine Katze sitzt auf der Matte."],
+    ["Etwas fehlt."],
+    ["Ein Hund läuft schnell", "Der Hund rennt.", "Hunde laufen"],
+    ["Haus"],
+]
+
+
+def scorer(references=REFERENCES, lowercase=False, bleu_tokenize="13a"):
+    return Scorer(references, lowercase=lowercase, bleu_tokenize=bleu_tokenize)
+
+
+def test_corpus_scores_are_those_of_sacrebleu():
+    columns = [[texts[n] if n < len(texts) else None for texts in REFERENCES] for n in range(3)]
+    found = scorer().corpus(TRANSLATIONS)
+    bleu = sacrebleu.corpus_bleu(TRANSLATIONS, columns)
+    assert found["bleu"] == pytest.approx(bleu.score, abs=1e-4)
+    assert found["chrf"] == pytest.approx(sacrebleu.corpus_chrf(TRANSLATIONS, columns).score, abs=1e-4)
+    ter = sacrebleu.metrics.TER(case_sensitive=True).corpus_score(TRANSLATIONS, columns)
+    assert found["ter"] == pytest.approx(ter.score, abs=1e-4)
+    assert found["length_ratio"] == pytest.approx(bleu.sys_len / bleu.ref_len, abs=1e-4)
+    assert (found["exact_match"], found["empty"]) == (25.0, 1)
+
+
+def test_a_further_reference_can_only_help():
+    single = scorer([texts[:1] for texts in REFERENCES]).corpus(TRANSLATIONS)
+    several = scorer().corpus(TRANSLATIONS)
+    assert several["bleu"] > single["bleu"]
+    assert several["chrf"] > single["chrf"]
+
+
+def test_lower_case_and_the_signatures_that_say_so():
+    upper = [text.upper() for text in TRANSLATIONS]
+    ignoring = scorer(lowercase=True)
+    assert ignoring.corpus(upper) == ignoring.corpus(TRANSLATIONS)
+    assert ignoring.corpus(upper)["exact_match"] == 50.0
+    assert scorer().corpus(upper)["bleu"] < 5
+    assert "case:lc" in ignoring.signatures["bleu_signature"]
+    assert "case:mixed" in scorer().signatures["ter_signature"]
+    several = scorer()
+    several.sentences(TRANSLATIONS)
+    several.corpus(TRANSLATIONS)
+    assert all("nrefs:var" in signature for signature in several.signatures.values())
+    assert "nrefs:1|" in scorer([["a"], ["b"]]).signatures["bleu_signature"]
+    assert "tok:intl" in scorer(bleu_tokenize="intl").signatures["bleu_signature"]
+
+
+def test_sentence_scores():
+    found = scorer().sentences(TRANSLATIONS)
+    assert [score.exact_match for score in found] == [False, False, False, True]
+    assert found[3].bleu == pytest.approx(100), "one word, one n-gram order"
+    assert found[1].bleu == found[1].chrf == 0
+    assert 0 < found[0].bleu < 100
+
+
+def test_nothing_but_empty_translations_scores_zero():
+    found = scorer([texts[:1] for texts in REFERENCES]).corpus([""] * 4)
+    assert (found["bleu"], found["chrf"], found["exact_match"], found["empty"]) == (0, 0, 0, 4)
+    assert found["ter"] == 100
+
+
+def test_a_missing_package_is_named():
+    try:
+        import MeCab  # noqa: F401
+    except ImportError:
+        with pytest.raises(StageformerError, match=r"evaluate\.bleu_tokenize is 'ja-mecab'"):
+            scorer(bleu_tokenize="ja-mecab")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(0, "01"), (1, "01"), (2, "02"), (3, "03-04"), (4, "03-04"), (5, "05-08"), (16, "09-16"), (17, "17-32"),
+     (64, "33-64"), (65, "65+"), (1_000, "65+")],
+)
+def test_buckets(words, name):
+    assert bucket_of(" ".join(["word"] * words)) == name
+
+
+@pytest.fixture
+def translations():
+    sources = ["The cat sits on the mat.", "Something is missing.", "a dog runs fast", "Haus"]
+    return Translations([7, 8, 9, 10], sources, REFERENCES, TRANSLATIONS, [-1.0, -2.0, -3.0, -4.0], ["x"] * 4)
+
+
+def test_scores_by_length(translations):
+    text = by_length(translations, partial(Scorer, lowercase=False, bleu_tokenize="13a"))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["source_words"], row["sentences"]) for row in rows] == [("01", "1"), ("03-04", "2"), ("05-08", "1")]
+    alone = Scorer(REFERENCES[1:3], lowercase=False, bleu_tokenize="13a").corpus(TRANSLATIONS[1:3])
+    assert float(rows[1]["chrf"]) == alone["chrf"]
+    assert float(rows[0]["exact_match"]) == 100
+
+
+def test_the_report_has_the_row_that_any_model_must_beat(translations):
+    found = metrics(translations, scorer())
+    assert (found["sentences"], found["references"]) == (4, 7)
+    assert found["copy_source"]["exact_match"] == 25
+    assert found["beam"] == scorer().corpus(TRANSLATIONS)
+    assert found["greedy"]["exact_match"] == 0
+
+
+def test_the_table_has_a_row_for_each_sentence(translations):
+    columns = table(translations, scorer())
+    assert columns["id"] == [7, 8, 9, 10]
+    assert columns["exact_match"] == [False, False, False, True]
+    assert columns["bleu"][3] == pytest.approx(100)
