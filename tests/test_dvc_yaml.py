@@ -103,14 +103,33 @@ def test_data_is_cached_reports_are_in_git_and_no_stage_always_runs(name: str) -
     for out in outs(name):
         path, options = path_of(out), options_of(out)
         if path.startswith("reports/"):
-            assert options == {"cache": False}, path
+            assert options["cache"] is False, path
         elif name == "check":
             # A mistake in params.yaml must delete nothing, not even what this stage itself wrote before.
             assert options == {"persist": True}, path
         else:
             assert options == {}, path
     if name != "check":
-        assert [path_of(metric) for metric in STAGES[name]["metrics"]] == [f"reports/{name}/metrics.json"]
+        assert path_of(STAGES[name]["metrics"][0]) == f"reports/{name}/metrics.json"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_run_cache_takes_every_stage(name: str) -> None:
+    # DVC saves no run of a stage that has an output outside the cache which is neither a metric nor a plot.
+    assert all(options_of(out).get("cache", True) for out in STAGES[name]["outs"])
+
+
+def check_drawing(name: str, definition: dict[str, Any]) -> None:
+    assert {"title", "x", "y", "x_label", "y_label"} <= definition.keys(), name
+    template = definition.get("template", "simple")
+    assert template in BUILT_IN_TEMPLATES or (ROOT / f".dvc/plots/{template}.json").is_file(), name
+
+
+def test_plots_of_stages_are_drawn_from_named_columns() -> None:
+    tables = [plot for name in STAGES for plot in STAGES[name].get("plots", []) if path_of(plot).endswith(".csv")]
+    assert tables
+    for plot in tables:
+        check_drawing(path_of(plot), options_of(plot))
 
 
 def test_plots_show_files_that_a_stage_writes() -> None:
@@ -118,9 +137,7 @@ def test_plots_show_files_that_a_stage_writes() -> None:
     assert CONTENT["plots"]
     for plot in CONTENT["plots"]:
         ((title, definition),) = plot.items()
-        assert {"title", "x", "y", "x_label", "y_label"} <= definition.keys(), title
-        template = definition.get("template", "simple")
-        assert template in BUILT_IN_TEMPLATES or (ROOT / f".dvc/plots/{template}.json").is_file(), title
+        check_drawing(title, definition)
         for path in definition["y"]:
             assert any(path == out or path.startswith(f"{out}/") for out in written), path
 

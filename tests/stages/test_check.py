@@ -53,7 +53,8 @@ def repository(tmp_path: Path, dvc: Dvc) -> Path:
     shutil.copy(ROOT / "recipes/default.yaml", tmp_path / "params.yaml")
     stages = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
     ingest = stages["ingest"]
-    files = [out if isinstance(out, str) else next(iter(out)) for kind in ("outs", "metrics") for out in ingest[kind]]
+    outs = [out for kind in ("outs", "metrics", "plots") for out in ingest[kind]]
+    files = [out if isinstance(out, str) else next(iter(out)) for out in outs]
     ingest["cmd"] = "python -c " + '"' + (
         f"from pathlib import Path; [(Path(f).parent.mkdir(parents=True, exist_ok=True), "
         f"Path(f).write_text(f)) for f in {files}]"

@@ -1,0 +1,109 @@
+"""``dvc repro`` for real: every stage from nothing, then only what a change touches, and the same bits each time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas
+import pytest
+import torch
+from click.testing import CliRunner
+
+from stageformer.cli import main
+
+
+def test_every_declared_output_is_there(finished) -> None:
+    for stage in finished.stages:
+        for out in finished.outs(stage):
+            assert (finished.root / out).exists(), out
+    # Committed with everything that git does not ignore: the artifacts are none of it, the reports are.
+    committed = finished.git("ls-files").splitlines()
+    assert [name for name in committed if name.startswith("data/")] == ["data/README.md"]
+    assert {out for out in finished.hashes() if out.startswith("reports/") and out.endswith(".json")} <= set(committed)
+
+
+def test_the_reports_hold_counts_and_scores(finished) -> None:
+    metrics = json.loads((finished.root / "reports/ingest/metrics.json").read_text())
+    assert metrics["sentences"] == {"train": 102, "valid": 8, "test": 18}
+    assert {why: count for why, count in metrics["dropped"].items() if count} == {
+        "duplicate": 3, "leak": 1, "too_long": 1,
+    }
+    scores = json.loads((finished.root / "reports/evaluate/metrics.json").read_text())
+    assert {"beam", "greedy", "copy_source", "perplexity"} <= scores.keys()
+
+
+def test_artifacts_open_with_pandas_and_torch_alone(finished) -> None:
+    data = finished.root / "data"
+    tables = sorted(data.rglob("*.parquet"))
+    assert {path.parent.name for path in tables} == {"ingest", "tokenize", "vocab", "evaluate"}
+    for path in tables:
+        assert len(pandas.read_parquet(path)), path
+    tensors = sorted(data.rglob("*.pt"))
+    stages = {path.relative_to(data).parts[0] for path in tensors}
+    assert stages == {"embed", "train_encoder", "encode", "train_decoder"}
+    for path in tensors:
+        assert torch.load(path, weights_only=True, mmap=True), path
+
+
+def run_cli(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_every_artifact_can_be_shown(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished.root)
+    for stage in finished.stages:
+        for out in filter(lambda out: out.startswith("data/"), finished.outs(stage)):
+            below = sorted(map(str, Path(out).rglob("*"))) if Path(out).is_dir() else []
+            for path in [out, *below]:
+                shown = run_cli("show", path)
+                assert shown.startswith(f"{path}: "), path
+                assert f"python -m stages.{stage}" in shown, path
+
+
+def test_summary_and_translate(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished.root)
+    assert "beam search" in run_cli("summary")
+    assert run_cli("translate", "two keys garden").count("\n") == 1
+
+
+def test_a_second_run_runs_nothing_nor_does_a_comment_that_no_stage_imports(repository) -> None:
+    printed = repository.dvc("repro")
+    for stage in repository.stages:
+        assert f"Stage '{stage}' didn't change, skipping" in printed
+    assert "Running stage" not in printed
+    assert "is cached" not in printed
+    with (repository.root / "src/stageformer/show.py").open("a") as file:
+        file.write("# a comment\n")
+    assert repository.repro() == ([], [])
+
+
+def test_only_what_depends_on_a_change_runs_and_going_back_computes_nothing(repository) -> None:
+    before = repository.hashes()
+    repository.set(evaluate__beam_size=3)
+    assert repository.repro() == (["check", "evaluate"], [])
+    repository.set(evaluate__beam_size=2, train_decoder__training__seed=2)
+    assert repository.repro() == (["check", "train_decoder", "evaluate"], [])
+    after = repository.hashes()
+    changed = {out for out in before if after[out] != before[out]}
+    assert "data/train_decoder/model.pt" in changed
+    assert {out.split("/")[1] for out in changed} == {"train_decoder", "evaluate"}
+    model = (repository.root / "data/train_decoder/model.pt").read_bytes()
+
+    repository.git("checkout", "params.yaml")
+    # DVC keeps no runs of `check`, whose outputs it must never delete; that stage takes no time.
+    assert repository.repro() == (["check"], ["train_decoder", "evaluate"])
+    assert repository.hashes() == before
+    assert repository.git("status", "--porcelain") == ""
+    assert (repository.root / "data/train_decoder/model.pt").read_bytes() != model
+
+
+def test_a_clone_rebuilds_every_bit(finished, tmp_path: Path) -> None:
+    finished.git("clone", "--quiet", str(finished.root), str(tmp_path / "clone"))
+    clone = type(finished)(tmp_path / "clone", finished.run_dvc)
+    assert clone.repro(PYTHONHASHSEED="7") == (list(clone.stages), [])
+    # Not a hash in dvc.lock nor a byte of a report differs from what the clone came with.
+    assert clone.git("status", "--porcelain") == ""
+    assert clone.hashes() == finished.hashes()

@@ -1,0 +1,82 @@
+"""The README's table of what reruns, row by row against what DVC finds changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import networkx
+import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from stageformer.params.groups import GROUPS
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")  # What DVC does inside is not ours.
+ROOT = Path(__file__).parents[2]
+PARAMS: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "recipes/default.yaml")
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def table() -> list[tuple[str, list[str]]]:
+    """The rows: a parameter or ``group.*``, and the stages."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## What reruns\n")[1].split("\n## ")[0]
+    cells = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    return [(parameter, names(stages)) for parameters, stages in cells for parameter in names(parameters)]
+
+
+def whole_number(values: Mapping[str, Any], name: str) -> tuple[str, int]:
+    """The first parameter below ``name`` that is a whole number, and its value."""
+    value = values[name]
+    if not isinstance(value, Mapping):
+        return name, value
+    inner = next(key for key, leaf in value.items() if type(leaf) is int)
+    return f"{name}__{inner}", value[inner]
+
+
+def changed_and_descendants(root: Path) -> tuple[dict[str, Any], set[str]]:
+    """What ``dvc status`` says of each stage but ``check``, and those stages with all that depend on them."""
+    with Repo(str(root)) as repo:
+        changed = {name: why for name, why in repo.status().items() if name != "check"}
+        graph = networkx.relabel_nodes(repo.index.graph, {stage: stage.addressing for stage in repo.index.stages})
+    return changed, set(changed).union(*(networkx.ancestors(graph, name) for name in changed))
+
+
+@pytest.fixture
+def observed(repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site_cache"))
+    monkeypatch.chdir(repository.root)  # DVC names stages relative to the working directory.
+    return repository
+
+
+def test_every_row_is_true(observed) -> None:
+    rows = table()
+    assert {parameter.split(".")[0] for parameter, _ in rows} == GROUPS.keys()
+    params = observed.root / "params.yaml"
+    before = params.read_bytes()
+    found = []
+    for parameter, _ in rows:
+        *groups, last = parameter.removesuffix(".*").split(".")
+        values = PARAMS
+        for group in groups:
+            values = values[group]
+        leaf, value = whole_number(values, last)
+        observed.set(**{"__".join([*groups, leaf]): value + 1})
+        _, stages = changed_and_descendants(observed.root)
+        found.append((parameter, [stage for stage in observed.stages if stage in stages]))
+        params.write_bytes(before)
+    assert found == rows
+    assert changed_and_descendants(observed.root) == ({}, set())
+
+
+def test_a_comment_in_the_beam_search_reruns_evaluate_alone(observed) -> None:
+    with (observed.root / "src/stageformer/decoding/beam.py").open("a") as file:
+        file.write("# a comment\n")
+    changed, stages = changed_and_descendants(observed.root)
+    assert changed == {"evaluate": [{"changed deps": {"src/stageformer/decoding/beam.py": "modified"}}]}
+    assert stages == {"evaluate"}
