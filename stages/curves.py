@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dvclive import Live
+from scmrepo.exceptions import SCMError
 
+from stageformer.errors import StageformerError
 from stageformer.training.loop import Log, Outcome
 
 
@@ -17,8 +19,15 @@ def curves(reports: Path) -> Iterator[Log]:
     """Open the curves under ``reports/plots/metrics`` (one TSV a curve) and yield the function that adds to them.
 
     DVCLive's own summary, report and ``dvc.yaml`` are left off: ``dvc.yaml`` of the pipeline declares the curves.
+
+    Raises:
+        StageformerError: the git repository has no commit, which DVCLive needs.
     """
-    with Live(str(reports), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False) as live:
+    try:
+        live = Live(str(reports), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False)
+    except SCMError as error:
+        raise StageformerError(f"{error}; DVCLive needs a commit: run `git add --all && git commit`") from None
+    with live:
         # An untrained encoder logs nothing, but dvc.yaml declares the folder.
         (reports / "plots" / "metrics").mkdir(parents=True, exist_ok=True)
 
