@@ -104,7 +104,7 @@ def write_corpus(folder: Path) -> None:
     valid = [(f"no {word} here", f"keine {THINGS[word]} hier") for word in THINGS]
     valid += [(f"a {word} there", f"dort {PLACES[word]}") for word in list(PLACES)[:3]]
     train = [*pairs, *pairs[:3], ("on " * 200 + "on", "an " * 200 + "an"), valid[0]]
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name, rows in (("train", train), ("valid", valid)):
         for side, language in enumerate(("en", "de")):
             (folder / f"{name}.{language}").write_text("".join(f"{row[side]}\n" for row in rows), encoding="utf-8")

@@ -107,3 +107,12 @@ def test_a_clone_rebuilds_every_bit(finished, tmp_path: Path) -> None:
     # Not a hash in dvc.lock nor a byte of a report differs from what the clone came with.
     assert clone.git("status", "--porcelain") == ""
     assert clone.hashes() == finished.hashes()
+
+
+def test_a_change_of_the_own_corpus_is_seen(repository) -> None:
+    for language in ("en", "de"):
+        with (repository.root / f"corpus/train.{language}").open("a", encoding="utf-8") as file:
+            file.write("seven\n")
+    status = repository.dvc("status", "ingest")
+    assert "changed deps" in status
+    assert "corpus" in status

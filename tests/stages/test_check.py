@@ -46,7 +46,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 @pytest.fixture
 def repository(tmp_path: Path, dvc: Dvc) -> Path:
     """A repository with the real stage ``check``, and an ``ingest`` that only writes its outputs."""
-    for name in ("stages", "src"):
+    for name in ("stages", "src", "corpus"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in (".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, tmp_path)
