@@ -31,6 +31,8 @@ stages:
     - path: data/ingest
       hash: md5
       md5: 0123456789abcdef.dir
+    - path: stages/tokenize.py
+      md5: 5555555555555555
     params:
       params.yaml:
         tokenize:
@@ -239,10 +241,11 @@ def test_provenance(root: Path) -> None:
     assert result.exit_code == 0, result.output
     found = lines(result.output)
     start = found.index("In dvc.lock (md5 shortened):")
-    assert found[start + 1 : start + 8] == [
+    assert found[start + 1 : start + 9] == [
         "stage tokenize",
         "command python -m stages.tokenize",
         "inputs data/ingest 01234567",
+        "code 1 files, listed in dvc.lock",
         "output data/tokenize fedcba98",
         "params",
         "tokenize.kind bpe",

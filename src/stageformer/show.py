@@ -114,16 +114,19 @@ def _provenance(path: Path, lock: Mapping[str, Any], root: Path, width: int) -> 
     for name, stage in (lock.get("stages") or {}).items():
         for out in stage.get("outs") or []:
             if place.is_relative_to((root / out["path"]).resolve()):
-                inputs = ", ".join(f"{dep['path']} {_short(dep)}" for dep in stage.get("deps") or [])
+                deps = stage.get("deps") or []
+                code = [dep for dep in deps if dep["path"].endswith(".py")]
+                inputs = ", ".join(f"{dep['path']} {_short(dep)}" for dep in deps if dep not in code)
                 params = {key: value for group in (stage.get("params") or {}).values() for key, value in group.items()}
                 fields = [
                     ("stage", name),
                     ("command", " ".join(str(stage.get("cmd", "")).split())),
                     ("inputs", inputs or "none"),
+                    ("code", f"{len(code)} files, listed in dvc.lock"),
                     ("output", f"{out['path']} {_short(out)}"),
                     *((f"  {key}", value) for key, value in flat_fields(params)),
                 ]
-                fields.insert(4, ("params", "" if params else "none"))
+                fields.insert(5, ("params", "" if params else "none"))
                 return ["", "In dvc.lock (md5 shortened):", *labelled(fields, width)]
     return []
 
