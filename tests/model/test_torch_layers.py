@@ -187,7 +187,7 @@ def test_stack_round_trip(stack_class: type[Encoder | Decoder], norm: str, activ
 
 def test_dropout_of_torchs_layer_is_kept() -> None:
     ours = from_torch_layer(nn.TransformerEncoderLayer(D, H, F, dropout=0.3))
-    assert ours.self_attention.dropout == 0.3
+    assert ours.self_attention.dropout.rate == 0.3
     assert ours.self_attention_sublayer.dropout.rate == 0.3
 
 

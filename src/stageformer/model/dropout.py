@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from stageformer.model.draws import current_generator
+
 
 class Dropout(nn.Module):
     """Zero each element with probability ``rate`` while training, and scale the rest so that the mean stays.
@@ -25,7 +27,20 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return nn.functional.dropout(x, self.rate)
-        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        return x * self._mask(x)
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return ``x`` plus what is left of ``y``, both of one shape, without a copy of it in between."""
+        if not self.training or self.rate == 0.0 or x.device.type != "cpu" or x.dtype != y.dtype:
+            dropped: Tensor = self(y)
+            return x + dropped
+        return torch.addcmul(x, y, self._mask(y))
+
+    def _mask(self, x: Tensor) -> Tensor:
+        """Return a factor for each element of ``x``: zero, or what keeps the mean."""
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+        draws.random_(-(2**63), None, generator=current_generator())
         dropped_levels = round(self.rate * 65_536)
-        keep = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped_levels - 32_768
-        return x * (keep.to(x.dtype) * (65_536 / (65_536 - dropped_levels)))
+        keep: Tensor = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped_levels - 32_768
+        factor: Tensor = keep.to(x.dtype).mul_(65_536 / (65_536 - dropped_levels))
+        return factor

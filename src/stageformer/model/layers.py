@@ -50,10 +50,11 @@ class Sublayer(nn.Module):
         """Apply ``function`` to ``x [B, T, D]`` with all that stands around it; returns ``[B, T, D]``."""
         if self.attention_only:
             return function(x)
+        output: Tensor
         if self.pre_norm:
-            output: Tensor = x + self.dropout(function(self.norm(x)))
+            output = self.dropout.add(x, function(self.norm(x)))
         else:
-            output = self.norm(x + self.dropout(function(x)))
+            output = self.norm(self.dropout.add(x, function(x)))
         return output
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK_ROWS = 256
+CHUNK_ROWS = 128
 
 
 class Loss(NamedTuple):
@@ -52,26 +52,30 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float, needs_gradient: bool
     ) -> tuple[Tensor, Tensor]:
-        vocabulary = weight.size(0)
-        smoothed, log_likelihood = hidden.new_zeros(()), hidden.new_zeros(())
+        log_total = hidden.new_empty(len(targets))  # of each row: the logarithm of the softmax's denominator
         if needs_gradient:
             hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.zeros_like(weight)
         with torch.autocast(hidden.device.type, enabled=False):
+            buffer = hidden.new_empty(min(CHUNK_ROWS, len(targets)), weight.size(0))
             for start in range(0, len(targets), CHUNK_ROWS):
-                rows = slice(start, start + CHUNK_ROWS)
-                target = targets[rows, None]
-                scores = hidden[rows] @ weight.t()  # [chunk, V]
-                log_total = scores.logsumexp(-1, keepdim=True)
-                surprise = log_total - scores.gather(1, target)
-                log_likelihood += surprise.sum()
-                smoothed += ((1 - smoothing) * surprise + smoothing * (log_total - scores.mean(-1, keepdim=True))).sum()
+                rows = slice(start, min(start + CHUNK_ROWS, len(targets)))
+                scores = torch.mm(hidden[rows], weight.t(), out=buffer[: rows.stop - start])  # [chunk, V]
+                largest = scores.amax(-1)
+                probabilities = torch.softmax(scores, -1, out=scores)
+                # The largest probability is at least 1 / V: its logarithm is exact where that of the target's is not.
+                log_total[rows] = largest - probabilities.amax(-1).log_()
                 if needs_gradient:
-                    gradient = scores.sub_(log_total).exp_()  # the softmax
-                    if smoothing:
-                        gradient.sub_(smoothing / vocabulary)
-                    gradient.scatter_add_(1, target, torch.full_like(surprise, smoothing - 1))
-                    torch.mm(gradient, weight, out=hidden_gradient[rows])
-                    weight_gradient.addmm_(gradient.t(), hidden[rows])
+                    torch.mm(probabilities, weight, out=hidden_gradient[rows])
+                    weight_gradient.addmm_(probabilities.t(), hidden[rows])
+            # What is wanted, the target and the smoothing, is of rank one a token and needs no pass over [N, V].
+            target_weight, mean_weight = weight[targets], weight.mean(0)
+            surprise = log_total - (hidden * target_weight).sum(-1)
+            log_likelihood = surprise.sum()
+            smoothed = ((1 - smoothing) * surprise + smoothing * (log_total - hidden @ mean_weight)).sum()
+            if needs_gradient:
+                hidden_gradient.sub_(target_weight, alpha=1 - smoothing).sub_(mean_weight, alpha=smoothing)
+                weight_gradient.index_add_(0, targets, hidden, alpha=smoothing - 1)
+                weight_gradient.sub_(hidden.sum(0), alpha=smoothing / weight.size(0))
         if needs_gradient:
             ctx.save_for_backward(hidden_gradient, weight_gradient)
         ctx.mark_non_differentiable(log_likelihood)
