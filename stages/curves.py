@@ -11,18 +11,24 @@ from dvclive import Live
 from scmrepo.exceptions import SCMError
 
 from stageformer.errors import StageformerError
+from stageformer.training.distribution import Processes
 from stageformer.training.loop import Log, Outcome
 
 
 @contextmanager
-def curves(reports: Path) -> Iterator[Log]:
+def curves(reports: Path, processes: Processes) -> Iterator[Log]:
     """Open the curves under ``reports/plots/metrics`` (one TSV a curve) and yield the function that adds to them.
+
+    Of several processes, the first alone writes.
 
     DVCLive's own summary, report and ``dvc.yaml`` are left off: ``dvc.yaml`` of the pipeline declares the curves.
 
     Raises:
         StageformerError: the git repository has no commit, which DVCLive needs.
     """
+    if not processes.is_first:
+        yield lambda update, values: None
+        return
     try:
         live = Live(str(reports), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False)
     except SCMError as error:

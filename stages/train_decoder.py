@@ -25,8 +25,12 @@ from stageformer.params.compute import Compute
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.build_decoder import build_model
+from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.decode_memory import DecodeMemory
 from stageformer.training.device import prepare
+from stageformer.training.distribution import joined
+from stageformer.training.fingerprint import fingerprint
+from stageformer.training.launch import launch
 from stageformer.training.loop import train
 from stageformer.training.tasks import Task, Translation
 from stages.common import friendly, read_group
@@ -50,6 +54,7 @@ def main(
     """Train the decoder on the saved memory, or fine-tune encoder and decoder together."""
     params = read_group(params_path, "train_decoder", TrainDecoder)
     compute = read_group(params_path, "compute", Compute)
+    launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     pad_id = vocabularies.target.pad_id
@@ -60,16 +65,21 @@ def main(
     if params.encoder == "finetune":
         task = Translation(model, splits, pad_id, device)
     else:
-        fingerprint = encoder_metadata["encoder_fingerprint"]
+        made_by = encoder_metadata["encoder_fingerprint"]
         memories = {
-            split: open_memory(memory / split, splits[split].ids, fingerprint) for split in TRAINING_SPLITS
+            split: open_memory(memory / split, splits[split].ids, made_by) for split in TRAINING_SPLITS
         }
         task = DecodeMemory(model.decoder, splits, memories, Dropout(params.memory_dropout), pad_id, device)
-    with curves(reports) as log:
-        outcome = train(task, params.training, compute, log, "train_decoder")
-    report_speed("train_decoder", outcome)
-    save_model(output / "model.pt", "model", model.cpu(), {"encoder": params.encoder})
-    write_json(reports / "metrics.json", outcome.metrics)
+    inputs = [vocab, embed, encoder, *([memory] if params.encoder == "frozen" else [])]
+    checkpoints = Checkpoints("train_decoder", fingerprint([params, compute], inputs))
+    with joined(compute, device) as processes:
+        with curves(reports, processes) as log:
+            outcome = train(task, params.training, compute, log, "train_decoder", processes, checkpoints)
+        if processes.is_first:
+            report_speed("train_decoder", outcome)
+            save_model(output / "model.pt", "model", model.cpu(), {"encoder": params.encoder})
+            write_json(reports / "metrics.json", outcome.metrics)
+            checkpoints.remove()
 
 
 if __name__ == "__main__":

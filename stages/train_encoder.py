@@ -23,7 +23,11 @@ from stageformer.params.compute import Compute
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.text.vocabulary import SPECIAL_TOKENS, load_vocabularies
 from stageformer.training.build_encoder import build_encoder_model
+from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.device import prepare
+from stageformer.training.distribution import joined
+from stageformer.training.fingerprint import fingerprint
+from stageformer.training.launch import launch
 from stageformer.training.loop import train
 from stageformer.training.masked_tokens import MaskedTokens
 from stageformer.training.tasks import Task, Translation
@@ -42,6 +46,7 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
     """Make the encoder: trained by an objective, or left as initialised."""
     params = read_group(params_path, "train_encoder", TrainEncoder)
     compute = read_group(params_path, "compute", Compute)
+    launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     vocabulary = vocabularies.source
@@ -61,15 +66,20 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
             device=device,
             seed=params.training.seed,
         )
-    with curves(reports) as log:
-        if task is None:
-            metrics: dict[str, float] = {"updates": 0}
-        else:
-            outcome = train(task, params.training, compute, log, "train_encoder")
-            metrics = outcome.metrics
-            report_speed("train_encoder", outcome)
-    save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.objective})
-    write_json(reports / "metrics.json", metrics)
+    checkpoints = Checkpoints("train_encoder", fingerprint([params, compute], [vocab, embed]))
+    with joined(compute, device) as processes:
+        with curves(reports, processes) as log:
+            if task is None:
+                metrics: dict[str, float] = {"updates": 0}
+            else:
+                outcome = train(task, params.training, compute, log, "train_encoder", processes, checkpoints)
+                metrics = outcome.metrics
+        if processes.is_first:
+            if task is not None:
+                report_speed("train_encoder", outcome)
+            save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.objective})
+            write_json(reports / "metrics.json", metrics)
+            checkpoints.remove()
 
 
 if __name__ == "__main__":

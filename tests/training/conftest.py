@@ -17,7 +17,6 @@ VOCABULARY = 14
 
 DEFAULTS = {
     "batch_tokens": 200,
-    "accumulate": 1,
     "max_updates": 10,
     "learning_rate": 0.01,
     "schedule": "constant",
@@ -41,9 +40,27 @@ def training() -> Callable[..., Training]:
     return lambda **changes: Training(**(DEFAULTS | changes))
 
 
+COMPUTE = {
+    "device": "cpu",
+    "threads": 1,
+    "processes": 1,
+    "sharded": False,
+    "micro_batch_tokens": 200,
+    "precision": "fp32",
+    "compile": False,
+    "portable": False,
+}
+
+
 @pytest.fixture
-def compute() -> Compute:
-    return Compute(device="cpu", threads=1, precision="fp32")
+def make_compute() -> Callable[..., Compute]:
+    """Make parameters of the machine: one thread, fp32, but for what is given."""
+    return lambda **changes: Compute(**(COMPUTE | changes))
+
+
+@pytest.fixture
+def compute(make_compute: Callable[..., Compute]) -> Compute:
+    return make_compute()
 
 
 def side(sentences: list[list[int]]) -> Side:

@@ -1,9 +1,8 @@
-"""The loop: it learns, accumulates, stops, averages, and gives the same bits for the same seed."""
+"""The loop: it learns, stops, averages, and gives the same bits for the same seed."""
 
 import math
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,15 +14,25 @@ from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training import loop
 from stageformer.training.averaging import CheckpointAverage
-from stageformer.training.loop import Outcome, backward, make_optimizer, train, validate
+from stageformer.training.distribution import ALONE
+from stageformer.training.loop import Outcome, train
 from stageformer.training.loss import Loss
 from stageformer.training.masked_tokens import MaskedTokens
-from stageformer.training.tasks import Translation
+from stageformer.training.optimizer import make_optimizer
+from stageformer.training.progress import Progress
+from stageformer.training.tasks import Task, Translation
+from stageformer.training.validation import validate
+from stageformer.training.workers import Workers
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]
 MakeTraining = Callable[..., Training]
+MakeCompute = Callable[..., Compute]
 CPU = torch.device("cpu")
+
+
+def validated(task: Task, training: Training, compute: Compute) -> tuple[float, float]:
+    return validate(task, training, compute, Workers(compute, 1), ALONE)
 
 
 def run(
@@ -59,53 +68,9 @@ def test_copying_is_learnt(
     assert outcome.metrics["parameters"] == sum(parameter.numel() for parameter in model.parameters())
 
 
-def gradients(model: nn.Module) -> list[Tensor]:
-    return [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
-
-
-def test_accumulated_batches_equal_one_large_batch(
-    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
-) -> None:
-    model = transformer().double()
-    task = Translation(model, copy_corpus(60), 0, CPU)
-    # Parts of unlike size: the mean is over tokens, not over batches.
-    parts = [np.arange(5), np.arange(5, 50), np.arange(50, 60)]
-    results = []
-    for group in (parts, [np.arange(60)]):
-        model.zero_grad()
-        loss, tokens = backward(task, group, training(), compute)
-        results.append((loss, tokens, gradients(model)))
-    assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
-    assert results[0][1] == results[1][1] == task.lengths("train")[1].sum()
-    torch.testing.assert_close(results[0][2], results[1][2], rtol=1e-9, atol=1e-12)
-
-
-def test_gradient_is_of_the_mean_loss(
-    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
-) -> None:
-    model = transformer().double()
-    task = Translation(model, copy_corpus(20), 0, CPU)
-    backward(task, [np.arange(20)], training(), compute)
-    loss = task.loss("train", np.arange(20), 0.1)
-    mean = loss.smoothed / loss.num_tokens
-    torch.testing.assert_close(gradients(model), list(torch.autograd.grad(mean, list(model.parameters()))))
-
-
-def test_an_update_takes_the_batches_that_it_accumulates(
-    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
-) -> None:
-    splits = copy_corpus(100)
-    target_tokens = int((splits["train"].target.lengths - 1).sum())
-    batches = len(list_of_an_epoch(splits, 100))
-    once, _ = run(transformer(), splits, training(batch_tokens=100, max_updates=batches), compute)
-    thrice, _ = run(transformer(), splits, training(batch_tokens=100, max_updates=batches, accumulate=3), compute)
-    assert once.metrics["target_tokens"] == target_tokens  # one epoch
-    assert thrice.metrics["target_tokens"] == 3 * target_tokens
-
-
 def test_each_epoch_has_its_own_order(copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining) -> None:
     task = Translation(transformer(), copy_corpus(200), 0, CPU)
-    batches = loop.endless_batches(task, training(batch_tokens=100))
+    batches = Progress().batches(task, training(batch_tokens=100))
     epochs = []
     for _ in range(2):
         rows: list[int] = []
@@ -114,11 +79,6 @@ def test_each_epoch_has_its_own_order(copy_corpus: Corpus, transformer: MakeMode
         assert sorted(rows) == list(range(200))
         epochs.append(rows)
     assert epochs[0] != epochs[1]
-
-
-def list_of_an_epoch(splits: dict[str, Pairs], batch_tokens: int) -> list[np.ndarray]:
-    source, target = splits["train"].source.lengths, splits["train"].target.lengths - 1
-    return loop.plan_batches(source, target, batch_tokens, seed=1, epoch=0)
 
 
 def scripted_validation(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
@@ -165,8 +125,9 @@ def test_same_seed_same_bits_and_another_seed_differs(
 
 @pytest.mark.parametrize("kind", ["translation", "masked"])
 def test_validation_leaves_no_trace(
-    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute, kind: str
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute, kind: str
 ) -> None:
+    compute = make_compute()
     splits, model = copy_corpus(), transformer(dropout=0.2)
     task = (
         Translation(model, splits, 0, CPU)
@@ -176,13 +137,13 @@ def test_validation_leaves_no_trace(
     model.train()
     weights = {name: weight.clone() for name, weight in weights_of(model).items()}
     state = torch.get_rng_state()
-    first = validate(task, training(), compute)
+    first = validated(task, training(), compute)
     assert torch.equal(torch.get_rng_state(), state)
-    assert validate(task, training(), compute) == first
+    assert validated(task, training(), compute) == first
     assert all(torch.equal(weights[name], weight) for name, weight in weights_of(model).items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert task.model.training
-    smoothed, perplexity = validate(task, training(batch_tokens=60, label_smoothing=0.0), compute)
+    smoothed, perplexity = validated(task, training(label_smoothing=0.0), make_compute(micro_batch_tokens=60))
     if kind == "translation":  # the batches do not matter
         assert perplexity == pytest.approx(first[1], rel=1e-5)
     assert perplexity == pytest.approx(math.exp(smoothed), rel=1e-6)
@@ -211,7 +172,7 @@ def test_the_averaged_weights_end_up_in_the_model(
         torch.testing.assert_close(weight, expected.float(), rtol=0, atol=1e-7)
         assert torch.equal(weight, outcome.weights[name])
     task = Translation(model, copy_corpus(), 0, CPU)
-    assert validate(task, training(), compute)[0] == outcome.metrics["valid_loss"]
+    assert validated(task, training(), compute)[0] == outcome.metrics["valid_loss"]
 
 
 def test_weight_decay_acts_on_matrices_alone(transformer: MakeModel, training: MakeTraining) -> None:
@@ -262,10 +223,12 @@ def test_gradient_is_clipped(
         assert norms == pytest.approx([clip_norm], rel=1e-4)
 
 
-def test_bf16_is_near_fp32(copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining) -> None:
+def test_bf16_is_near_fp32(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute
+) -> None:
     task = Translation(transformer(), copy_corpus(), 0, CPU)
     fp32, bf16 = (
-        validate(task, training(), Compute(device="cpu", threads=1, precision=precision))[0]
+        validated(task, training(), make_compute(precision=precision))[0]
         for precision in ("fp32", "bf16")
     )
     assert fp32 != bf16
@@ -284,7 +247,8 @@ def test_an_empty_split_is_told(
 def test_divergence_is_told(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
 ) -> None:
-    with pytest.raises(StageformerError, match=r"diverged: the loss is .* lower training\.learning_rate"):
+    told = r"diverged at update \d+: .* on the sentences ids \d.* none yet; lower training\.learning_rate"
+    with pytest.raises(StageformerError, match=told):
         run(transformer(), copy_corpus(), training(learning_rate=1e5, clip_norm=None, max_updates=50), compute)
 
 
@@ -300,4 +264,4 @@ def test_a_validation_that_is_no_number_is_told(
     loss = Loss(torch.tensor(value), torch.tensor(value), 1)
     monkeypatch.setattr(Translation, "loss", lambda *_: loss)
     with pytest.raises(StageformerError, match="diverged"):
-        validate(Translation(transformer(), copy_corpus(9, 1), 0, CPU), training(), compute)
+        validated(Translation(transformer(), copy_corpus(9, 1), 0, CPU), training(), compute)

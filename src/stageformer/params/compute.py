@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stageformer.errors import StageformerError
 from stageformer.params.base import param
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how precisely the arithmetic is done."""
+    """Where, on how many processors and how precisely the arithmetic is done."""
 
     device: str = param("where to compute", choices=("cpu", "cuda"))
-    threads: int = param("threads of one operation on the CPU", minimum=1)
+    threads: int = param("threads of each process on the CPU", minimum=1)
+    processes: int = param("processes that train together, each with its own threads or GPU", minimum=1)
+    sharded: bool = param("cut weights, gradients and optimizer over the processes (FSDP) instead of copying them")
+    micro_batch_tokens: int = param("largest number of tokens on either side that one thread or GPU computes at once",
+                                    minimum=1)
     precision: str = param("fp32, or bf16 autocast", choices=("fp32", "bf16"))
+    compile: bool = param("translate the model with torch.compile (needs a C++ compiler on the CPU)")
+    portable: bool = param("use AVX2 code paths alone, so that other x86 machines may give the same bits")
+
+    def __post_init__(self) -> None:
+        if self.sharded and self.processes == 1:
+            raise StageformerError("sharded is true, but processes is 1; there is nothing to cut the model over")

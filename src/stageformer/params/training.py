@@ -28,8 +28,8 @@ class Stack:
 class Training:
     """Optimisation: what an update is, how many there are, and which weights are kept."""
 
-    batch_tokens: int = param("largest number of tokens on either side of a batch, padding included", minimum=1)
-    accumulate: int = param("number of batches in one update", minimum=1)
+    batch_tokens: int = param("largest number of tokens on either side of the batch of one update, padding included",
+                              minimum=1)
     max_updates: int = param("number of updates of the whole training", minimum=1)
     learning_rate: float = param("learning rate at its peak, after warm-up", minimum=0)
     schedule: str = param("learning rate after warm-up", choices=("inverse_sqrt", "constant", "linear", "cosine"))

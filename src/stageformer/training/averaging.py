@@ -15,18 +15,19 @@ class CheckpointAverage:
 
     def __init__(self, size: int) -> None:
         """``size`` is the number of checkpoints in the average."""
-        self._checkpoints: deque[dict[str, Tensor]] = deque(maxlen=size)
+        self.checkpoints: deque[dict[str, Tensor]] = deque(maxlen=size)
+        """the weights of each, by name, the oldest first"""
 
     def add(self, model: nn.Module) -> None:
         """Keep a copy of the weights as they are now."""
-        self._checkpoints.append({name: weight.clone() for name, weight in weights_of(model).items()})
+        self.checkpoints.append({name: weight.clone() for name, weight in weights_of(model).items()})
 
     def average(self) -> dict[str, Tensor]:
         """Return the mean of the checkpoints kept, by name of the weight."""
-        count = len(self._checkpoints)
+        count = len(self.checkpoints)
         return {
-            name: torch.stack([checkpoint[name].double() for checkpoint in self._checkpoints]).mean(0).to(weight.dtype)
+            name: torch.stack([checkpoint[name].double() for checkpoint in self.checkpoints]).mean(0).to(weight.dtype)
             if count > 1
             else weight
-            for name, weight in self._checkpoints[-1].items()
+            for name, weight in self.checkpoints[-1].items()
         }

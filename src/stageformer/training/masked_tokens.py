@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from stageformer.model.draws import current_generator
 from stageformer.model.encoder import Encoder
 from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss, cross_entropy
@@ -37,7 +38,8 @@ class MaskedTokens:
         """See :class:`Task`."""
         source_ids, present = self.splits[split].source.padded(rows, self.pad_id)
         # Validation hides the same tokens every time, so that its losses can be compared.
-        generator = None if self.model.training else torch.Generator().manual_seed(self.seed + int(rows[0]))
+        validation = torch.Generator().manual_seed(self.seed + int(rows[0]))
+        generator = current_generator() if self.model.training else validation
         chance = torch.rand(source_ids.shape, generator=generator)
         chosen = present & (chance < self.masked_fraction)
         chosen[0, 0] |= not bool(chosen.any())  # at least one, or there is no loss

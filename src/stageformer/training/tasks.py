@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +22,10 @@ class Task(Protocol):
     @property
     def model(self) -> nn.Module:
         """Holds every weight that is trained."""
+
+    @property
+    def splits(self) -> Mapping[str, Pairs]:
+        """Return the sentences of ``train`` and ``valid``."""
 
     def lengths(self, split: str) -> tuple[Ints, Ints]:
         """Return the tokens of each source and of each target of a split (``train`` or ``valid``), ``[sentences]``."""

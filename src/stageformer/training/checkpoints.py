@@ -1,0 +1,96 @@
+"""Checkpoints: what a killed training resumes from.
+
+DVC deletes the outputs of a stage before it runs it, and an experiment in a temporary copy of the repository loses the
+whole copy. So checkpoints live in a scratch folder outside of both, one folder a training, named by the fingerprint of
+all that its result depends on, and success removes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from torch import Tensor
+
+from stageformer.errors import StageformerError
+from stageformer.tensors import read_tensors, write_tensors
+from stageformer.training.progress import Progress
+
+KEPT = 2
+"""Checkpoints of one training on the disk: should the newest be damaged, there is one before it."""
+
+LARGEST_SHARE = 0.005
+"""Of the time, for writing."""
+
+
+def scratch_folder() -> Path:
+    """Return where checkpoints are kept: ``$STAGEFORMER_SCRATCH``, or a folder of the user's cache."""
+    if scratch := os.environ.get("STAGEFORMER_SCRATCH"):
+        return Path(scratch)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "stageformer"
+
+
+class Checkpoints:
+    """The checkpoints of one training."""
+
+    def __init__(self, stage: str, fingerprint: str) -> None:
+        """``fingerprint`` is of all that the result of the training depends on."""
+        self.folder = scratch_folder() / f"{stage}-{fingerprint[:24]}"
+        self._fingerprint = fingerprint
+        self._started = time.perf_counter()
+        self._writing = 0.0
+        self._last = 0.0
+
+    def newest(self) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Return the newest checkpoint that is whole, or None if there is none; say which are not."""
+        for path in reversed(self._paths()):
+            try:
+                file = read_tensors(path, "checkpoint")
+                if file.metadata.get("fingerprint") != self._fingerprint:
+                    raise StageformerError(f"{path}: of another training")
+                progress = Progress.from_dict(file.metadata["progress"])
+            except (StageformerError, KeyError, TypeError) as error:
+                print(f"warning: checkpoint skipped: {error}; trying the one before it", file=sys.stderr)
+                continue
+            # Copied, so that the file can be replaced while its numbers are in use.
+            return progress, {name: tensor.clone() for name, tensor in file.tensors.items()}
+        return None
+
+    def due(self) -> bool:
+        """Whether one more can be written within :data:`LARGEST_SHARE` of the time. The first shows what one takes."""
+        elapsed = time.perf_counter() - self._started
+        return self._writing + self._last <= LARGEST_SHARE * elapsed
+
+    def write(self, progress: Progress, tensors: dict[str, Tensor]) -> Path:
+        """Write a checkpoint, and remove those that are older than the one before it.
+
+        Raises:
+            StageformerError: the disk is full. The checkpoints before this one are untouched.
+        """
+        started = time.perf_counter()
+        path = self.folder / f"update-{progress.update:09d}.pt"
+        write_tensors(path, "checkpoint", tensors, {"fingerprint": self._fingerprint, "progress": progress.to_dict()})
+        for old in self._paths()[:-KEPT]:
+            old.unlink(missing_ok=True)
+        self._last = time.perf_counter() - started
+        self._writing += self._last
+        return path
+
+    def last_path(self) -> Path | None:
+        """Return the file of the newest checkpoint, or None if there is none."""
+        return next(reversed(self._paths()), None)
+
+    def remove(self) -> None:
+        """Remove all of them: the training is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: other trainings'
+            self.folder.parent.rmdir()
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("update-*.pt"))
+

@@ -1,0 +1,53 @@
+"""Everything that a training changes: weights, optimizer, the checkpoints of the average, and where it stands."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from stageformer.model.transformer import load_weights, weights_of
+from stageformer.training.averaging import CheckpointAverage
+from stageformer.training.progress import Progress
+
+
+class TrainingState:
+    """The state of a training, that can be taken apart into tensors and put together again."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, average_checkpoints: int) -> None:
+        """Take ``model`` and ``optimizer`` as they are, with nothing learnt yet."""
+        self.model = model
+        self.optimizer = optimizer
+        self.average = CheckpointAverage(average_checkpoints)
+        self.progress = Progress()
+
+    def step(self, rate: float) -> None:
+        """Let the optimizer make a step at this learning rate."""
+        for options in self.optimizer.param_groups:
+            options["lr"] = rate
+        self.optimizer.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by name: ``weights/...``, ``optimizer/...`` and ``average/...``."""
+        tensors = {f"weights/{name}": weight for name, weight in weights_of(self.model).items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer/{key}/{name}"] = value
+        for number, weights in enumerate(self.average.checkpoints):
+            tensors |= {f"average/{number}/{name}": weight for name, weight in weights.items()}
+        return tensors
+
+    def restore(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
+        """Take over what :meth:`tensors` returned, and where the training stood then."""
+        self.progress = progress
+        load_weights(self.model, _under("weights", tensors))
+        for key in sorted({name.split("/")[1] for name in tensors if name.startswith("optimizer/")}):
+            values = _under(f"optimizer/{key}", tensors)
+            for name, parameter in self.model.named_parameters():
+                if name in values:
+                    self.optimizer.state[parameter][key] = values[name].to(parameter.device)
+        for number in sorted({int(name.split("/")[1]) for name in tensors if name.startswith("average/")}):
+            self.average.checkpoints.append(_under(f"average/{number}", tensors))
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}

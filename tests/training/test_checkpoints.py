@@ -1,0 +1,224 @@
+"""A training that was stopped goes on from its checkpoint and ends with the same bits."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from stageformer.errors import StageformerError
+from stageformer.model.transformer import Transformer
+from stageformer.pairs import Pairs
+from stageformer.params.compute import Compute
+from stageformer.params.training import Training
+from stageformer.training import checkpoints as module
+from stageformer.training.checkpoints import Checkpoints, scratch_folder
+from stageformer.training.fingerprint import fingerprint
+from stageformer.training.loop import Outcome, train
+from stageformer.training.progress import Progress
+from stageformer.training.tasks import Translation
+
+Corpus = Callable[..., dict[str, Pairs]]
+MakeModel = Callable[..., Transformer]
+MakeTraining = Callable[..., Training]
+Logged = list[tuple[int, Mapping[str, float]]]
+CPU = torch.device("cpu")
+
+
+class Killed(BaseException):
+    """As if the process had been killed."""
+
+
+@pytest.fixture(autouse=True)
+def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A scratch folder of the test's own, and a checkpoint after every update."""
+    monkeypatch.setenv("STAGEFORMER_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setattr(Checkpoints, "due", lambda _: True)
+    return tmp_path / "scratch"
+
+
+@pytest.fixture
+def run(
+    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
+) -> Callable[..., Outcome]:
+    """Train a toy model from its start, or from the newest checkpoint; killed after so many updates where asked."""
+    splits = copy_corpus()
+    params = training(max_updates=12, validate_every=3, average_checkpoints=3, batch_tokens=700)
+
+    def start(
+        checkpoints: Checkpoints | None, logged: Logged | None = None, killed_at: int | None = None, **changes: object
+    ) -> Outcome:
+        task = Translation(transformer(seed=7, dropout=0.2), splits, 0, CPU)
+
+        def log(update: int, values: Mapping[str, float]) -> None:
+            if update == killed_at:
+                raise Killed
+            if logged is not None:
+                logged.append((update, values))
+
+        used = training(**(vars(params) | changes))
+        return train(task, used, compute, log, "toy", checkpoints=checkpoints)
+
+    return start
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("killed_at", [[3], [6, 9], [3, 6, 12]])
+def test_killed_and_resumed_equals_uninterrupted(run: Callable[..., Outcome], killed_at: list[int]) -> None:
+    expected_log: Logged = []
+    expected = run(None, expected_log)
+    for update in killed_at:
+        with pytest.raises(Killed):
+            run(Checkpoints("toy", "f"), killed_at=update)
+    logged: Logged = []
+    resumed = run(Checkpoints("toy", "f"), logged)
+    assert same(expected.weights, resumed.weights)
+    assert resumed.metrics == expected.metrics
+    assert logged == expected_log
+
+
+def test_resuming_at_the_end_changes_nothing(run: Callable[..., Outcome]) -> None:
+    expected = run(Checkpoints("toy", "f"))
+    again = run(Checkpoints("toy", "f"))
+    assert same(expected.weights, again.weights)
+    assert again.metrics == expected.metrics
+
+
+def test_patience_that_ran_out_stays_so(run: Callable[..., Outcome]) -> None:
+    changes = {"learning_rate": 0.0, "patience": 1}
+    expected = run(None, **changes)
+    assert expected.metrics["updates"] == 6  # the second validation is no better than the first
+    run(Checkpoints("toy", "f"), **changes)
+    assert run(Checkpoints("toy", "f"), **changes).metrics == expected.metrics
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_leaves(
+    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    expected = run(None)
+    learnt = Progress.learnt
+
+    def send(self: Progress, loss: float, tokens: int) -> None:
+        learnt(self, loss, tokens)
+        if self.update == 5:
+            os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "learnt", send)
+        patched.setattr(Checkpoints, "due", lambda _: False)
+        with pytest.raises(SystemExit) as left:
+            run(Checkpoints("toy", "f"))
+    assert left.value.code == 128 + number
+    assert [path.name for path in scratch_folder().glob("*/*")] == ["update-000000005.pt"]
+    assert same(run(Checkpoints("toy", "f")).weights, expected.weights)
+
+
+def test_two_are_kept(run: Callable[..., Outcome], scratch: Path) -> None:
+    run(Checkpoints("toy", "f"))
+    assert [path.name for path in sorted((scratch / "toy-f").iterdir())] == [
+        "update-000000011.pt", "update-000000012.pt",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "foreign"])
+def test_a_damaged_one_is_skipped_with_a_warning(
+    run: Callable[..., Outcome], capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    expected = run(None)
+    with pytest.raises(Killed):
+        run(Checkpoints("toy", "f"), killed_at=9)
+    path = Checkpoints("toy", "f").last_path()
+    assert path is not None
+    assert path.name == "update-000000008.pt"
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        del content[len(content) // 2 :]
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    if damage == "foreign":
+        Checkpoints("toy", "g").write(Progress(update=8), {"weights/x": torch.zeros(1)})
+        os.replace(Checkpoints("toy", "g").folder / path.name, path)
+    capsys.readouterr()
+    resumed = run(Checkpoints("toy", "f"))
+    warned = capsys.readouterr().err
+    assert "warning: checkpoint skipped:" in warned
+    assert "goes on after update 7 of 12" in warned
+    assert same(expected.weights, resumed.weights)
+
+
+def test_all_damaged_starts_over(run: Callable[..., Outcome], scratch: Path) -> None:
+    expected = run(None)
+    with pytest.raises(Killed):
+        run(Checkpoints("toy", "f"), killed_at=9)
+    for path in (scratch / "toy-f").iterdir():
+        path.write_bytes(b"")
+    assert same(run(Checkpoints("toy", "f")).weights, expected.weights)
+
+
+def test_divergence_names_the_last_good_checkpoint(run: Callable[..., Outcome]) -> None:
+    with pytest.raises(StageformerError, match=r"the last good checkpoint is .*toy-f/update-\d+\.pt"):
+        run(Checkpoints("toy", "f"), learning_rate=1e5, clip_norm=None, max_updates=50)
+
+
+def test_writing_keeps_to_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the real `due`
+    now = [100.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    checkpoints = Checkpoints("toy", "f")
+    monkeypatch.setattr(module, "write_tensors", lambda *_: now.__setitem__(0, now[0] + 2.0))
+    written = 0
+    while now[0] < 10_100:
+        if checkpoints.due():
+            checkpoints.write(Progress(), {})
+            written += 1
+        now[0] += 1.0
+    assert 20 <= written <= 25  # at 2 s each within 0.5 % of 10,000 s
+    assert not checkpoints.folder.exists()
+
+
+def test_the_first_is_written_at_once() -> None:
+    assert Checkpoints("toy", "f").due()
+
+
+def test_the_fingerprint_is_of_parameters_inputs_and_processes(
+    training: MakeTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "vocab"
+    (folder / "below").mkdir(parents=True)
+    file = folder / "below" / "ids.parquet"
+    file.write_bytes(b"1")
+    torch.save({"x": torch.zeros(3)}, tmp_path / "e.pt")
+
+    def now(**changes: object) -> str:
+        return fingerprint([training(**changes)], [folder, tmp_path / "e.pt"])
+
+    seen = [now()]
+    assert now() == seen[0]
+    seen.append(now(seed=2))
+    file.write_bytes(b"2")
+    seen.append(now())
+    file.rename(folder / "other.parquet")
+    seen.append(now())
+    torch.save({"x": torch.ones(3)}, tmp_path / "e.pt")
+    seen.append(now())
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    seen.append(now())
+    monkeypatch.setattr(torch, "__version__", "0.0")
+    seen.append(now())
+    assert len(set(seen)) == len(seen) == 7
+
+
+def test_the_scratch_folder_is_outside_of_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STAGEFORMER_SCRATCH")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/a/cache")
+    assert scratch_folder() == Path("/a/cache/stageformer")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert scratch_folder() == Path.home() / ".cache" / "stageformer"
