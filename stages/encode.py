@@ -25,6 +25,8 @@ from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.device import prepare
+from stageformer.training.distribution import joined
+from stageformer.training.launch import launch
 from stages.common import friendly, read_group
 
 
@@ -38,7 +40,9 @@ from stages.common import friendly, read_group
 def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: Path) -> None:
     """Run every sentence through the encoder once and save the output, the memory."""
     params = read_group(params_path, "encode", Encode)
-    device = prepare(read_group(params_path, "compute", Compute))
+    compute = read_group(params_path, "compute", Compute)
+    launch(compute)
+    device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     pad_id = vocabularies.source.pad_id
     model, metadata = load_model(encoder, "encoder")
@@ -48,12 +52,21 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
         split: memory_writer(output / split, pairs[split], model.encoder, fingerprint, params) for split in SPLITS
     }
     needed = sum(writer.required_bytes for writer in writers.values())
-    print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
     check_disk(output, needed)
-    for split in SPLITS:
-        encode_split(writers[split], pairs[split], model.encoder, params, pad_id, device, f"encode {split}")
-    sizes = {split: {"sentences": len(part), "tokens": int(part.source.lengths.sum())} for split, part in pairs.items()}
-    write_json(reports / "metrics.json", sizes | {"d_model": model.config.encoder.d_model, "bytes": needed})
+    model.to(device)
+    with joined(compute, device) as processes:
+        if processes.is_first:
+            print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
+        for split in SPLITS:
+            title = f"encode {split}"
+            encode_split(writers[split], pairs[split], model.encoder, params, compute, pad_id, title, processes)
+        if processes.is_first:
+            sizes = {
+                split: {"sentences": len(part), "tokens": int(part.source.lengths.sum())}
+                for split, part in pairs.items()
+            }
+            write_json(reports / "metrics.json", sizes | {"d_model": model.config.encoder.d_model, "bytes": needed})
+
 
 
 if __name__ == "__main__":

@@ -13,8 +13,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs", "and": "und"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def scratch_of_the_session(tmp_path_factory):
+    """Checkpoints of the trainings that tests run are kept out of the user's own scratch folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STAGEFORMER_SCRATCH", str(tmp_path_factory.mktemp("scratch")))
+        yield
+
+
 @pytest.fixture(scope="session")
-def dvc(tmp_path_factory):
+def dvc(tmp_path_factory, scratch_of_the_session):
     """A function that runs ``dvc ARGUMENTS`` in the folder ``root``, as in a shell with the environment activated."""
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},

@@ -11,8 +11,12 @@ from tqdm import tqdm
 from stageformer.batches import batches_by_length
 from stageformer.memory_writer import MemoryWriter
 from stageformer.model.encoder import Encoder
-from stageformer.pairs import Pairs
+from stageformer.pairs import Ints, Pairs
+from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
+from stageformer.training.distribution import ALONE, Processes
+from stageformer.training.micro_batches import autocast
+from stageformer.training.workers import Workers
 
 
 def memory_writer(folder: Path, pairs: Pairs, encoder: Encoder, fingerprint: str, params: Encode) -> MemoryWriter:
@@ -28,22 +32,43 @@ def memory_writer(folder: Path, pairs: Pairs, encoder: Encoder, fingerprint: str
     )
 
 
-@torch.no_grad()
 def encode_split(
-    writer: MemoryWriter, pairs: Pairs, encoder: Encoder, params: Encode, pad_id: int, device: torch.device, title: str
+    writer: MemoryWriter,
+    pairs: Pairs,
+    encoder: Encoder,
+    params: Encode,
+    compute: Compute,
+    pad_id: int,
+    title: str,
+    processes: Processes = ALONE,
 ) -> None:
     """Encode the sentences of a split, in batches of like length, without dropout.
+
+    Each thread encodes batches of its own, and of several processes each writes shards of its own: neither number
+    changes a bit.
 
     Raises:
         StageformerError: the disk has too little room, which is seen before the first byte is written.
     """
-    encoder.eval().to(device)
+    device = next(encoder.parameters()).device
+    encoder.eval()
     lengths = pairs.source.lengths
-    with tqdm(total=int(lengths.sum()), desc=title, unit="token", unit_scale=True, disable=None) as bar:
-        for shard in writer.shards():
-            first = shard.rows.start
-            for part in batches_by_length(lengths[first : shard.rows.stop], params.batch_tokens):
-                rows = np.asarray(part + first)
+    workers = Workers(compute, pieces=compute.threads)
+    own = sum(int(lengths[rows.start : rows.stop].sum()) for rows in writer.plan[processes.rank :: processes.size])
+    hidden = None if processes.is_first else True
+    with tqdm(total=own, desc=title, unit="token", unit_scale=True, disable=hidden) as bar:
+        for shard in writer.shards(processes.rank, processes.size):
+
+            @torch.no_grad()
+            def encode(rows: Ints) -> int:
                 ids, present = pairs.source.padded(rows, pad_id)
-                shard.put(rows, encoder(ids.to(device), present.to(device)))
-                bar.update(int(lengths[rows].sum()))
+                with autocast(compute):
+                    memory = encoder(ids.to(device), present.to(device))
+                shard.put(rows, memory)  # noqa: B023  # all of a shard is encoded before the next one is begun
+                return int(lengths[rows].sum())
+
+            first = shard.rows.start
+            batches = batches_by_length(lengths[first : shard.rows.stop], params.batch_tokens)
+            for tokens in workers.map(encode, [np.asarray(part + first) for part in batches]):
+                bar.update(tokens)
+    workers.close()

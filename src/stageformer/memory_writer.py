@@ -109,8 +109,12 @@ class MemoryWriter:
         """Bytes that the split will take on disk, at most."""
         return required_bytes(int(self.lengths.sum()), len(self.ids), self.d_model, self.dtype, len(self.plan))
 
-    def shards(self) -> Iterator[MemoryShard]:
+    def shards(self, rank: int = 0, size: int = 1) -> Iterator[MemoryShard]:
         """Yield each shard to be filled, and write it when the next one is asked for.
+
+        Args:
+            rank: of ``size`` processes, which each write every ``size``-th shard, this one.
+            size: number of processes.
 
         Raises:
             StageformerError: there is not enough disk, which is seen before anything is written.
@@ -118,8 +122,9 @@ class MemoryWriter:
         """
         check_disk(self.folder, self.required_bytes)
         for old in self.folder.glob("memory-*.pt"):
-            old.unlink()
-        for index, rows in enumerate(self.plan):
+            if int(old.stem.removeprefix("memory-")) % size == rank:  # the others may have written theirs already
+                old.unlink()
+        for index, rows in list(enumerate(self.plan))[rank::size]:
             shard = MemoryShard(rows, self.lengths, self.d_model, DTYPES[self.dtype])
             yield shard
             if shard.num_missing:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.model.transformer import weights_of
+from stageformer.training.sharding import whole
 
 
 class CheckpointAverage:
@@ -20,7 +21,7 @@ class CheckpointAverage:
 
     def add(self, model: nn.Module) -> None:
         """Keep a copy of the weights as they are now."""
-        self.checkpoints.append({name: weight.clone() for name, weight in weights_of(model).items()})
+        self.checkpoints.append({name: whole(weight).clone() for name, weight in weights_of(model).items()})
 
     def average(self) -> dict[str, Tensor]:
         """Return the mean of the checkpoints kept, by name of the weight."""

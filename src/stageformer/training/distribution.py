@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from stageformer.params.compute import Compute
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,11 @@ class Processes:
         dist.all_reduce(total)
         return tuple(total.tolist())
 
-    def any(self, condition: bool) -> bool:
-        """Whether the condition holds in one of the processes."""
-        return bool(self.add_numbers(condition)[0])
-
-    def wait(self) -> None:
-        """Return when all processes have come here."""
-        if self.size > 1:
-            dist.barrier()
+    def evenly(self, items: list[Item]) -> list[tuple[Item, bool]]:
+        """Share items out so that each process has equally many; those that only fill up are marked with False."""
+        own = [(item, True) for item in items[self.rank :: self.size]]
+        missing = -(-len(items) // self.size) - len(own)
+        return own + [(items[0], False)] * missing
 
 
 ALONE = Processes(rank=0, size=1, device=torch.device("cpu"))

@@ -20,8 +20,11 @@ class Interruption:
         self.signal = number
 
     def exit(self) -> None:
-        """Leave as a process that was ended by the signal: 130 for SIGINT, 143 for SIGTERM."""
-        sys.exit(128 + self.signal)
+        """Leave as a process that was ended by the signal: 130 for SIGINT, 143 for SIGTERM.
+
+        A process that heard of the signal from another one leaves as after SIGTERM.
+        """
+        sys.exit(128 + (self.signal or signal.SIGTERM))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from stageformer.errors import StageformerError
@@ -24,6 +24,7 @@ from stageformer.training.micro_batches import named
 from stageformer.training.optimizer import make_optimizer
 from stageformer.training.progress import Progress
 from stageformer.training.schedule import learning_rate
+from stageformer.training.sharding import ShardedGradients, ShardedTask
 from stageformer.training.state import TrainingState
 from stageformer.training.tasks import Task
 from stageformer.training.validation import LARGEST_LOSS, validate
@@ -65,9 +66,15 @@ def train(
     for split in ("train", "valid"):
         if not len(task.lengths(split)[0]):
             raise StageformerError(f"{title}: found no sentences in the split {split!r}; change the split of ingest")
+    whole_model = task.model
+    gradients: Gradients | ShardedGradients
+    if compute.sharded:
+        task = ShardedTask(task)
+        gradients = ShardedGradients(task, training, compute, processes)
+    else:
+        gradients = Gradients(task, training, compute, processes)
     model = task.model
     model.train()
-    gradients = Gradients(task, training, compute, processes)
     state = TrainingState(model, make_optimizer(model, training), training.average_checkpoints)
     if checkpoints is not None and (found := checkpoints.newest()) is not None:
         state.restore(*found)
@@ -78,8 +85,9 @@ def train(
         log(update, point)
 
     def save() -> None:
+        tensors = state.tensors()
         if checkpoints is not None and processes.is_first:
-            checkpoints.write(progress, state.tensors())
+            checkpoints.write(progress, tensors)
 
     started, tokens_before = time.perf_counter(), progress.target_tokens
     batches = progress.batches(task, training)
@@ -92,8 +100,8 @@ def train(
             rows = next(batches)
             rate = learning_rate(progress.update + 1, training)
             loss, tokens = gradients.compute(progress.update + 1, rows)
-            norm = nn.utils.clip_grad_norm_(model.parameters(), training.clip_norm or math.inf)
-            if not (loss / tokens <= LARGEST_LOSS and norm.isfinite()):  # nan included
+            norm = state.clip(training.clip_norm)
+            if not (loss / tokens <= LARGEST_LOSS and math.isfinite(norm)):  # nan included
                 raise _diverged(task, progress.update + 1, rows, loss / tokens, checkpoints)
             state.step(rate)
             progress.learnt(loss, tokens)
@@ -108,23 +116,25 @@ def train(
                 if _patience_ended(progress, training):
                     reason = f"no better loss in {training.patience} validations"
                     bar.write(f"{title}: stopped at update {progress.update}: {reason}", file=sys.stderr)
-            if processes.any(interruption.signal != 0):
+            due = processes.is_first and checkpoints is not None and checkpoints.due()
+            interrupted, wanted = processes.add_numbers(interruption.signal, due)
+            if interrupted or wanted:
                 save()
+            if interrupted:
                 interruption.exit()
-            if checkpoints is not None and checkpoints.due():
-                save()
     seconds = time.perf_counter() - started
     weights = state.average.average()
-    load_weights(model, weights)
+    state.load(weights)
     valid_loss, perplexity = validate(task, training, compute, gradients.workers, processes)
     gradients.close()
+    load_weights(whole_model, weights)
     metrics = {
         "updates": progress.update,
         "target_tokens": progress.target_tokens,
         "valid_loss": valid_loss,
         "valid_perplexity": perplexity,
         "best_valid_loss_of_a_checkpoint": progress.best_valid_loss,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in whole_model.parameters()),
     }
     return Outcome(weights, metrics, seconds, (progress.target_tokens - tokens_before) / seconds)
 

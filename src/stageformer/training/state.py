@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-from stageformer.model.transformer import load_weights, weights_of
+from stageformer.model.transformer import weights_of
 from stageformer.training.averaging import CheckpointAverage
 from stageformer.training.progress import Progress
+from stageformer.training.sharding import clip, spread, whole
 
 
 class TrainingState:
@@ -16,9 +19,14 @@ class TrainingState:
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, average_checkpoints: int) -> None:
         """Take ``model`` and ``optimizer`` as they are, with nothing learnt yet."""
         self.model = model
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = optimizer
         self.average = CheckpointAverage(average_checkpoints)
         self.progress = Progress()
+
+    def clip(self, largest: float | None) -> float:
+        """Scale the gradient so that its norm is at most ``largest`` (None: leave it); returns what the norm was."""
+        return clip(self.parameters, math.inf if largest is None else largest)
 
     def step(self, rate: float) -> None:
         """Let the optimizer make a step at this learning rate."""
@@ -27,24 +35,33 @@ class TrainingState:
         self.optimizer.step()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all tensors by name: ``weights/...``, ``optimizer/...`` and ``average/...``."""
-        tensors = {f"weights/{name}": weight for name, weight in weights_of(self.model).items()}
+        """Return all tensors by name: ``weights/...``, ``optimizer/...`` and ``average/...``.
+
+        All processes must call it: a model that is cut over them is put together.
+        """
+        tensors = {f"weights/{name}": whole(weight) for name, weight in weights_of(self.model).items()}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer/{key}/{name}"] = value
+                tensors[f"optimizer/{key}/{name}"] = whole(value)
         for number, weights in enumerate(self.average.checkpoints):
             tensors |= {f"average/{number}/{name}": weight for name, weight in weights.items()}
         return tensors
 
+    @torch.no_grad()
+    def load(self, weights: dict[str, Tensor]) -> None:
+        """Put whole weights into the model."""
+        for name, parameter in self.model.named_parameters():
+            parameter.copy_(spread(weights[name], parameter))
+
     def restore(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
         """Take over what :meth:`tensors` returned, and where the training stood then."""
         self.progress = progress
-        load_weights(self.model, _under("weights", tensors))
+        self.load(_under("weights", tensors))
         for key in sorted({name.split("/")[1] for name in tensors if name.startswith("optimizer/")}):
             values = _under(f"optimizer/{key}", tensors)
             for name, parameter in self.model.named_parameters():
                 if name in values:
-                    self.optimizer.state[parameter][key] = values[name].to(parameter.device)
+                    self.optimizer.state[parameter][key] = spread(values[name], parameter)
         for number in sorted({int(name.split("/")[1]) for name in tensors if name.startswith("average/")}):
             self.average.checkpoints.append(_under(f"average/{number}", tensors))
 

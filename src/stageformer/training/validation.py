@@ -30,15 +30,16 @@ def validate(
     """
 
     @torch.no_grad()
-    def part(rows: Ints) -> tuple[float, float, int]:
+    def part(share: tuple[Ints, bool]) -> tuple[float, float, int]:
+        rows, counts = share
         with out_of_memory_told(task, "valid", rows), autocast(compute):
             loss = task.loss("valid", rows, training.label_smoothing)
-        return float(loss.smoothed), float(loss.log_likelihood), loss.num_tokens
+        return float(loss.smoothed) * counts, float(loss.log_likelihood) * counts, loss.num_tokens * counts
 
     task.model.eval()
     batches = plan_batches(*task.lengths("valid"), compute.micro_batch_tokens, seed=0, epoch=0)
     smoothed, log_likelihood, tokens = 0.0, 0.0, 0.0
-    for part_smoothed, part_log_likelihood, part_tokens in workers.map(part, batches[processes.rank :: processes.size]):
+    for part_smoothed, part_log_likelihood, part_tokens in workers.map(part, processes.evenly(batches)):
         smoothed += part_smoothed
         log_likelihood += part_log_likelihood
         tokens += part_tokens

@@ -1,0 +1,113 @@
+"""A model that no one device holds: it is cut over the processes (FSDP2, Zhao et al. 2023)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from stageformer.model.layers import DecoderLayer, EncoderLayer
+from stageformer.pairs import Ints, Pairs
+from stageformer.params.compute import Compute
+from stageformer.params.training import Training
+from stageformer.training.distribution import Processes
+from stageformer.training.loss import Loss
+from stageformer.training.micro_batches import micro_batches, out_of_memory_told, training_loss
+from stageformer.training.tasks import Task
+from stageformer.training.workers import Workers
+
+
+class ShardedTask:
+    """A task on a cut copy of its model; see :class:`~stageformer.training.tasks.Task`.
+
+    Each layer is put together from all processes just before it computes, and the embeddings for the time of the loss.
+    """
+
+    def __init__(self, task: Task) -> None:
+        """Copy the model of ``task`` and cut the copy."""
+        self._task = copy.copy(task)
+        self.model: nn.Module = copy.deepcopy(task.model)
+        self._task.model = self.model  # type: ignore[misc]  # the tasks are dataclasses, the protocol only reads
+        for module in list(self.model.modules()):
+            if isinstance(module, EncoderLayer | DecoderLayer):
+                fully_shard(module)
+        self._root = _LossOf(self._task)
+        fully_shard(self._root)  # in place
+
+    @property
+    def splits(self) -> Mapping[str, Pairs]:
+        """Return the sentences of ``train`` and ``valid``."""
+        return self._task.splits
+
+    def lengths(self, split: str) -> tuple[Ints, Ints]:
+        """See :class:`~stageformer.training.tasks.Task`."""
+        return self._task.lengths(split)
+
+    def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
+        """See :class:`~stageformer.training.tasks.Task`. All processes must call it equally often."""
+        loss: Loss = self._root(split, rows, label_smoothing)
+        return loss
+
+
+class _LossOf(nn.Module):
+    """FSDP puts weights together when ``forward`` is called, so the loss is computed in one."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.model = task.model
+        self._task = task
+
+    def forward(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
+        return self._task.loss(split, rows, label_smoothing)
+
+
+class ShardedGradients:
+    """What :class:`~stageformer.training.gradients.Gradients` does, for a :class:`ShardedTask`."""
+
+    def __init__(self, task: Task, training: Training, compute: Compute, processes: Processes) -> None:
+        self._task, self._training, self._compute, self._processes = task, training, compute, processes
+        self.workers = Workers(compute, 1)
+        self._parameters = list(task.model.parameters())
+
+    def compute(self, update: int, rows: Ints) -> tuple[float, int]:
+        """See :class:`~stageformer.training.gradients.Gradients`."""
+        loss, tokens = 0.0, 0
+        for parameter in self._parameters:
+            parameter.grad = None
+        batches = micro_batches(self._task, self._training, self._compute, update, rows)
+        for batch, counts in self._processes.evenly(batches):
+            with out_of_memory_told(self._task, "train", batch.rows):
+                part = training_loss(self._task, self._training, self._compute, batch)
+                (part.smoothed * counts).backward()  # type: ignore[no-untyped-call]
+            if counts:
+                loss, tokens = loss + float(part.smoothed.detach()), tokens + part.num_tokens
+        all_loss, all_tokens = self._processes.add_numbers(loss, tokens)
+        for parameter in self._parameters:
+            if parameter.grad is not None:
+                parameter.grad.mul_(self._processes.size / all_tokens)  # FSDP took the mean over the processes
+        return all_loss, int(all_tokens)
+
+    def close(self) -> None:
+        """Nothing to end: all is done in this thread."""
+        self.workers.close()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return the whole of a tensor that may be cut over the processes; all of them must call it."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def spread(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return ``tensor`` on the device of ``like``, cut over the processes if ``like`` is and has the same shape."""
+    if isinstance(like, DTensor) and tensor.shape == like.shape:
+        return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
+    return tensor.to(like.device)
+
+
+def clip(parameters: list[nn.Parameter], largest: float) -> float:
+    """Scale the gradient so that its norm is at most ``largest``; returns what the norm was."""
+    norm = nn.utils.clip_grad_norm_(parameters, largest)
+    return float(whole(norm))

@@ -1,0 +1,106 @@
+"""Several processes, started by `compute.processes` or by torchrun: the training of one, shared out."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.pipeline.conftest import Repository
+
+TRAINING = {
+    "batch_tokens": 400, "max_updates": 50, "warmup_updates": 5, "validate_every": 1, "average_checkpoints": 3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(finished: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A copy in which trainings of 50 updates, logged each, are at hand; dropout is on."""
+    repository = finished.copy(tmp_path_factory.mktemp("processes") / "copy")
+    values = {f"{stage}__training__{key}": value for stage in ("train_encoder", "train_decoder")
+              for key, value in TRAINING.items()}  # fmt: skip
+    repository.set(**values, compute__micro_batch_tokens=110, encode__shard_tokens=300)
+    return repository
+
+
+def run(repository: Repository, stage: str, launcher: list[str] | None = None, **compute: object) -> Path:
+    """Run a stage as a user does, and return a copy of what it wrote."""
+    changes = {"processes": 1, "sharded": False} | compute
+    repository.set(**{f"compute__{key}": value for key, value in changes.items()})
+    python = [sys.executable, *(launcher or []), "-m", f"stages.{stage}"]
+    environment = os.environ | {"STAGEFORMER_SCRATCH": str(repository.root / "scratch"), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(repository.root / "src"), str(repository.root)])
+    done = subprocess.run(
+        python, cwd=repository.root, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    kept = repository.root / "kept" / str(len(list(repository.root.glob("kept/*"))))
+    shutil.copytree(repository.root / "data" / stage, kept / "data")
+    shutil.copytree(repository.root / "reports" / stage, kept / "reports")
+    return kept
+
+
+def curve(kept: Path, name: str) -> list[float]:
+    return pd.read_csv(kept / f"reports/plots/metrics/{name}.tsv", sep="\t")[name].tolist()
+
+
+def same_bits(first: Path, second: Path) -> bool:
+    files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert files
+    assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
+    return all((first / name).read_bytes() == (second / name).read_bytes() for name in files)
+
+
+@pytest.fixture(scope="module")
+def one(trained: Repository) -> Path:
+    return run(trained, "train_encoder")
+
+
+@pytest.fixture(scope="module")
+def two(trained: Repository) -> Path:
+    return run(trained, "train_encoder", processes=2)
+
+
+def test_two_processes_learn_what_one_does(one: Path, two: Path) -> None:
+    for name in ("train_loss", "valid_loss"):
+        expected, found = curve(one, name), curve(two, name)
+        assert len(expected) == 50
+        assert expected[-1] < expected[0] - 0.2
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_same_number_gives_the_same_bits(trained: Repository, two: Path) -> None:
+    assert same_bits(two, run(trained, "train_encoder", processes=2))
+
+
+def test_torchrun_does_what_the_parameter_does(trained: Repository, two: Path) -> None:
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    assert same_bits(two / "data", run(trained, "train_encoder", torchrun, processes=1) / "data")
+
+
+def test_a_model_cut_over_two_processes_learns_the_same(trained: Repository, one: Path) -> None:
+    cut = run(trained, "train_encoder", processes=2, sharded=True)
+    for name in ("train_loss", "valid_loss"):
+        assert curve(cut, name) == pytest.approx(curve(one, name), rel=1e-5)
+    sizes = [(kept / "data/encoder.pt").stat().st_size for kept in (cut, one)]
+    assert sizes[0] == sizes[1]
+
+
+def test_the_decoder_and_the_memory(trained: Repository) -> None:
+    assert same_bits(run(trained, "encode"), run(trained, "encode", processes=2))
+    alone, pair = run(trained, "train_decoder"), run(trained, "train_decoder", processes=2)
+    assert curve(pair, "train_loss") == pytest.approx(curve(alone, "train_loss"), rel=1e-5)
+
+
+def test_a_mistake_is_told_once(trained: Repository) -> None:
+    trained.set(train_encoder__training__learning_rate=1e6, train_encoder__training__clip_norm=None)
+    with pytest.raises(RuntimeError) as told:
+        run(trained, "train_encoder", processes=2)
+    trained.set(train_encoder__training__learning_rate=0.003, train_encoder__training__clip_norm=1.0)
+    assert str(told.value).count("error: ") == 1
+    assert "diverged" in str(told.value)
+    assert "Traceback" not in str(told.value)
