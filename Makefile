@@ -10,11 +10,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro test lint deps
+.PHONY: help setup repro verify test lint deps
 
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
 	@echo "make repro   run every stage that is out of date, then print scores and translations"
+	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE=name for a recipe"
 	@echo "make test    lint, type checks and the test suite"
 	@echo "make lint    lint and type checks alone"
 	@echo "make deps    after a change of imports or parameter classes: update dvc.yaml and recipes/default.yaml"
@@ -39,6 +40,9 @@ repro: setup
 	@stageformer check
 	dvc repro
 	stageformer summary
+
+verify: setup
+	python -m tools.verify $(if $(RECIPE),--recipe '$(RECIPE)')
 
 test: lint
 	python -m pytest

@@ -6,7 +6,7 @@ Example::
 
 Reads:  data/vocab/
 Writes: data/embed/embedding.pt, data/embed/positions.pt
-        reports/embed/metrics.json, reports/embed/positions.png
+        reports/embed/metrics.json, positions.png, environment.json
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import click
 
 from stageformer.artifacts import SPLITS, write_json
 from stageformer.embeddings import make_embeddings, save_embeddings
+from stageformer.environment import write_environment
 from stageformer.figures.positions import positions_heatmap
 from stageformer.pairs import check_lengths, read_pairs
 from stageformer.params.embed import Embed
@@ -48,6 +49,7 @@ def main(params_path: Path, vocab: Path, output: Path, reports: Path) -> None:
             "pretrained_tokens_found": found,
         },
     )
+    write_environment(reports)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,21 @@ Example::
     python -m stages.encode
 
 Reads:  data/vocab/, data/train_encoder/encoder.pt
-Writes: data/encode/{train,valid,test}/memory-*.pt
-        reports/encode/metrics.json
+Writes: data/encode/{train,valid,test}/memory-*.pt, and data/encode/train-dropout-*/ where copies are asked for
+        reports/encode/metrics.json, environment.json
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import click
 
 from stageformer.artifacts import SPLITS, write_json
-from stageformer.encoding import encode_split, memory_writer
+from stageformer.encoding import encode_split, memory_writer, train_folders
+from stageformer.environment import write_environment
 from stageformer.memory_writer import check_disk
 from stageformer.model_files import load_model
 from stageformer.pairs import read_pairs
@@ -48,25 +50,28 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
     model, metadata = load_model(encoder, "encoder")
     fingerprint = metadata["encoder_fingerprint"]
     pairs = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in SPLITS}
-    writers = {
-        split: memory_writer(output / split, pairs[split], model.encoder, fingerprint, params) for split in SPLITS
-    }
-    needed = sum(writer.required_bytes for writer in writers.values())
+    # Folder of the memory, split, and number of the copy with dropout (0: without).
+    planned = [(folder, "train", copy) for copy, folder in enumerate(train_folders(output, params))]
+    planned += [(output / split, split, 0) for split in SPLITS[1:]]
+    writers = [memory_writer(folder, pairs[split], model.encoder, fingerprint, params) for folder, split, _ in planned]
+    needed = sum(writer.required_bytes for writer in writers)
     check_disk(output, needed)
     model.to(device)
     with joined(compute, device) as processes:
         if processes.is_first:
+            for old in set(output.glob("train-dropout-*")) - {folder for folder, _, _ in planned}:
+                shutil.rmtree(old)
             print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
-        for split in SPLITS:
-            title = f"encode {split}"
-            encode_split(writers[split], pairs[split], model.encoder, params, compute, pad_id, title, processes)
+        for writer, (folder, split, copy) in zip(writers, planned, strict=True):
+            title = f"encode {folder.name}"
+            encode_split(writer, pairs[split], model.encoder, params, compute, pad_id, title, processes, copy)
         if processes.is_first:
             sizes = {
                 split: {"sentences": len(part), "tokens": int(part.source.lengths.sum())}
                 for split, part in pairs.items()
             }
             write_json(reports / "metrics.json", sizes | {"d_model": model.config.encoder.d_model, "bytes": needed})
-
+            write_environment(reports, compute)
 
 
 if __name__ == "__main__":

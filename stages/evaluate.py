@@ -9,6 +9,7 @@ Writes: data/evaluate/translations.parquet     id, source, references, translati
         reports/evaluate/metrics.json          scores of beam, greedy and the copied source; perplexity; signatures
         reports/evaluate/by_length.csv         scores of beam search by words of the source
         reports/evaluate/attention/*.png       three pictures for each of some sentences
+        reports/evaluate/environment.json      machine and versions
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sources import EncodedSources, Sources, StoredSources
 from stageformer.decoding.text import rules_for, target_text
+from stageformer.environment import write_environment
 from stageformer.errors import StageformerError
 from stageformer.figures.evaluation import Sentence, choose_sentences, draw_attention
 from stageformer.memory import MemoryStore
@@ -62,7 +64,8 @@ def main(
 ) -> None:
     """Translate a split by greedy and beam search, score the translations, and draw the attention."""
     params = read_group(params_path, "evaluate", Evaluate)
-    device = prepare(read_group(params_path, "compute", Compute))
+    compute = read_group(params_path, "compute", Compute)
+    device = prepare(compute)
     tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
     model, metadata = load_model(model_path)
     model.to(device)
@@ -130,6 +133,7 @@ def main(
         for row in choose_sentences([len(ids) for ids in rows["source_ids"]], params.num_pictures)
     ]
     draw_attention(model, vocabularies.target, drawn, reports / "attention")
+    write_environment(reports, compute)
 
 
 if __name__ == "__main__":

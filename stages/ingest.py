@@ -8,6 +8,7 @@ Outputs: data/ingest/{train,valid,test}.parquet     id, source, target, referenc
          reports/ingest/metrics.json                sentences kept and dropped, by reason
          reports/ingest/dropped_samples.json        the first dropped rows of each reason
          reports/ingest/lengths.csv                 percent of the sentences by length in words
+         reports/ingest/environment.json            machine and versions
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import click
 from stageformer.artifacts import atomic_file, write_json
 from stageformer.corpus.ingest import ingest
 from stageformer.corpus.sources import open_corpus
+from stageformer.environment import write_environment
 from stageformer.params.ingest import Ingest
 from stages.common import friendly, read_group
 
@@ -40,6 +42,7 @@ def main(params_path: Path, cache: Path, output: Path, reports: Path) -> None:
     write_json(reports / "dropped_samples.json", report.samples)
     with atomic_file(reports / "lengths.csv") as file:
         file.write(report.lengths_csv().encode())
+    write_environment(reports)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 Inputs: ``data/ingest/{train,valid,test}.parquet`` (sentences) and the group ``tokenize`` of ``params.yaml``.
 Outputs: ``data/tokenize/tokenizer/`` (``config.json``; ``tokenizer.json`` in ``shared/``, or in ``source/`` and
 ``target/``), ``data/tokenize/{train,valid,test}.parquet`` (token strings), ``reports/tokenize/metrics.json`` (tokens,
-tokens a word, longest sentence and exact round trips of each split and side) and ``reports/tokenize/lengths.csv``
-(histogram of lengths in tokens).
+tokens a word, longest sentence and exact round trips of each split and side), ``reports/tokenize/lengths.csv``
+(histogram of lengths in tokens) and ``reports/tokenize/environment.json`` (machine and versions).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.environment import write_environment
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.tokenize_splits import tokenize_splits
 from stages.common import friendly, read_group
@@ -31,6 +32,7 @@ _PATH = click.Path(path_type=Path)
 def main(params_path: Path, input_folder: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
     tokenize_splits(input_folder, output, reports, read_group(params_path, "tokenize", Tokenize))
+    write_environment(reports)
 
 
 if __name__ == "__main__":

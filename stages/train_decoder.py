@@ -6,7 +6,7 @@ Example::
 
 Reads:  data/vocab/, data/embed/, data/train_encoder/encoder.pt, data/encode/
 Writes: data/train_decoder/model.pt
-        reports/train_decoder/metrics.json, reports/train_decoder/plots/metrics/ (learning curves)
+        reports/train_decoder/metrics.json, environment.json, plots/metrics/ (learning curves)
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import click
 
 from stageformer.artifacts import write_json
 from stageformer.embeddings import load_embeddings
+from stageformer.environment import write_environment
 from stageformer.memory import open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.model_files import load_model, save_model
@@ -66,8 +67,11 @@ def main(
         task = Translation(model, splits, pad_id, device)
     else:
         made_by = encoder_metadata["encoder_fingerprint"]
+        # Where there are copies with dropout, the decoder learns from them alone, as if the encoder trained along.
+        copies = sorted(memory.glob("train-dropout-*")) or [memory / "train"]
         memories = {
-            split: open_memory(memory / split, splits[split].ids, made_by) for split in TRAINING_SPLITS
+            "train": [open_memory(folder, splits["train"].ids, made_by) for folder in copies],
+            "valid": [open_memory(memory / "valid", splits["valid"].ids, made_by)],
         }
         task = DecodeMemory(model.decoder, splits, memories, Dropout(params.memory_dropout), pad_id, device)
     inputs = [vocab, embed, encoder, *([memory] if params.encoder == "frozen" else [])]
@@ -79,6 +83,7 @@ def main(
             report_speed("train_decoder", outcome)
             save_model(output / "model.pt", "model", model.cpu(), {"encoder": params.encoder})
             write_json(reports / "metrics.json", outcome.metrics)
+            write_environment(reports, compute)
             checkpoints.remove()
 
 

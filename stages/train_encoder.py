@@ -6,7 +6,7 @@ Example::
 
 Reads:  data/vocab/, data/embed/
 Writes: data/train_encoder/encoder.pt
-        reports/train_encoder/metrics.json, reports/train_encoder/plots/metrics/ (learning curves)
+        reports/train_encoder/metrics.json, environment.json, plots/metrics/ (learning curves)
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import click
 
 from stageformer.artifacts import write_json
 from stageformer.embeddings import load_embeddings
+from stageformer.environment import write_environment
 from stageformer.model_files import save_model
 from stageformer.pairs import read_pairs
 from stageformer.params.compute import Compute
@@ -79,6 +80,7 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
                 report_speed("train_encoder", outcome)
             save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.objective})
             write_json(reports / "metrics.json", metrics)
+            write_environment(reports, compute)
             checkpoints.remove()
 
 

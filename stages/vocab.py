@@ -7,7 +7,7 @@ Outputs: ``data/vocab/vocabulary.parquet``, or ``vocabulary_source.parquet`` and
 id, count); ``data/vocab/{train,valid,test}.parquet`` (ids: source ending with <eos>, target beginning with <bos> and
 ending with <eos>); ``reports/vocab/metrics.json`` (sizes, what was left out and why, coverage and unknown rate of each
 split and side), ``frequencies.csv`` (count by rank) and ``coverage.csv`` (share of the training tokens by number of
-types), at most 200 points a side.
+types), at most 200 points a side, and ``environment.json`` (machine and versions).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.environment import write_environment
 from stageformer.params.vocab import Vocab
 from stageformer.text.vocab_splits import vocab_splits
 from stages.common import friendly, read_group
@@ -32,6 +33,7 @@ _PATH = click.Path(path_type=Path)
 def main(params_path: Path, input_folder: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
     vocab_splits(input_folder, output, reports, read_group(params_path, "vocab", Vocab))
+    write_environment(reports)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,13 @@ from stageformer.pairs import Ints, Pairs
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 from stageformer.training.distribution import ALONE, Processes
-from stageformer.training.micro_batches import autocast
+from stageformer.training.micro_batches import autocast, random_draws
 from stageformer.training.workers import Workers
+
+
+def train_folders(folder: Path, params: Encode) -> list[Path]:
+    """Return where the encodings of the training sentences stand: without dropout, and the copies with it."""
+    return [folder / "train", *(folder / f"train-dropout-{copy}" for copy in range(1, params.dropout_copies + 1))]
 
 
 def memory_writer(folder: Path, pairs: Pairs, encoder: Encoder, fingerprint: str, params: Encode) -> MemoryWriter:
@@ -41,8 +46,9 @@ def encode_split(
     pad_id: int,
     title: str,
     processes: Processes = ALONE,
+    copy: int = 0,
 ) -> None:
-    """Encode the sentences of a split, in batches of like length, without dropout.
+    """Encode the sentences of a split, in batches of like length: without dropout (copy 0), or with that of a copy.
 
     Each thread encodes batches of its own, and of several processes each writes shards of its own: neither number
     changes a bit.
@@ -51,7 +57,7 @@ def encode_split(
         StageformerError: the disk has too little room, which is seen before the first byte is written.
     """
     device = next(encoder.parameters()).device
-    encoder.eval()
+    encoder.train(copy > 0)
     lengths = pairs.source.lengths
     workers = Workers(compute, pieces=compute.threads)
     own = sum(int(lengths[rows.start : rows.stop].sum()) for rows in writer.plan[processes.rank :: processes.size])
@@ -62,7 +68,9 @@ def encode_split(
             @torch.no_grad()
             def encode(rows: Ints) -> int:
                 ids, present = pairs.source.padded(rows, pad_id)
-                with autocast(compute):
+                # The first sentence names the batch, whichever thread or process computes it.
+                seed = int(np.random.SeedSequence([params.seed, copy, int(rows[0])]).generate_state(1)[0])
+                with random_draws(seed, compute), autocast(compute):
                     memory = encoder(ids.to(device), present.to(device))
                 shard.put(rows, memory)  # noqa: B023  # all of a shard is encoded before the next one is begun
                 return int(lengths[rows].sum())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stageformer.memory import MemoryStore
 from tests.pipeline.conftest import Repository
 
 TRAINING = {
@@ -91,7 +92,14 @@ def test_a_model_cut_over_two_processes_learns_the_same(trained: Repository, one
 
 
 def test_the_decoder_and_the_memory(trained: Repository) -> None:
-    assert same_bits(run(trained, "encode"), run(trained, "encode", processes=2))
+    trained.set(encode__dropout_copies=2)
+    encoded = run(trained, "encode")
+    assert same_bits(encoded, run(trained, "encode", processes=2))
+    folders = [encoded / "data" / name for name in ("train", "train-dropout-1", "train-dropout-2")]
+    stores = [MemoryStore(folder).batch([0, 1])[0] for folder in folders]
+    assert stores[0].shape == stores[1].shape
+    assert not stores[0].equal(stores[1])
+    assert not stores[1].equal(stores[2])
     alone, pair = run(trained, "train_decoder"), run(trained, "train_decoder", processes=2)
     assert curve(pair, "train_loss") == pytest.approx(curve(alone, "train_loss"), rel=1e-5)
 

@@ -61,6 +61,7 @@ def test_writes_tables_and_reports_with_the_same_bytes_each_time(tmp_path: Path)
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
     assert sorted(hashes(tmp_path / "one")) == [
         "reports/dropped_samples.json",
+        "reports/environment.json",
         "reports/lengths.csv",
         "reports/metrics.json",
         "test.parquet",

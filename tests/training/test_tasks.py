@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stageformer.memory import MemoryStore
 from stageformer.memory_writer import MemoryWriter
+from stageformer.model.draws import draw_from
 from stageformer.model.dropout import Dropout
 from stageformer.model.encoder import Encoder
 from stageformer.model.transformer import Transformer
@@ -63,7 +64,7 @@ def test_decoding_saved_memory_equals_translation_with_a_frozen_encoder(
     copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path
 ) -> None:
     splits, model = copy_corpus(40), transformer()
-    memories = {split: store_of(model.encoder.eval(), pairs, tmp_path / split) for split, pairs in splits.items()}
+    memories = {split: [store_of(model.encoder.eval(), pairs, tmp_path / split)] for split, pairs in splits.items()}
     model.encoder.requires_grad_(False)
     saved = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU)
     joint = Translation(model, splits, PAD, CPU)
@@ -81,7 +82,7 @@ def test_decoding_saved_memory_equals_translation_with_a_frozen_encoder(
 
 def test_memory_dropout_acts_in_training_alone(copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path) -> None:
     splits, model = copy_corpus(20), transformer()
-    memories = {"train": store_of(model.encoder.eval(), splits["train"], tmp_path)}
+    memories = {"train": [store_of(model.encoder.eval(), splits["train"], tmp_path)]}
     task = DecodeMemory(model.decoder, splits, memories, Dropout(0.5), PAD, CPU)
     rows = np.arange(5)
     assert task.loss("train", rows, 0.0).smoothed != task.loss("train", rows, 0.0).smoothed
@@ -159,3 +160,20 @@ def test_masked_validation_hides_the_same_and_leaves_the_random_stream(
     assert torch.equal(task.loss("train", rows, 0.1).smoothed, first)
     model.train()
     assert not torch.equal(task.loss("train", rows, 0.1).smoothed, task.loss("train", rows, 0.1).smoothed)
+
+
+def test_each_batch_draws_one_of_the_encodings(copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path) -> None:
+    splits, models = copy_corpus(20), [transformer(seed=seed) for seed in range(3)]
+    stores = [store_of(model.encoder.eval(), splits["train"], tmp_path / str(n)) for n, model in enumerate(models)]
+    decoder, rows = models[0].decoder, np.arange(20)
+
+    def loss(memories: list[MemoryStore], seed: int) -> float:
+        task = DecodeMemory(decoder, splits, {"train": memories}, Dropout(0.0), PAD, CPU)
+        with draw_from(torch.Generator().manual_seed(seed)):
+            return float(task.loss("train", rows, 0.0).smoothed.detach())
+
+    alone = [loss([store], 0) for store in stores]
+    drawn = [loss(stores, seed) for seed in range(60)]
+    assert set(drawn) == set(alone)
+    assert all(10 <= drawn.count(value) <= 32 for value in alone)
+    assert drawn == [loss(stores, seed) for seed in range(60)]

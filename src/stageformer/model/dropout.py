@@ -27,15 +27,17 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return nn.functional.dropout(x, self.rate)
-        return x * self._mask(x)
+        rest: Tensor = x * self._mask(x)
+        return rest
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """Return ``x`` plus what is left of ``y``, both of one shape, without a copy of it in between."""
         if not self.training or self.rate == 0.0 or x.device.type != "cpu" or x.dtype != y.dtype:
-            dropped: Tensor = self(y)
-            return x + dropped
+            rest: Tensor = self(y)
+            return x + rest
         return torch.addcmul(x, y, self._mask(y))
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch.compile cannot follow our generator
     def _mask(self, x: Tensor) -> Tensor:
         """Return a factor for each element of ``x``: zero, or what keeps the mean."""
         draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)

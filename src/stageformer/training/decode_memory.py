@@ -8,6 +8,7 @@ import torch
 
 from stageformer.memory import MemoryStore
 from stageformer.model.decoder import Decoder
+from stageformer.model.draws import current_generator
 from stageformer.model.dropout import Dropout
 from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss
@@ -20,7 +21,8 @@ class DecodeMemory:
 
     model: Decoder
     splits: dict[str, Pairs]
-    memories: dict[str, MemoryStore]
+    memories: dict[str, list[MemoryStore]]
+    """of each split: encodings of the same sentences, one of which is drawn for each batch"""
     memory_dropout: Dropout
     pad_id: int
     device: torch.device
@@ -31,7 +33,9 @@ class DecodeMemory:
 
     def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
         """See :class:`Task`."""
-        memory, present = self.memories[split].batch(rows)
+        choices = self.memories[split]
+        choice = int(torch.randint(len(choices), (), generator=current_generator())) if len(choices) > 1 else 0
+        memory, present = choices[choice].batch(rows)
         memory, present = memory.to(self.device), present.to(self.device)
         if self.model.training:
             memory = self.memory_dropout(memory)

@@ -9,14 +9,17 @@ import torch
 from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute
 from stageformer.training.allocator import keep_freed_memory
+from stageformer.training.instruction_set import use_avx2_alone
 
 
 def prepare(compute: Compute) -> torch.device:
     """Set threads, determinism and the allocator, and return the device to compute on.
 
     Raises:
-        StageformerError: there is no such device here.
+        StageformerError: there is no such device here, or no AVX2 for ``portable``.
     """
+    if compute.portable:
+        use_avx2_alone()
     if compute.device == "cuda" and not torch.cuda.is_available():
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")
     torch.set_num_threads(compute.threads)

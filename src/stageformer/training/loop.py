@@ -17,6 +17,7 @@ from stageformer.pairs import Ints
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.checkpoints import Checkpoints
+from stageformer.training.compilation import compile_layers
 from stageformer.training.distribution import ALONE, Processes
 from stageformer.training.gradients import Gradients
 from stageformer.training.interruption import interruptible
@@ -75,6 +76,8 @@ def train(
         gradients = Gradients(task, training, compute, processes)
     model = task.model
     model.train()
+    if compute.compile:
+        compile_layers(model, compute)
     state = TrainingState(model, make_optimizer(model, training), training.average_checkpoints)
     if checkpoints is not None and (found := checkpoints.newest()) is not None:
         state.restore(*found)

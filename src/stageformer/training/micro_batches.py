@@ -39,10 +39,17 @@ def micro_batches(task: Task, training: Training, compute: Compute, update: int,
 
 def training_loss(task: Task, training: Training, compute: Compute, batch: MicroBatch) -> Loss:
     """Return the loss of a micro-batch, with its own random draws, in the precision that ``compute`` asks for."""
-    if compute.device == "cuda":
-        torch.cuda.manual_seed(batch.seed)
-    with draw_from(torch.Generator().manual_seed(batch.seed)), autocast(compute):
+    with random_draws(batch.seed, compute), autocast(compute):
         return task.loss("train", batch.rows, training.label_smoothing)
+
+
+@contextmanager
+def random_draws(seed: int, compute: Compute) -> Iterator[None]:
+    """Let this thread draw the numbers of dropout from a seed inside the block."""
+    if compute.device == "cuda":
+        torch.cuda.manual_seed(seed)
+    with draw_from(torch.Generator().manual_seed(seed)):
+        yield
 
 
 def autocast(compute: Compute) -> torch.autocast:
