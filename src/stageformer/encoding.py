@@ -15,7 +15,7 @@ from stageformer.pairs import Ints, Pairs
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 from stageformer.training.distribution import ALONE, Processes
-from stageformer.training.micro_batches import autocast, random_draws
+from stageformer.training.numerics import autocast, random_draws
 from stageformer.training.workers import Workers
 
 

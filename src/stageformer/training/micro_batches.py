@@ -11,11 +11,11 @@ import torch
 
 from stageformer.batches import plan_batches
 from stageformer.errors import StageformerError
-from stageformer.model.draws import draw_from
 from stageformer.pairs import Ints
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.loss import Loss
+from stageformer.training.numerics import autocast, random_draws
 from stageformer.training.tasks import Task
 
 
@@ -41,20 +41,6 @@ def training_loss(task: Task, training: Training, compute: Compute, batch: Micro
     """Return the loss of a micro-batch, with its own random draws, in the precision that ``compute`` asks for."""
     with random_draws(batch.seed, compute), autocast(compute):
         return task.loss("train", batch.rows, training.label_smoothing)
-
-
-@contextmanager
-def random_draws(seed: int, compute: Compute) -> Iterator[None]:
-    """Let this thread draw the numbers of dropout from a seed inside the block."""
-    if compute.device == "cuda":
-        torch.cuda.manual_seed(seed)
-    with draw_from(torch.Generator().manual_seed(seed)):
-        yield
-
-
-def autocast(compute: Compute) -> torch.autocast:
-    """Return the context in which products are computed in the precision that ``compute`` asks for."""
-    return torch.autocast(compute.device, dtype=torch.bfloat16, enabled=compute.precision == "bf16")
 
 
 @contextmanager

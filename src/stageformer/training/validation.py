@@ -12,7 +12,8 @@ from stageformer.pairs import Ints
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.distribution import Processes
-from stageformer.training.micro_batches import autocast, out_of_memory_told
+from stageformer.training.micro_batches import out_of_memory_told
+from stageformer.training.numerics import autocast
 from stageformer.training.tasks import Task
 from stageformer.training.workers import Workers
 
