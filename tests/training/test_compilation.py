@@ -27,7 +27,7 @@ def test_compiled_layers_compute_the_same(
 ) -> None:
     results = []
     for compiled in (False, True):
-        model = transformer(dropout=0.2)
+        model = transformer()
         model.train()
         compute = make_compute(compile=compiled)
         if compiled:

@@ -25,19 +25,19 @@ class Dropout(nn.Module):
         """Drop elements of ``x``, of any shape."""
         if not self.training or self.rate == 0.0:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():  # which cannot follow a generator of our own
             return nn.functional.dropout(x, self.rate)
         rest: Tensor = x * self._mask(x)
         return rest
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """Return ``x`` plus what is left of ``y``, both of one shape, without a copy of it in between."""
-        if not self.training or self.rate == 0.0 or x.device.type != "cpu" or x.dtype != y.dtype:
+        own = x.device.type == "cpu" and x.dtype == y.dtype and not torch.compiler.is_compiling()
+        if not self.training or self.rate == 0.0 or not own:
             rest: Tensor = self(y)
             return x + rest
         return torch.addcmul(x, y, self._mask(y))
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch.compile cannot follow our generator
     def _mask(self, x: Tensor) -> Tensor:
         """Return a factor for each element of ``x``: zero, or what keeps the mean."""
         draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)

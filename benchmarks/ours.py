@@ -1,0 +1,110 @@
+"""Stageformer's side of the comparison: its models, tasks and updates, made as its stages make them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.corpus import Corpus
+from stageformer.embeddings import EmbeddingStart, make_embeddings
+from stageformer.encoding import encode_split, memory_writer
+from stageformer.memory import open_memory
+from stageformer.model.dropout import Dropout
+from stageformer.model.transformer import Transformer
+from stageformer.model_files import encoder_fingerprint
+from stageformer.pairs import Ints
+from stageformer.params.base import parse
+from stageformer.params.compute import Compute
+from stageformer.params.embed import Embed
+from stageformer.params.encode import Encode
+from stageformer.params.train_decoder import TrainDecoder
+from stageformer.params.train_encoder import TrainEncoder
+from stageformer.params.training import Training
+from stageformer.training.build_decoder import build_model
+from stageformer.training.build_encoder import build_encoder_model
+from stageformer.training.decode_memory import DecodeMemory
+from stageformer.training.device import prepare
+from stageformer.training.distribution import Processes
+from stageformer.training.gradients import Gradients
+from stageformer.training.optimizer import make_optimizer
+from stageformer.training.state import TrainingState
+from stageformer.training.tasks import Task, Translation
+
+
+class Ours:
+    """One setting of the pipeline's parameters on one corpus.
+
+    Args:
+        params: the whole parameter file.
+        corpus: train and valid.
+        memory: folder of the saved encoder output: :meth:`encode` writes it, :meth:`decoder_on_memory` reads it.
+
+    Raises:
+        StageformerError: there is no such device here.
+    """
+
+    def __init__(self, params: dict[str, Any], corpus: Corpus, memory: Path) -> None:
+        self._compute = parse(Compute, params["compute"], "compute")
+        self._encoder = parse(TrainEncoder, params["train_encoder"], "train_encoder")
+        self._encode = parse(Encode, params["encode"], "encode")
+        self._decoder = parse(TrainDecoder, params["train_decoder"], "train_decoder")
+        self._embed = parse(Embed, params["embed"], "embed")
+        self._corpus, self._memory = corpus, memory
+        self._pad_id = corpus.vocabularies.source.pad_id
+        self._device = prepare(self._compute)
+
+    def joint(self) -> tuple[Task, Training]:
+        """Return the training of encoder and decoder together."""
+        model = build_model(self._decoder, self.encoder_model(), self._embedding_start()).to(self._device)
+        return Translation(model, self._corpus.splits, self._pad_id, self._device), self._decoder.training
+
+    def encoder_stage(self) -> tuple[Task, Training]:
+        """Return the training of the encoder with its throw-away decoder."""
+        model = self.encoder_model().to(self._device)
+        return Translation(model, self._corpus.splits, self._pad_id, self._device), self._encoder.training
+
+    def decoder_on_memory(self) -> tuple[Task, Training]:
+        """Return the training of a decoder on the saved encoder output."""
+        encoder_model = self.encoder_model()
+        fingerprint = encoder_fingerprint(encoder_model.encoder)
+        splits = self._corpus.splits
+        memories = {name: [open_memory(self._memory / name, part.ids, fingerprint)] for name, part in splits.items()}
+        params = dataclasses.replace(self._decoder, encoder="frozen")
+        decoder = build_model(params, encoder_model, self._embedding_start()).decoder.to(self._device)
+        dropout = Dropout(params.memory_dropout)
+        task = DecodeMemory(decoder, splits, memories, dropout, self._pad_id, self._device)
+        return task, params.training
+
+    def encode(self) -> None:
+        """Save the encoder's output of all sentences, as the stage ``encode`` does."""
+        encoder = self.encoder_model().encoder.to(self._device)
+        fingerprint = encoder_fingerprint(encoder)
+        for name, part in self._corpus.splits.items():
+            writer = memory_writer(self._memory / name, part, encoder, fingerprint, self._encode)
+            encode_split(writer, part, encoder, self._encode, self._compute, self._pad_id, f"encode {name}")
+
+    def encoder_model(self) -> Transformer:
+        """Return the encoder as its stage begins it, the same each time, with its throw-away decoder."""
+        return build_encoder_model(self._encoder, self._embedding_start())
+
+    def updates(self, task: Task, training: Training) -> Callable[[Ints], Any]:
+        """Return the function that trains on the sentences of one batch: all that the training loop does in between."""
+        model = task.model
+        model.train()
+        gradients = Gradients(task, training, self._compute, Processes(rank=0, size=1, device=self._device))
+        state = TrainingState(model, make_optimizer(model, training), training.average_checkpoints)
+        number = 0
+
+        def update(rows: Ints) -> None:
+            nonlocal number
+            number += 1
+            gradients.compute(number, rows)
+            state.clip(training.clip_norm)
+            state.step(training.learning_rate)
+
+        return update
+
+    def _embedding_start(self) -> EmbeddingStart:
+        return make_embeddings(self._embed, self._corpus.vocabularies)[0]
