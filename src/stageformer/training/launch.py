@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -11,6 +12,9 @@ import time
 from types import FrameType
 
 from stageformer.params.compute import Compute
+
+SECONDS_TO_FAIL_ALIKE = 5.0
+"""A mistake in parameters or data makes all processes fail, within moments of each other."""
 
 
 def launch(compute: Compute) -> None:
@@ -50,12 +54,18 @@ def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
         for process in running:
             code = process.poll()
             if code:
-                first_failed = process is processes[0]
-                if process.stderr is not None and not first_failed:
-                    sys.stderr.buffer.write(process.stderr.read())
+                _tell(process, processes[0])
                 for other in running:
                     other.kill()
                 return code if code > 0 else 128 - code
         running = [process for process in running if process.poll() is None]
         time.sleep(0.05)
     return 0
+
+
+def _tell(failed: subprocess.Popen[bytes], first: subprocess.Popen[bytes]) -> None:
+    """Print what a failed process said, unless the first one, which speaks for itself, fails of the same mistake."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        first.wait(timeout=SECONDS_TO_FAIL_ALIKE)
+    if not first.returncode and failed.stderr is not None:
+        sys.stderr.buffer.write(failed.stderr.read())
