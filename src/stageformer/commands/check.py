@@ -1,0 +1,22 @@
+"""The command ``stageformer check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.commands.options import params_option
+from stageformer.errors import friendly
+
+
+@click.command()
+@params_option
+@friendly
+def check(params: Path) -> None:
+    """Check the parameter file: every key known, every value allowed, and all of them possible together."""
+    from stageformer.params.groups import check as check_values
+    from stageformer.params.reading import read_yaml
+
+    check_values(read_yaml(params))
+    click.echo(f"{params}: all parameters are known and allowed")

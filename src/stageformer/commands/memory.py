@@ -1,0 +1,34 @@
+"""The command ``stageformer memory``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.errors import friendly
+
+
+@click.group()
+def memory() -> None:
+    """Work with saved encoder output."""
+
+
+@memory.command("export")
+@click.argument("split", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "format_", type=click.Choice(["npy", "pt"]), default="npy", show_default=True, help="Of the copy."
+)
+@friendly
+def export_memory(split: Path, output: Path, format_: str) -> None:
+    """Write a padded copy of the memory in the folder SPLIT into the folder OUTPUT, for other tools."""
+    from stageformer.memory import MemoryStore
+    from stageformer.padded import export_padded, padded_bytes
+
+    store = MemoryStore(split)
+    width = store.lengths.max(initial=0)
+    size = padded_bytes(store, format_) / 2**20
+    click.echo(f"{output}: [{len(store)}, {width}, {store.d_model}] and mask, {size:,.1f} MiB", err=True)
+    for path in export_padded(store, output, format_):
+        click.echo(str(path))

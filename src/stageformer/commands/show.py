@@ -1,0 +1,29 @@
+"""The command ``stageformer show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.errors import friendly
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--id", "sentence", type=int, help="Show the sentence with this id.")
+@click.option(
+    "--rows", type=click.IntRange(min=0), default=5, show_default=True, help="Sentences or entries in the sample."
+)
+@friendly
+def show(path: Path, sentence: int | None, rows: int) -> None:
+    """Show what the artifact PATH is, who made it from what, its shapes and a readable sample.
+
+    PATH is a table, a tensor file, a JSON file or a folder of them, such as data/vocab or data/encode/train.
+    """
+    from stageformer import show as library
+    from stageformer.params.reading import read_yaml
+
+    lock = next((folder / "dvc.lock" for folder in path.resolve().parents if (folder / "dvc.lock").exists()), None)
+    values, root = (read_yaml(lock), lock.parent) if lock else (None, Path())
+    click.echo(library.show(path, rows=rows, sentence=sentence, lock=values, root=root))
