@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from stageformer.artifacts import SPLITS, write_json
+from stageformer.cost import write_cost
 from stageformer.embeddings import make_embeddings, save_embeddings
 from stageformer.environment import write_environment
 from stageformer.figures.positions import positions_heatmap
@@ -50,6 +51,7 @@ def main(params_path: Path, vocab: Path, output: Path, reports: Path) -> None:
         },
     )
     write_environment(reports)
+    write_cost(reports)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ from pathlib import Path
 import click
 
 from stageformer.artifacts import SPLITS, write_json
-from stageformer.encoding import encode_split, memory_writer, train_folders
+from stageformer.cost import write_cost
+from stageformer.encoding import encode_split, memory_writer
 from stageformer.environment import write_environment
+from stageformer.memory import dropout_copies, dropout_copy
 from stageformer.memory_writer import check_disk
 from stageformer.model_files import load_model
 from stageformer.pairs import read_pairs
@@ -51,15 +53,15 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
     fingerprint = metadata["encoder_fingerprint"]
     pairs = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in SPLITS}
     # Folder of the memory, split, and number of the copy with dropout (0: without).
-    planned = [(folder, "train", copy) for copy, folder in enumerate(train_folders(output, params))]
-    planned += [(output / split, split, 0) for split in SPLITS[1:]]
+    planned = [(output / split, split, 0) for split in SPLITS]
+    planned += [(dropout_copy(output, copy), "train", copy) for copy in range(1, params.dropout_copies + 1)]
     writers = [memory_writer(folder, pairs[split], model.encoder, fingerprint, params) for folder, split, _ in planned]
     needed = sum(writer.required_bytes for writer in writers)
     check_disk(output, needed)
     model.to(device)
     with joined(compute, device) as processes:
         if processes.is_first:
-            for old in set(output.glob("train-dropout-*")) - {folder for folder, _, _ in planned}:
+            for old in set(dropout_copies(output)) - {folder for folder, _, _ in planned}:
                 shutil.rmtree(old)
             print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
         for writer, (folder, split, copy) in zip(writers, planned, strict=True):
@@ -72,6 +74,7 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
             }
             write_json(reports / "metrics.json", sizes | {"d_model": model.config.encoder.d_model, "bytes": needed})
             write_environment(reports, compute)
+            write_cost(reports)
 
 
 if __name__ == "__main__":

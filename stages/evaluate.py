@@ -22,6 +22,7 @@ from pathlib import Path
 import click
 
 from stageformer.artifacts import atomic_file, read_table, write_json, write_table
+from stageformer.cost import write_cost
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities, perplexity
@@ -134,6 +135,7 @@ def main(
     ]
     draw_attention(model, vocabularies.target, drawn, reports / "attention")
     write_environment(reports, compute)
+    write_cost(reports)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import click
 from stageformer.artifacts import atomic_file, write_json
 from stageformer.corpus.ingest import ingest
 from stageformer.corpus.sources import open_corpus
+from stageformer.cost import write_cost
 from stageformer.environment import write_environment
 from stageformer.params.ingest import Ingest
 from stages.common import friendly, read_group
@@ -43,6 +44,7 @@ def main(params_path: Path, cache: Path, output: Path, reports: Path) -> None:
     with atomic_file(reports / "lengths.csv") as file:
         file.write(report.lengths_csv().encode())
     write_environment(reports)
+    write_cost(reports)
 
 
 if __name__ == "__main__":

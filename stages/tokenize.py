@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.cost import write_cost
 from stageformer.environment import write_environment
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.tokenize_splits import tokenize_splits
@@ -33,6 +34,7 @@ def main(params_path: Path, input_folder: Path, output: Path, reports: Path) -> 
     """Run the stage."""
     tokenize_splits(input_folder, output, reports, read_group(params_path, "tokenize", Tokenize))
     write_environment(reports)
+    write_cost(reports)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from pathlib import Path
 import click
 
 from stageformer.artifacts import write_json
+from stageformer.cost import write_cost
 from stageformer.embeddings import load_embeddings
 from stageformer.environment import write_environment
-from stageformer.memory import open_memory
+from stageformer.memory import dropout_copies, open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.model_files import load_model, save_model
 from stageformer.pairs import read_pairs
@@ -68,7 +69,7 @@ def main(
     else:
         made_by = encoder_metadata["encoder_fingerprint"]
         # Where there are copies with dropout, the decoder learns from them alone, as if the encoder trained along.
-        copies = sorted(memory.glob("train-dropout-*")) or [memory / "train"]
+        copies = dropout_copies(memory) or [memory / "train"]
         memories = {
             "train": [open_memory(folder, splits["train"].ids, made_by) for folder in copies],
             "valid": [open_memory(memory / "valid", splits["valid"].ids, made_by)],
@@ -84,6 +85,7 @@ def main(
             save_model(output / "model.pt", "model", model.cpu(), {"encoder": params.encoder})
             write_json(reports / "metrics.json", outcome.metrics)
             write_environment(reports, compute)
+            write_cost(reports)
             checkpoints.remove()
 
 

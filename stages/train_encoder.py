@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from stageformer.artifacts import write_json
+from stageformer.cost import write_cost
 from stageformer.embeddings import load_embeddings
 from stageformer.environment import write_environment
 from stageformer.model_files import save_model
@@ -81,6 +82,7 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
             save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.objective})
             write_json(reports / "metrics.json", metrics)
             write_environment(reports, compute)
+            write_cost(reports)
             checkpoints.remove()
 
 

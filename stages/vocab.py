@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.cost import write_cost
 from stageformer.environment import write_environment
 from stageformer.params.vocab import Vocab
 from stageformer.text.vocab_splits import vocab_splits
@@ -34,6 +35,7 @@ def main(params_path: Path, input_folder: Path, output: Path, reports: Path) -> 
     """Run the stage."""
     vocab_splits(input_folder, output, reports, read_group(params_path, "vocab", Vocab))
     write_environment(reports)
+    write_cost(reports)
 
 
 if __name__ == "__main__":

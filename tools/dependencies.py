@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
 SOURCES = {"stages": "stages", "stageformer": "src/stageformer"}
 """Top-level package -> its folder, relative to the root."""
@@ -48,11 +49,20 @@ def updated(text: str, root: Path) -> str:
         if (root / f"stages/{name}.py").exists():
             code = closure(f"stages.{name}", root)
             artifacts = [dep for dep in stage["deps"] if not dep.endswith(".py")]
-            if [*code, *artifacts] != list(stage["deps"]):
-                stage["deps"][:] = [*code, *artifacts]
+            _replace(stage["deps"], [*code, *artifacts])
     stream = io.StringIO()
     yaml.dump(content, stream)
     return stream.getvalue()
+
+
+def _replace(deps: CommentedSeq, values: list[str]) -> None:
+    """Replace the items; comments stay with the artifacts, which are the last of them, before and after."""
+    if values == list(deps):
+        return
+    moved = {index + len(values) - len(deps): comment for index, comment in deps.ca.items.items()}
+    deps[:] = values
+    deps.ca.items.clear()
+    deps.ca.items.update(moved)
 
 
 def closure(module: str, root: Path) -> list[str]:

@@ -19,11 +19,6 @@ from stageformer.training.numerics import autocast, random_draws
 from stageformer.training.workers import Workers
 
 
-def train_folders(folder: Path, params: Encode) -> list[Path]:
-    """Return where the encodings of the training sentences stand: without dropout, and the copies with it."""
-    return [folder / "train", *(folder / f"train-dropout-{copy}" for copy in range(1, params.dropout_copies + 1))]
-
-
 def memory_writer(folder: Path, pairs: Pairs, encoder: Encoder, fingerprint: str, params: Encode) -> MemoryWriter:
     """Return the writer of the memory of one split, which knows what it will take on disk."""
     return MemoryWriter(

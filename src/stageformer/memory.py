@@ -31,6 +31,16 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / f"memory-{index:05d}.pt"
 
 
+def dropout_copy(folder: Path, number: int) -> Path:
+    """Return where, in the folder of the stage encode, an encoding of ``train`` with dropout stands, from 1."""
+    return folder / f"train-dropout-{number:02d}"
+
+
+def dropout_copies(folder: Path) -> list[Path]:
+    """Return the encodings of ``train`` with dropout that there are, in order."""
+    return sorted(folder.glob("train-dropout-*"))
+
+
 def flat_rows(starts: Rows, lengths: Rows, width: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """Return the row of ``values`` at each place of a padded batch, and whether it has one. Shapes: ``[B, width]``."""
     position = np.arange(width, dtype=np.int64)

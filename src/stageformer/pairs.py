@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Side:
     offsets: Ints
     """``[sentences + 1]``"""
 
-    @property
+    @cached_property
     def lengths(self) -> Ints:
         """Tokens of each sentence, ``[sentences]``."""
         return np.diff(self.offsets)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from stageformer.model.attention import MultiHeadAttention
-from stageformer.model.masks import causal_mask, lengths_to_present, padding_mask
+from stageformer.model.masks import causal_mask, padding_mask
 
 
 def identity_attention(num_heads: int = 1, d_model: int = 2) -> MultiHeadAttention:
@@ -68,7 +68,7 @@ def test_forward_equals_trace_and_torch(num_heads: int, kind: str) -> None:
     x = torch.randn(3, 5, 16)
     key_input = torch.randn(3, 6, 16) if kind == "cross" else x
     lengths = torch.tensor([5, 2, 4])
-    present = lengths_to_present(lengths, key_input.size(1))
+    present = torch.arange(key_input.size(1)) < lengths[:, None]
     padded = kind in ("padding", "both", "cross")
     causal = kind in ("causal", "both")
     mask = padding_mask(present) if padded else None

@@ -5,10 +5,9 @@ import torch
 
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.decoder import Decoder
-from stageformer.model.masks import lengths_to_present
 
 B, S, T, D = 3, 5, 6, 16
-PRESENT = lengths_to_present(torch.tensor([5, 2, 3]), S)
+PRESENT = torch.arange(S) < torch.tensor([[5], [2], [3]])
 
 
 def make(norm: str = "post", positions: str = "sinusoidal", attention_only: bool = False) -> Decoder:

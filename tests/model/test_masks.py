@@ -8,7 +8,7 @@ from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.decoder import Decoder
 from stageformer.model.encoder import Encoder
-from stageformer.model.masks import causal_mask, lengths_to_present, padding_mask
+from stageformer.model.masks import causal_mask, padding_mask
 
 EMBEDDING = EmbeddingConfig(vocabulary_size=20, d_model=16, max_length=32)
 LENGTHS = torch.tensor([3, 6, 1])
@@ -23,7 +23,7 @@ def random_ids(*shape: int) -> Tensor:
 
 
 def test_conventions() -> None:
-    present = lengths_to_present(torch.tensor([2, 0, 3]), 3)
+    present = torch.arange(3) < torch.tensor([[2], [0], [3]])
     assert present.tolist() == [[True, True, False], [False] * 3, [True] * 3]
     assert padding_mask(present).shape == (3, 1, 1, 3)
     assert padding_mask(present)[0, 0, 0].tolist() == [True, True, False]
@@ -60,10 +60,10 @@ def test_encoder_padding_changes_nothing(norm: str, attention_only: bool) -> Non
     torch.manual_seed(0)
     encoder = Encoder(EMBEDDING, stack(norm, attention_only)).eval()
     ids = random_ids(3, 6)
-    present = lengths_to_present(LENGTHS, 6)
+    present = torch.arange(6) < LENGTHS[:, None]
     memory = encoder(ids, present)
     wider = torch.cat([torch.where(present, ids, 19), random_ids(3, 5)], 1)
-    memory_wider = encoder(wider, lengths_to_present(LENGTHS, 11))
+    memory_wider = encoder(wider, torch.arange(11) < LENGTHS[:, None])
     torch.testing.assert_close(memory_wider[:, :6][present], memory[present], atol=1e-6, rtol=1e-5)
     for row, length in enumerate(LENGTHS.tolist()):
         torch.testing.assert_close(encoder(ids[row : row + 1, :length])[0], memory[row, :length], atol=1e-6, rtol=1e-5)
@@ -75,11 +75,11 @@ def test_decoder_padding_changes_nothing(norm: str) -> None:
     torch.manual_seed(0)
     decoder = Decoder(EMBEDDING, stack(norm)).eval()
     memory, ids = torch.randn(3, 6, 16), random_ids(3, 5)
-    hidden = decoder(ids, memory, lengths_to_present(LENGTHS, 6))
-    wider = torch.where(lengths_to_present(LENGTHS, 6)[..., None], memory, torch.tensor(3.0))
+    hidden = decoder(ids, memory, torch.arange(6) < LENGTHS[:, None])
+    wider = torch.where((torch.arange(6) < LENGTHS[:, None])[..., None], memory, torch.tensor(3.0))
     wider = torch.cat([wider, torch.randn(3, 4, 16)], 1)
     longer = torch.cat([ids, random_ids(3, 2)], 1)
-    hidden_wider = decoder(longer, wider, lengths_to_present(LENGTHS, 10))
+    hidden_wider = decoder(longer, wider, torch.arange(10) < LENGTHS[:, None])
     torch.testing.assert_close(hidden_wider[:, :5], hidden, atol=1e-6, rtol=1e-5)
     assert not torch.allclose(decoder(ids, memory), hidden, atol=1e-3)
 
@@ -88,7 +88,7 @@ def test_fully_padded_row_gives_zeros_and_finite_gradients() -> None:
     torch.manual_seed(0)
     attention = MultiHeadAttention(16, 4)
     x = torch.randn(2, 5, 16, requires_grad=True)
-    mask = padding_mask(lengths_to_present(torch.tensor([5, 0]), 5))
+    mask = padding_mask(torch.arange(5) < torch.tensor([[5], [0]]))
     output = attention(x, x, mask)
     torch.testing.assert_close(output[1], attention.out_projection.bias.expand(5, 16))  # heads of zeros
     trace = attention.trace(x, x, mask)
@@ -106,7 +106,7 @@ def test_fully_padded_row_gives_zeros_and_finite_gradients() -> None:
 def test_fully_padded_sentence_in_a_whole_model(norm: str) -> None:
     torch.manual_seed(0)
     encoder, decoder = Encoder(EMBEDDING, stack(norm)), Decoder(EMBEDDING, stack(norm))
-    present = lengths_to_present(torch.tensor([4, 0]), 4)
+    present = torch.arange(4) < torch.tensor([[4], [0]])
     hidden = decoder(random_ids(2, 3), encoder(random_ids(2, 4), present), present)
     assert hidden.isfinite().all()
     hidden[:, :, 0].square().sum().backward()

@@ -8,14 +8,14 @@ from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.decoder import Decoder
 from stageformer.model.encoder import Encoder
 from stageformer.model.layers import DecoderLayer, EncoderLayer
-from stageformer.model.masks import causal_mask, lengths_to_present, padding_mask
+from stageformer.model.masks import causal_mask, padding_mask
 from stageformer.model.torch_layers import from_torch_layer, load_torch_stack, to_torch_layer, to_torch_stack
 from stageformer.model.transformer import weights_of
 
 B, S, T, D, H, F = 3, 6, 5, 16, 4, 24
 EMBEDDING = EmbeddingConfig(vocabulary_size=11, d_model=D, max_length=16)
-SOURCE_PRESENT = lengths_to_present(torch.tensor([6, 3, 1]), S)
-TARGET_PRESENT = lengths_to_present(torch.tensor([2, 5, 4]), T)
+SOURCE_PRESENT = torch.arange(S) < torch.tensor([[6], [3], [1]])
+TARGET_PRESENT = torch.arange(T) < torch.tensor([[2], [5], [4]])
 
 every_kind = pytest.mark.parametrize(
     ("norm", "activation"), [("post", "relu"), ("post", "gelu"), ("pre", "relu"), ("pre", "gelu")]

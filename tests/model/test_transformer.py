@@ -9,7 +9,7 @@ from torch import nn
 
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.encoder import Encoder
-from stageformer.model.masks import lengths_to_present, padding_mask
+from stageformer.model.masks import padding_mask
 from stageformer.model.transformer import Transformer, load_weights, weights_of
 
 
@@ -123,7 +123,7 @@ def test_attention_only_is_attention_after_attention(norm: str) -> None:
         config().encoder, num_layers=3, norm=norm, attention_only=True, residual_dropout=0.5, num_heads=1
     )
     encoder = Encoder(config().source, stack)
-    ids, present = torch.randint(0, 17, (2, 5)), lengths_to_present(torch.tensor([5, 3]), 5)
+    ids, present = torch.randint(0, 17, (2, 5)), torch.arange(5) < torch.tensor([[5], [3]])
     x = encoder.embedding(ids)
     for layer in encoder.layers:
         assert [name.split(".")[0] for name in weights_of(layer)] == ["self_attention"] * 4

@@ -95,7 +95,7 @@ def test_the_decoder_and_the_memory(trained: Repository) -> None:
     trained.set(encode__dropout_copies=2)
     encoded = run(trained, "encode")
     assert same_bits(encoded / "data", run(trained, "encode", processes=2) / "data")
-    folders = [encoded / "data" / name for name in ("train", "train-dropout-1", "train-dropout-2")]
+    folders = [encoded / "data" / name for name in ("train", "train-dropout-01", "train-dropout-02")]
     stores = [MemoryStore(folder).batch([0, 1])[0] for folder in folders]
     assert stores[0].shape == stores[1].shape
     assert not stores[0].equal(stores[1])

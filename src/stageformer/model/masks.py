@@ -25,8 +25,3 @@ def causal_mask(length: int, device: torch.device | None = None) -> Tensor:
         ``[T, T]``, True on and under the diagonal.
     """
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
-
-
-def lengths_to_present(lengths: Tensor, length: int) -> Tensor:
-    """Turn the number of tokens of each sentence ``[B]`` into presence ``[B, length]``, True where there is a token."""
-    return torch.arange(length, device=lengths.device) < lengths[:, None]

@@ -6,26 +6,21 @@ import json
 from collections.abc import Iterable
 from typing import Self
 
-import tokenizers
 from tokenizers import models, trainers
 
 from stageformer.text import marker
-from stageformer.text.hugging_face import HuggingFaceTokenizer
+from stageformer.text.marked import MarkedTokenizer
 
 
-class BpeTokenizer(HuggingFaceTokenizer):
+class BpeTokenizer(MarkedTokenizer):
     """Merges the most frequent pair of neighbours again and again."""
 
     kind = "bpe"
-    exact = True
-    unknown = marker.UNKNOWN
 
     @classmethod
     def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
-        library_tokenizer = tokenizers.Tokenizer(models.BPE())
-        library_tokenizer.normalizer = marker.normalizer()
-        library_tokenizer.pre_tokenizer = marker.pre_tokenizer()
+        library_tokenizer = cls.untrained(models.BPE())
         self = cls(library_tokenizer, lowercase)
         trainer = trainers.BpeTrainer(
             vocab_size=vocabulary_size, initial_alphabet=[marker.SPACE], special_tokens=[], show_progress=False
@@ -38,15 +33,3 @@ class BpeTokenizer(HuggingFaceTokenizer):
         merges = [(left, right) for left, right in learnt["merges"]]
         library_tokenizer.model = models.BPE(vocab=vocabulary, merges=merges, unk_token=marker.UNKNOWN)
         return self
-
-    def prepare(self, text: str) -> str:
-        """Return the text as the model is given it."""
-        return marker.escape(text)
-
-    def surface(self, text: str) -> list[str]:
-        """Return one token for each unknown character."""
-        return list(text)
-
-    def decode(self, tokens: list[str]) -> str:
-        """Join token strings to text."""
-        return marker.join(tokens)

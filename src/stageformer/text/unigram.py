@@ -6,27 +6,22 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Self
 
-import tokenizers
 from tokenizers import models
 
 from stageformer.text import marker
-from stageformer.text.hugging_face import HuggingFaceTokenizer
+from stageformer.text.marked import MarkedTokenizer
 from stageformer.text.unigram_training import learn_pieces
 
 
-class UnigramTokenizer(HuggingFaceTokenizer):
+class UnigramTokenizer(MarkedTokenizer):
     """Cuts each word into the pieces whose product of probabilities is the highest."""
 
     kind = "unigram"
-    exact = True
-    unknown = marker.UNKNOWN
 
     @classmethod
     def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
-        library_tokenizer = tokenizers.Tokenizer(models.Unigram())
-        library_tokenizer.normalizer = marker.normalizer()
-        library_tokenizer.pre_tokenizer = marker.pre_tokenizer()
+        library_tokenizer = cls.untrained(models.Unigram())
         self = cls(library_tokenizer, lowercase)
         words: Counter[str] = Counter()
         for text in sentences:
@@ -38,15 +33,3 @@ class UnigramTokenizer(HuggingFaceTokenizer):
         pieces = learn_pieces(stretches, vocabulary_size)
         library_tokenizer.model = models.Unigram([(marker.UNKNOWN, 0.0), *pieces], 0, False)
         return self
-
-    def prepare(self, text: str) -> str:
-        """Return the text as the model is given it."""
-        return marker.escape(text)
-
-    def surface(self, text: str) -> list[str]:
-        """Return one token for each unknown character."""
-        return list(text)
-
-    def decode(self, tokens: list[str]) -> str:
-        """Join token strings to text."""
-        return marker.join(tokens)

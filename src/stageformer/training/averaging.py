@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.model.transformer import weights_of
-from stageformer.training.sharding import whole
+from stageformer.training.cut_tensors import whole
 
 
 class CheckpointAverage:

@@ -46,8 +46,8 @@ class Checkpoints:
         self._writing = 0.0
         self._last = 0.0
 
-    def newest(self) -> tuple[Progress, dict[str, Tensor]] | None:
-        """Return the newest checkpoint that is whole, or None if there is none; say which are not."""
+    def newest(self, *, quiet: bool = False) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Return the newest checkpoint that is whole, or None if there is none; say which are not, unless ``quiet``."""
         for path in reversed(self._paths()):
             try:
                 file = read_tensors(path, "checkpoint")
@@ -55,7 +55,8 @@ class Checkpoints:
                     raise StageformerError(f"{path}: of another training")
                 progress = Progress.from_dict(file.metadata["progress"])
             except (StageformerError, KeyError, TypeError) as error:
-                print(f"warning: checkpoint skipped: {error}; trying the one before it", file=sys.stderr)
+                if not quiet:
+                    print(f"warning: checkpoint skipped: {error}; trying the one before it", file=sys.stderr)
                 continue
             # Copied, so that the file can be replaced while its numbers are in use.
             return progress, {name: tensor.clone() for name, tensor in file.tensors.items()}

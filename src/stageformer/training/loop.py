@@ -25,10 +25,9 @@ from stageformer.training.micro_batches import named
 from stageformer.training.optimizer import make_optimizer
 from stageformer.training.progress import Progress
 from stageformer.training.schedule import learning_rate
-from stageformer.training.sharding import ShardedGradients, ShardedTask
 from stageformer.training.state import TrainingState
 from stageformer.training.tasks import Task
-from stageformer.training.validation import LARGEST_LOSS, validate
+from stageformer.training.validation import LARGEST_LOSS, MENDS_OF_DIVERGENCE, validate
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Called with the number of the update and the values of the curves at it."""
@@ -70,6 +69,9 @@ def train(
     whole_model = task.model
     gradients: Gradients | ShardedGradients
     if compute.sharded:
+        # Here, since what it stands on takes a second to import.
+        from stageformer.training.sharding import ShardedGradients, ShardedTask
+
         task = ShardedTask(task)
         gradients = ShardedGradients(task, training, compute, processes)
     else:
@@ -79,7 +81,7 @@ def train(
     if compute.compile:
         compile_layers(model, compute)
     state = TrainingState(model, make_optimizer(model, training), training.average_checkpoints)
-    if checkpoints is not None and (found := checkpoints.newest()) is not None:
+    if checkpoints is not None and (found := checkpoints.newest(quiet=not processes.is_first)) is not None:
         state.restore(*found)
         if processes.is_first:
             print(f"{title}: goes on after update {state.progress.update} of {training.max_updates}", file=sys.stderr)
@@ -150,6 +152,6 @@ def _diverged(task: Task, update: int, rows: Ints, loss: float, checkpoints: Che
     last = checkpoints.last_path() if checkpoints is not None else None
     return StageformerError(
         f"the training diverged at update {update}: the loss is {loss:.4g} nats a token or its gradient is no number, "
-        f"on the sentences {named(task, 'train', rows)}; the last good checkpoint is {last or 'none yet'}; lower "
-        "training.learning_rate or training.clip_norm, or raise training.warmup_updates"
+        f"on the sentences {named(task, 'train', rows)}; the last good checkpoint is {last or 'none yet'}; "
+        f"{MENDS_OF_DIVERGENCE}"
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from stageformer.model.layers import DecoderLayer, EncoderLayer
 from stageformer.pairs import Ints, Pairs
@@ -93,21 +92,3 @@ class ShardedGradients:
     def close(self) -> None:
         """Nothing to end: all is done in this thread."""
         self.workers.close()
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """Return the whole of a tensor that may be cut over the processes; all of them must call it."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def spread(tensor: Tensor, like: Tensor) -> Tensor:
-    """Return ``tensor`` on the device of ``like``, cut over the processes if ``like`` is and has the same shape."""
-    if isinstance(like, DTensor) and tensor.shape == like.shape:
-        return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
-    return tensor.to(like.device)
-
-
-def clip(parameters: list[nn.Parameter], largest: float) -> float:
-    """Scale the gradient so that its norm is at most ``largest``; returns what the norm was."""
-    norm = nn.utils.clip_grad_norm_(parameters, largest)
-    return float(whole(norm))

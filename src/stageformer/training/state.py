@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from stageformer.model.transformer import weights_of
 from stageformer.training.averaging import CheckpointAverage
+from stageformer.training.cut_tensors import clip, spread, whole
 from stageformer.training.progress import Progress
-from stageformer.training.sharding import clip, spread, whole
 
 
 class TrainingState:

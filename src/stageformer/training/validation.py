@@ -17,6 +17,8 @@ from stageformer.training.numerics import autocast
 from stageformer.training.tasks import Task
 from stageformer.training.workers import Workers
 
+MENDS_OF_DIVERGENCE = "lower training.learning_rate or training.clip_norm, or raise training.warmup_updates"
+
 LARGEST_LOSS = 700.0
 """Nats a token; the perplexity of a larger loss is beyond double precision."""
 
@@ -49,6 +51,6 @@ def validate(
     if not smoothed / tokens <= LARGEST_LOSS:  # nan included
         raise StageformerError(
             f"the validation loss is {smoothed / tokens:.4g} nats a token: the training diverged; "
-            "lower training.learning_rate or training.clip_norm, or raise training.warmup_updates"
+            f"{MENDS_OF_DIVERGENCE}"
         )
     return smoothed / tokens, math.exp(log_likelihood / tokens)
