@@ -34,7 +34,7 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothi
     Args:
         hidden: ``[N, D]``
         weight: the output projection ``[V, D]``
-        targets: ``[N]``
+        targets: ``[N]``, at least one
         label_smoothing: e
     """
     needs_gradient = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
@@ -54,7 +54,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         log_total = hidden.new_empty(len(targets))  # of each row: the logarithm of the softmax's denominator
         if needs_gradient:
-            hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.zeros_like(weight)
+            hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.empty_like(weight)
         with torch.autocast(hidden.device.type, enabled=False):
             buffer = hidden.new_empty(min(CHUNK_ROWS, len(targets)), weight.size(0))
             for start in range(0, len(targets), CHUNK_ROWS):
@@ -66,7 +66,8 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                 log_total[rows] = largest - probabilities.amax(-1).log_()
                 if needs_gradient:
                     torch.mm(probabilities, weight, out=hidden_gradient[rows])
-                    weight_gradient.addmm_(probabilities.t(), hidden[rows])
+                    # The first product overwrites: filling [V, D] with zeros first would be one more pass over it.
+                    weight_gradient.addmm_(probabilities.t(), hidden[rows], beta=float(start > 0))
             # What is wanted, the target and the smoothing, is of rank one a token and needs no pass over [N, V].
             target_weight, mean_weight = weight[targets], weight.mean(0)
             surprise = log_total - (hidden * target_weight).sum(-1)
@@ -84,4 +85,6 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, factor: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
+        if factor.device.type == "cpu" and factor == 1:  # as in training; a GPU would have to be waited for
+            return hidden_gradient, weight_gradient, None, None, None
         return hidden_gradient * factor, weight_gradient * factor, None, None, None

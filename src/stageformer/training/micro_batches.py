@@ -31,8 +31,10 @@ def micro_batches(task: Task, training: Training, compute: Compute, update: int,
 
     Their seeds follow from the seed of the training, the update and their place alone.
     """
-    source_lengths, target_lengths = task.lengths("train")
-    parts = plan_batches(source_lengths[rows], target_lengths[rows], compute.micro_batch_tokens, seed=0, epoch=0)
+    source_lengths, target_lengths = (lengths[rows] for lengths in task.lengths("train"))
+    parts = plan_batches(source_lengths, target_lengths, compute.micro_batch_tokens, seed=0, epoch=0)
+    # The largest first: threads that have nothing left to do then wait the shortest for the last one.
+    parts.sort(key=lambda part: len(part) * int(source_lengths[part].max() + target_lengths[part].max()), reverse=True)
     seeds = np.random.SeedSequence([training.seed, update]).generate_state(len(parts))
     return [MicroBatch(rows[part], int(seed)) for part, seed in zip(parts, seeds, strict=True)]
 
