@@ -89,20 +89,24 @@ class Ours:
         """Return the encoder as its stage begins it, the same each time, with its throw-away decoder."""
         return build_encoder_model(self._encoder, self._embedding_start())
 
-    def updates(self, task: Task, training: Training) -> Callable[[Ints], Any]:
-        """Return the function that trains on the sentences of one batch: all that the training loop does in between."""
+    def updates(self, task: Task, training: Training) -> Callable[[Ints], float]:
+        """Return the function that trains on the sentences of one batch: all that the training loop does in between.
+
+        It returns the mean loss of a token.
+        """
         model = task.model
         model.train()
         gradients = Gradients(task, training, self._compute, Processes(rank=0, size=1, device=self._device))
         state = TrainingState(model, make_optimizer(model, training), training.average_checkpoints)
         number = 0
 
-        def update(rows: Ints) -> None:
+        def update(rows: Ints) -> float:
             nonlocal number
             number += 1
-            gradients.compute(number, rows)
+            loss, tokens = gradients.compute(number, rows)
             state.clip(training.clip_norm)
             state.step(training.learning_rate)
+            return loss / tokens
 
         return update
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -86,15 +85,18 @@ def smoothed_loss(scores: Tensor, wanted: Tensor) -> Tensor:
     )
 
 
-def training_loop(model: nn.Module, pairs: Pairs, precision: str) -> Callable[[Ints], Any]:
-    """Return the function that trains ``model``, which maps source and target to scores, on the rows of one batch."""
+def training_loop(model: nn.Module, pairs: Pairs, precision: str) -> Callable[[Ints], float]:
+    """Return the function that trains ``model``, which maps source and target to scores, on the rows of one batch.
+
+    It returns the mean loss of a token.
+    """
     sources, targets = sentences(pairs.source), sentences(pairs.target)
     model.train()
     optimizer = torch.optim.AdamW(
         model.parameters(), LEARNING_RATE, ADAM_BETAS, ADAM_EPSILON, weight_decay=0.0, fused=True
     )
 
-    def update(rows: Ints) -> None:
+    def update(rows: Ints) -> float:
         source = pad_sequence([sources[row] for row in rows], batch_first=True, padding_value=PAD)
         target = pad_sequence([targets[row] for row in rows], batch_first=True, padding_value=PAD)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
@@ -103,6 +105,7 @@ def training_loop(model: nn.Module, pairs: Pairs, precision: str) -> Callable[[I
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimizer.step()
+        return float(loss.detach())
 
     return update
 
