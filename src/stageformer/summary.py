@@ -7,18 +7,11 @@ from typing import Any
 
 from stageformer.artifacts import read_json, read_table
 from stageformer.errors import StageformerError
+from stageformer.scoring.labels import LABELS, show_score
 from stageformer.terminal import columns, labelled
 
 WIDTH = 100
 _SYSTEMS = {"beam": "beam search", "greedy": "greedy search", "copy_source": "copied source"}
-_SCORES = {
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "ter": "TER",
-    "exact_match": "exact match %",
-    "length_ratio": "length ratio",
-    "empty": "empty",
-}
 
 
 def summary(root: Path = Path(), examples: int = 12) -> str:
@@ -50,13 +43,14 @@ def summary(root: Path = Path(), examples: int = 12) -> str:
 
 def _scores(metrics: dict[str, Any]) -> list[str]:
     head = f"{metrics['sentences']:,} sentences of the split {metrics['split']}, perplexity {metrics['perplexity']:.2f}"
-    cells = [["", *_SCORES.values()]]
-    for name, label in _SYSTEMS.items():
-        scores = metrics[name]
-        cells.append(
-            [label, *(f"{scores[key]:,}" if isinstance(scores[key], int) else f"{scores[key]:.2f}" for key in _SCORES)]
-        )
-    return [head, *columns(cells, right=range(1, len(_SCORES) + 1)), f"  BLEU: {metrics['bleu_signature']}"]
+    cells = [["", *_SYSTEMS.values()]]
+    signatures = []
+    for key, label in LABELS.items():
+        if key in metrics["beam"]:
+            cells.append([label, *(show_score(metrics[system][key]) for system in _SYSTEMS)])
+        if key.startswith("bleu") and f"{key}_signature" in metrics:
+            signatures.append((label, metrics[f"{key}_signature"]))
+    return [head, *columns(cells, right=range(1, len(_SYSTEMS) + 1)), *columns(signatures)]
 
 
 def _example(row: dict[str, Any]) -> list[str]:

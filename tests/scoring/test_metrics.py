@@ -1,12 +1,11 @@
-import csv
-import io
-from functools import partial
+import json
+import subprocess
+import sys
 
 import pytest
 import sacrebleu
 
 from stageformer.errors import StageformerError
-from stageformer.scoring.lengths import COLUMNS, bucket_of, by_length
 from stageformer.scoring.metrics import Scorer
 from stageformer.scoring.report import Translations, metrics, table
 
@@ -33,6 +32,18 @@ def test_corpus_scores_are_those_of_sacrebleu():
     assert found["ter"] == pytest.approx(ter.score, abs=1e-4)
     assert found["length_ratio"] == pytest.approx(bleu.sys_len / bleu.ref_len, abs=1e-4)
     assert (found["exact_match"], found["empty"]) == (25.0, 1)
+
+
+def test_corpus_scores_are_those_of_sacrebleu_s_command(tmp_path):
+    for name, lines in (("hypotheses", TRANSLATIONS), ("references", [texts[0] for texts in REFERENCES])):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    command = [sys.executable, "-m", "sacrebleu", "references", "-i", "hypotheses", "-m", "bleu", "chrf", "-w", "4"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    alone = scorer([texts[:1] for texts in REFERENCES])
+    found = alone.corpus(TRANSLATIONS)
+    for name, printed in zip(("bleu", "chrf"), json.loads(run.stdout), strict=True):
+        assert found[name] == pytest.approx(printed["score"], abs=1e-4)
+        assert alone.signatures[f"{name}_signature"] == printed["signature"]
 
 
 def test_a_further_reference_can_only_help():
@@ -80,29 +91,10 @@ def test_a_missing_package_is_named():
             scorer(bleu_tokenize="ja-mecab")
 
 
-@pytest.mark.parametrize(
-    ("words", "name"),
-    [(0, "01"), (1, "01"), (2, "02"), (3, "03-04"), (4, "03-04"), (5, "05-08"), (16, "09-16"), (17, "17-32"),
-     (64, "33-64"), (65, "65+"), (1_000, "65+")],
-)
-def test_buckets(words, name):
-    assert bucket_of(" ".join(["word"] * words)) == name
-
-
 @pytest.fixture
 def translations():
     sources = ["The cat sits on the mat.", "Something is missing.", "a dog runs fast", "Haus"]
     return Translations([7, 8, 9, 10], sources, REFERENCES, TRANSLATIONS, [-1.0, -2.0, -3.0, -4.0], ["x"] * 4)
-
-
-def test_scores_by_length(translations):
-    text = by_length(translations, partial(Scorer, lowercase=False, bleu_tokenize="13a"))
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert tuple(rows[0]) == COLUMNS
-    assert [(row["source_words"], row["sentences"]) for row in rows] == [("01", "1"), ("03-04", "2"), ("05-08", "1")]
-    alone = Scorer(REFERENCES[1:3], lowercase=False, bleu_tokenize="13a").corpus(TRANSLATIONS[1:3])
-    assert float(rows[1]["chrf"]) == alone["chrf"]
-    assert float(rows[0]["exact_match"]) == 100
 
 
 def test_the_report_has_the_row_that_any_model_must_beat(translations):
@@ -118,3 +110,40 @@ def test_the_table_has_a_row_for_each_sentence(translations):
     assert columns["id"] == [7, 8, 9, 10]
     assert columns["exact_match"] == [False, False, False, True]
     assert columns["bleu"][3] == pytest.approx(100)
+
+
+def test_further_scores_are_reported_where_they_are_asked_for():
+    plain = scorer()
+    further = Scorer(REFERENCES, lowercase=False, bleu_tokenize="13a", moses_language="de", phonemes=True)
+    found = further.corpus(TRANSLATIONS)
+    names = {"bleu_tokenized_lowercased", "per", "wer"}
+    assert found.keys() - plain.corpus(TRANSLATIONS).keys() == names
+    assert further.signatures.keys() - plain.signatures.keys() == {f"{name}_signature" for name in names}
+    assert {name: found[name] for name in plain.corpus(TRANSLATIONS)} == plain.corpus(TRANSLATIONS)
+    assert found["wer"] == 100 - found["exact_match"]
+
+
+def test_counts_of_sentences_add_up_to_the_score_of_the_corpus():
+    further = Scorer(REFERENCES, lowercase=False, bleu_tokenize="13a", moses_language="de", phonemes=True)
+    corpus = further.corpus(TRANSLATIONS)
+    statistics = further.statistics()
+    assert statistics.keys() == {"bleu", "chrf", "bleu_tokenized_lowercased", "per", "wer"}
+    for name, statistic in statistics.items():
+        counts = statistic.counts(TRANSLATIONS)
+        assert len(counts) == 4
+        assert statistic.score(counts.sum(0)) == pytest.approx(corpus[name], abs=1e-4), name
+        assert statistic.signature == further.signatures[f"{name}_signature"]
+
+
+def test_tokenised_text_is_scored_as_it_is_and_says_so(caplog):
+    texts = [f"ein hund , der läuft {number} ." for number in range(120)]
+    found = scorer([[text] for text in texts], lowercase=True, bleu_tokenize="none")
+    assert found.corpus(texts)["bleu"] == pytest.approx(100)
+    assert "case:lc|eff:no|tok:none" in found.signatures["bleu_signature"]
+    assert not caplog.records
+    scorer([[text] for text in texts]).corpus(texts)
+    assert "tokenized period" in caplog.text, "with 13a, sacreBLEU warns"
+
+
+def test_white_space_alone_counts_as_empty():
+    assert scorer().corpus(["", " ", "\u00a0", "x"])["empty"] == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sacrebleu.metrics.bleu import BLEU
@@ -11,6 +12,11 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from stageformer.errors import StageformerError
+from stageformer.scoring.moses import TokenizedBleu
+from stageformer.scoring.phonemes import PhonemeErrors
+from stageformer.scoring.references import columns
+from stageformer.scoring.repetition import repetition
+from stageformer.scoring.statistics import Statistic, statistic_of
 
 DIGITS = 4
 """Decimals that are kept: more than anyone reads, fewer than the last bits in which machines differ."""
@@ -35,17 +41,29 @@ class Scorer:
         references: one or more texts a sentence, as many as there are.
         lowercase: without regard to case; the signatures say so.
         bleu_tokenize: the tokenisation of sacreBLEU, such as ``13a`` or ``intl``. It acts on BLEU alone.
+        moses_language: code of the target language, to report BLEU of text tokenised by Moses and lower-cased as well.
+        phonemes: the texts are phonemes with spaces between them: report error rates of phonemes and words as well.
 
     Raises:
         StageformerError: the tokenisation needs a package that is not installed.
     """
 
-    def __init__(self, references: Sequence[Sequence[str]], *, lowercase: bool, bleu_tokenize: str) -> None:
+    def __init__(
+        self,
+        references: Sequence[Sequence[str]],
+        *,
+        lowercase: bool,
+        bleu_tokenize: str,
+        moses_language: str | None = None,
+        phonemes: bool = False,
+    ) -> None:
         self.references = references
         self.lowercase = lowercase
-        columns = _columns(references)
+        texts = columns(references)
         try:
-            self._bleu = BLEU(lowercase=lowercase, tokenize=bleu_tokenize, references=columns)
+            # Without force, sacreBLEU warns where text seems to be tokenised already, as for `none` it should be.
+            force = bleu_tokenize == "none"
+            self._bleu = BLEU(lowercase=lowercase, tokenize=bleu_tokenize, force=force, references=texts)
         except (ImportError, RuntimeError) as error:
             raise StageformerError(
                 f"params: evaluate.bleu_tokenize is {bleu_tokenize!r}, for which sacreBLEU lacks a package "
@@ -54,14 +72,28 @@ class Scorer:
         # Metrics of their own: scoring a sentence changes the number of references in the signature.
         self._sentence_bleu = BLEU(lowercase=lowercase, tokenize=bleu_tokenize, effective_order=True)
         self._sentence_chrf = CHRF(lowercase=lowercase)
-        self._chrf = CHRF(lowercase=lowercase, references=columns)
-        self._ter = TER(case_sensitive=not lowercase, references=columns)
+        self._chrf = CHRF(lowercase=lowercase, references=texts)
+        self._ter = TER(case_sensitive=not lowercase, references=texts)
+        self._moses_language = moses_language
+        self._phonemes = PhonemeErrors(references, lowercase=lowercase) if phonemes else None
+
+    @cached_property
+    def _tokenized(self) -> TokenizedBleu | None:
+        # Made when it is asked for: tokenising all references takes a while, and `brief` does without.
+        if self._moses_language is None:
+            return None
+        return TokenizedBleu(self.references, language=self._moses_language, lowercase=True)
 
     @property
     def signatures(self) -> dict[str, str]:
         """How the scores are computed, in the notation of sacreBLEU: what makes them comparable."""
         metrics = {"bleu": self._bleu, "chrf": self._chrf, "ter": self._ter}
-        return {f"{name}_signature": str(metric.get_signature()) for name, metric in metrics.items()}
+        found = {f"{name}_signature": str(metric.get_signature()) for name, metric in metrics.items()}
+        if self._tokenized:
+            found["bleu_tokenized_lowercased_signature"] = self._tokenized.signature
+        if self._phonemes:
+            found["per_signature"] = found["wer_signature"] = self._phonemes.signature
+        return found
 
     def corpus(self, translations: Sequence[str]) -> dict[str, Any]:
         """Score all translations together.
@@ -69,24 +101,50 @@ class Scorer:
         Returns:
             ``bleu``, ``chrf``, ``ter`` (percent; a lower TER is better, it may exceed 100), ``exact_match`` (percent
             of the translations that equal a reference), ``length_ratio`` (tokens of BLEU to those of the closest
-            references) and ``empty`` (number of translations without a character).
+            references), ``repetition`` (percent, see there) and ``empty`` (number of translations without a visible
+            character). With ``moses_language`` also ``bleu_tokenized_lowercased``, with ``phonemes`` also ``per`` and
+            ``wer`` (percent; lower is better).
         """
-        ter = self._ter.corpus_score(translations, None).score
-        ratio = self._bleu.corpus_score(translations, None).ratio
-        return self.brief(translations) | {
-            "ter": round(ter, DIGITS),
-            "length_ratio": round(ratio, DIGITS),
-            "empty": sum(not translation for translation in translations),
+        bleu = self._bleu.corpus_score(translations, None)
+        found = {
+            "bleu": bleu.score,
+            "chrf": self._chrf.corpus_score(translations, None).score,
+            "ter": self._ter.corpus_score(translations, None).score,
+            "exact_match": self._exact_match(translations),
+            "length_ratio": bleu.ratio,
+            "repetition": repetition(translations, self.references),
         }
+        if self._tokenized:
+            found["bleu_tokenized_lowercased"] = self._tokenized.corpus(translations)
+        if self._phonemes:
+            totals = self._phonemes.counts(translations).sum(0)
+            found |= {"per": self._phonemes.per(totals), "wer": self._phonemes.wer(totals)}
+        empty = sum(not translation.strip() for translation in translations)
+        return {name: round(score, DIGITS) for name, score in found.items()} | {"empty": empty}
 
     def brief(self, translations: Sequence[str]) -> dict[str, float]:
         """Return ``bleu``, ``chrf`` and ``exact_match`` of :meth:`corpus` alone, which takes less time."""
-        matches = sum(map(self._is_exact, translations, self.references))
         return {
             "bleu": round(self._bleu.corpus_score(translations, None).score, DIGITS),
             "chrf": round(self._chrf.corpus_score(translations, None).score, DIGITS),
-            "exact_match": round(100 * matches / len(translations), DIGITS),
+            "exact_match": round(self._exact_match(translations), DIGITS),
         }
+
+    def statistics(self) -> dict[str, Statistic]:
+        """Return the scores that two systems are compared by, for resampling."""
+        signatures = self.signatures
+        found = {
+            "bleu": statistic_of(self._bleu, signatures["bleu_signature"]),
+            "chrf": statistic_of(self._chrf, signatures["chrf_signature"]),
+        }
+        if self._tokenized:
+            signature = self._tokenized.signature
+            found["bleu_tokenized_lowercased"] = statistic_of(self._tokenized.bleu, signature, self._tokenized.prepare)
+        if self._phonemes:
+            counts, signature = self._phonemes.counts, self._phonemes.signature
+            found["per"] = Statistic(counts, self._phonemes.per, signature)
+            found["wer"] = Statistic(counts, self._phonemes.wer, signature)
+        return found
 
     def sentences(self, translations: Sequence[str]) -> list[SentenceScores]:
         """Score each translation by itself."""
@@ -99,13 +157,10 @@ class Scorer:
             for translation, texts in zip(translations, self.references, strict=True)
         ]
 
+    def _exact_match(self, translations: Sequence[str]) -> float:
+        return 100 * sum(map(self._is_exact, translations, self.references)) / len(translations)
+
     def _is_exact(self, translation: str, references: Sequence[str]) -> bool:
         if self.lowercase:
             return translation.lower() in {text.lower() for text in references}
         return translation in references
-
-
-def _columns(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
-    """Turn the references of each sentence into the sequences that sacreBLEU wants; None where a sentence has fewer."""
-    most = max(map(len, references))
-    return [[texts[n] if n < len(texts) else None for texts in references] for n in range(most)]

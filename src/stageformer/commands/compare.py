@@ -1,0 +1,39 @@
+"""The command ``stageformer compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.errors import friendly
+
+
+@click.command()
+@click.argument("first", metavar="EXP1")
+@click.argument("second", metavar="[EXP2]", default="workspace")
+@click.option(
+    "--examples",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Number of translations that changed most.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write it all to a file.")
+@friendly
+def compare(first: str, second: str, examples: int, json_path: Path | None) -> None:
+    """Compare the scores of two experiments, and show whether the difference may be chance.
+
+    EXP1 and EXP2 are git revisions, names of DVC experiments, folders of other copies of this repository, or
+    `workspace`, which EXP2 is unless it is given. Nothing is checked out.
+    """
+    from stageformer.artifacts import write_json
+    from stageformer.comparison import compare as library
+    from stageformer.comparison_text import comparison_text
+    from stageformer.experiments import Experiment
+
+    root = Path()
+    comparison = library(Experiment.open(first, root), Experiment.open(second, root), num_changed=examples)
+    click.echo(comparison_text(comparison))
+    if json_path is not None:
+        write_json(json_path, comparison.as_dict())

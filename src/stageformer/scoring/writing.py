@@ -1,0 +1,55 @@
+"""The files of scores that the stage evaluate writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stageformer.artifacts import atomic_file, read_batches, write_json, write_table
+from stageformer.scoring.buckets import by_bucket
+from stageformer.scoring.lengths import length_bucket
+from stageformer.scoring.rarest_words import count_words, rarest_word_buckets
+from stageformer.scoring.report import Translations, metrics, table
+from stageformer.scoring.settings import Settings
+
+
+def write_scores(
+    translations: Translations,
+    settings: Settings,
+    further: Mapping[str, Any],
+    *,
+    output: Path,
+    reports: Path,
+    train: Path,
+) -> None:
+    """Score the translations, and write ``translations.parquet``, ``metrics.json`` and the scores by kind of sentence.
+
+    Args:
+        translations: all sentences.
+        settings: what kind of scores.
+        further: what the metrics hold besides the scores of the translations.
+        output: folder for the table.
+        reports: folder for ``metrics.json``, ``by_length.csv`` and ``by_rarest_word.csv``.
+        train: table of kind ``sentences``, in whose sources words are counted.
+
+    Raises:
+        StageformerError: the table of train cannot be read, or the disk is full.
+    """
+    scorer = settings.scorer(translations.references)
+    write_table(output / "translations.parquet", "translations", [table(translations, scorer)])
+    write_json(reports / "metrics.json", {**further, **metrics(translations, scorer)})
+    sources = translations.sources
+    counts = count_words(sources, _sources(train))
+    tables = {
+        "by_length.csv": ("source_words", [length_bucket(source) for source in sources]),
+        "by_rarest_word.csv": ("occurrences", rarest_word_buckets(sources, counts)),
+    }
+    for name, (column, buckets) in tables.items():
+        with atomic_file(reports / name) as file:
+            file.write(by_bucket(column, buckets, translations, settings).encode())
+
+
+def _sources(table: Path) -> Iterator[str]:
+    for batch in read_batches(table, "sentences", ["source"]):
+        yield from map(str, batch.column("source").to_pylist())

@@ -1,0 +1,63 @@
+from functools import lru_cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stageformer.scoring.phonemes import PhonemeErrors, edit_distance, edits_to_nearest
+
+SEQUENCES = st.lists(st.sampled_from("abc"), max_size=7)
+
+
+def by_definition(first, second):
+    """Levenshtein's recursion."""
+
+    @lru_cache(None)
+    def distance(i, j):
+        if min(i, j) == 0:
+            return max(i, j)
+        if first[i - 1] == second[j - 1]:
+            return distance(i - 1, j - 1)
+        return 1 + min(distance(i - 1, j), distance(i, j - 1), distance(i - 1, j - 1))
+
+    return distance(len(first), len(second))
+
+
+@given(SEQUENCES, SEQUENCES)
+def test_edit_distance_is_that_of_the_definition(first, second):
+    assert edit_distance(first, second) == by_definition(first, second) == edit_distance(second, first)
+
+
+def test_edit_distance_by_hand():
+    assert edit_distance("kitten", "sitting") == 3
+    assert edit_distance("", "abc") == 3
+    assert edit_distance([], []) == 0
+
+
+def test_rates_by_hand():
+    pronunciations = ["HH AH L OW", "W ER L D", "T AH M AA T OW", "", "K AE T S"]
+    references = [
+        ["HH AH L OW", "HH EH L OW"],  # right: the first
+        ["W ER D", "W AO R L D Z"],  # one insertion against the first, three phonemes
+        ["T AH M EY T OW", "T AH M AA T OW"],  # right: the second
+        ["AH"],  # one deletion
+        ["K AE T"],  # one insertion
+    ]
+    errors = PhonemeErrors(references, lowercase=False)
+    totals = errors.counts(pronunciations).sum(0)
+    assert errors.per(totals) == pytest.approx(100 * (0 + 1 + 0 + 1 + 1) / (4 + 3 + 6 + 1 + 3))
+    assert errors.wer(totals) == pytest.approx(100 * 3 / 5)
+
+
+def test_of_equally_near_references_the_longest_counts_in_any_order():
+    near = [["a", "b"], ["a", "b", "c", "d"]]
+    assert edits_to_nearest(["a", "b", "c"], near) == edits_to_nearest(["a", "b", "c"], near[::-1]) == (1, 4)
+
+
+def test_case_and_spaces():
+    references = [["ah  l", "x"]]
+    mixed, ignoring = (PhonemeErrors(references, lowercase=lowercase) for lowercase in (False, True))
+    assert mixed.counts(["AH L"]).tolist() == [[2, 2, 1, 1]]
+    assert ignoring.counts([" AH L "]).tolist() == [[0, 2, 0, 1]]
+    assert "case:lc" in ignoring.signature
+    assert "case:mixed" in mixed.signature
