@@ -6,7 +6,7 @@ Example::
 
 Reads:  data/vocab/
 Writes: data/embed/embedding.pt, data/embed/positions.pt
-        reports/embed/metrics.json, positions.png, environment.json
+        reports/embed/metrics.json, positions.png, position_similarity.png, environment.json
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stageformer.artifacts import SPLITS, write_json
 from stageformer.cost import write_cost
 from stageformer.embeddings import make_embeddings, save_embeddings
 from stageformer.environment import write_environment
-from stageformer.figures.positions import positions_heatmap
+from stageformer.figures.positions import position_similarity, positions_heatmap
 from stageformer.pairs import check_lengths, read_pairs
 from stageformer.params.embed import Embed
 from stageformer.text.vocabulary import load_vocabularies
@@ -41,6 +41,7 @@ def main(params_path: Path, vocab: Path, output: Path, reports: Path) -> None:
     start, found = make_embeddings(params, vocabularies)
     save_embeddings(output, start)
     positions_heatmap(start.positions, reports / "positions.png")
+    position_similarity(start.positions, reports / "position_similarity.png")
     write_json(
         reports / "metrics.json",
         {

@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
+from stageformer.figures.canvas import Box, Canvas, text_width
 from stageformer.figures.style import SEQUENTIAL, printable, save, style
 
 Floats = npt.NDArray[np.float32]
 
 _CELL = 0.27
 """inches"""
+_TOP, _HEADING, _BETWEEN = 0.35, 0.25, 0.1
+"""inches above, over each small map, and between them"""
 _LARGEST_CELLS = 60
 """tokens a side beyond which cells shrink, so that the longest sentence makes no picture of metres"""
 
@@ -46,11 +48,13 @@ def attention_map(
     wrap = textwrap.TextWrapper(width=int((width - 1) * 10), max_lines=3, placeholder=" \u2026")
     lines = [line for paragraph in caption for line in wrap.wrap(paragraph)]
     height = max(2.2, cell * len(rows)) + 1.7 + 0.17 * len(lines)
-    with style():
+    with style([*lines, *rows, *columns]):
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.suptitle(title, fontsize=11, fontweight="bold")
         axes = figure.add_subplot()
-        image = _draw(axes, weights, largest=float(weights.max()))
+        image = axes.imshow(
+            weights, cmap=SEQUENTIAL, vmin=0.0, vmax=float(weights.max()), aspect="auto", interpolation="nearest"
+        )
         _label(axes, rows, columns, size=8.5 * cell / _CELL)
         axes.set_xlabel(column_label)
         axes.set_ylabel(row_label)
@@ -66,7 +70,7 @@ def attention_heads(
     """Draw a small map for each head of each layer, all on one scale, to a PNG file.
 
     Args:
-        weights: ``[layers, H, rows, columns]``
+        weights: ``[layers, H, rows, columns]``; minus infinity where the mask forbids
         rows: the tokens that attend
         columns: the tokens that they attend to
         path: the file
@@ -79,40 +83,52 @@ def attention_heads(
     """
     num_layers, num_heads = weights.shape[:2]
     cell = 0.15 * min(1.0, 30 / max(len(rows), len(columns)))
-    width = max(1.2, cell * len(columns)) * num_heads + 2.2
-    height = max(1.2, cell * len(rows)) * num_layers + 1.8
-    with style():
-        figure = Figure(figsize=(max(6.0, width), height), layout="constrained")
-        figure.suptitle(title, fontsize=11, fontweight="bold")
-        figure.supxlabel(column_label, fontsize=9)
-        figure.supylabel(row_label, fontsize=9)
-        grid = figure.subplots(num_layers, num_heads, squeeze=False)
-        for layer in range(num_layers):
-            for head in range(num_heads):
-                axes = grid[layer, head]
-                image = _draw(axes, weights[layer, head], largest=1.0)
-                axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=7.5)
-                _label(
-                    axes,
-                    rows if head == 0 else (),
-                    columns if layer == num_layers - 1 else (),
-                    size=6.5 * cell / 0.15,
-                )
-        figure.colorbar(image, ax=grid, label="attention weight", shrink=0.8)
-        save(figure, path)
-
-
-def _draw(axes: Axes, weights: Floats, largest: float) -> AxesImage:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    return axes.imshow(weights, cmap=SEQUENTIAL, vmin=0.0, vmax=largest, aspect="auto", interpolation="nearest")
+    width, height = max(1.2, cell * len(columns)), max(1.2, cell * len(rows))
+    size = 6.5 * cell / 0.15
+    rows, columns = ([_written(token) for token in tokens] for tokens in (rows, columns))
+    with style([*rows, *columns]):
+        left, under = (
+            margin + max(text_width(token, size) for token in tokens)
+            for margin, tokens in ((0.55, rows), (0.45, columns))
+        )
+        sheet_width = max(6.0, left + num_heads * (width + _BETWEEN) + 1.0)
+        bottom = _TOP + num_layers * (height + _HEADING)
+        canvas = Canvas(sheet_width, bottom + under)
+        canvas.text(sheet_width / 2, 0.2, title, size=11, bold=True)
+        for layer, head in np.ndindex(num_layers, num_heads):
+            box = Box(
+                left + head * (width + _BETWEEN), _TOP + layer * (height + _HEADING) + _HEADING, width, height
+            )  # fmt: skip
+            canvas.matrix(box, weights[layer, head], SEQUENTIAL, (0.0, 1.0), edge_width=0.8)
+            canvas.text(box.center[0], box.y - 0.1, f"layer {layer + 1}, head {head + 1}", size=7.5)
+            if head == 0:
+                for row, token in enumerate(rows):
+                    y = box.cells(weights.shape[2:], row, 0).center[1]
+                    canvas.text(box.x - 0.05, y, token, size=size, align="right")
+            if layer == num_layers - 1:
+                for column, token in enumerate(columns):
+                    x = box.cells(weights.shape[2:], 0, column).center[0]
+                    canvas.text(x, box.bottom + 0.05, token, size=size, upright="top", turned=True)
+        canvas.text(0.2, (_TOP + bottom) / 2, row_label, turned=True)
+        right = left + num_heads * (width + _BETWEEN)
+        canvas.text((left + right) / 2, bottom + under - 0.17, column_label)
+        bar = Box(right + 0.2, _TOP + _HEADING + 0.3, 0.16, min(3.0, bottom - _TOP - _HEADING - 0.6))
+        canvas.gradient(bar, SEQUENTIAL)
+        for y, text in ((bar.y - 0.1, "1"), (bar.bottom + 0.1, "0")):
+            canvas.text(bar.center[0], y, text, size=7.5)
+        canvas.text(bar.right + 0.15, bar.center[1], "attention weight", turned=True)
+        save(canvas.figure, path)
 
 
 def _label(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: float) -> None:
     """Write the tokens beside the rows and under the columns."""
     for axis, tokens in ((axes.yaxis, rows), (axes.xaxis, columns)):
-        labels = [printable(token.replace(" ", "\u2423")) for token in tokens]
         # A `$` in a token begins no formula.
-        axis.set_ticks(range(len(tokens)), labels, fontsize=size, parse_math=False)
+        axis.set_ticks(range(len(tokens)), list(map(_written, tokens)), fontsize=size, parse_math=False)
     axes.tick_params(axis="x", rotation=90, length=2)
     axes.tick_params(axis="y", length=2)
+
+
+def _written(token: str) -> str:
+    """A token as it is shown: spaces have a sign, since they are part of it."""
+    return printable(token.replace(" ", "\u2423"))

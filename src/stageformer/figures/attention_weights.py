@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
-from stageformer.model.attention import MultiHeadAttention
+from stageformer.figures.traces import trace_attention
 from stageformer.model.transformer import Transformer
 
 Floats = npt.NDArray[np.float32]
@@ -29,7 +27,6 @@ class AttentionWeights:
     """``[layers, H, T, S]``: from each target token, <bos> first, to each source token, while the next is predicted"""
 
 
-@torch.no_grad()
 def attention_weights(model: Transformer, source_ids: Sequence[int], target_ids: Sequence[int]) -> AttentionWeights:
     """Return every attention weight of the model, in eval mode, on one sentence pair.
 
@@ -38,23 +35,10 @@ def attention_weights(model: Transformer, source_ids: Sequence[int], target_ids:
         source_ids: ids of the source, <eos> at the end
         target_ids: what the decoder reads, <bos> first
     """
-    found: dict[nn.Module, Floats] = {}
-
-    def keep(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        assert isinstance(module, MultiHeadAttention)
-        found[module] = module.trace(*arguments, **options).weights[0].float().cpu().numpy()
-
-    device = model.encoder.embedding.weight.device
-    modules = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
-    hooks = [module.register_forward_pre_hook(keep, with_kwargs=True) for module in modules]
-    try:
-        model(torch.tensor([list(source_ids)], device=device), torch.tensor([list(target_ids)], device=device))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    traced = trace_attention(model, source_ids, target_ids)
 
     def stack(layers: nn.ModuleList, name: str) -> Floats:
-        return np.stack([found[getattr(layer, name)] for layer in layers])
+        return np.stack([traced[getattr(layer, name)].matrices.weights[0].float().cpu().numpy() for layer in layers])
 
     return AttentionWeights(
         encoder=stack(model.encoder.layers, "self_attention"),

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from stageformer.figures.attention import attention_heads, attention_map
 from stageformer.figures.attention_weights import attention_weights
 from stageformer.model.transformer import Transformer
-from stageformer.text.vocabulary import EOS, Vocabulary
+from stageformer.text.vocabulary import BOS, EOS, Vocabularies
 
 SHORTEST, LONGEST = 5, 30
 """source tokens of a sentence that makes a good picture"""
@@ -39,26 +39,25 @@ class Sentence:
     id: int
     source_ids: Sequence[int]
     """<eos> included"""
-    source_tokens: Sequence[str]
-    """<eos> included"""
     translation_ids: Sequence[int]
-    """without special tokens"""
-    translation_tokens: Sequence[str]
     """without special tokens"""
     source: str
     translation: str
     reference: str
 
 
-def draw_attention(model: Transformer, vocabulary: Vocabulary, sentences: Sequence[Sentence], folder: Path) -> None:
-    """Draw three pictures for each sentence into ``folder``, of which older content is removed.
+def draw_attention(
+    model: Transformer, vocabularies: Vocabularies, sentences: Sequence[Sentence], folder: Path
+) -> None:
+    """Draw four pictures for each sentence into ``folder``, of which older content is removed.
 
     ``ID-cross.png``: cross-attention of the last decoder layer, mean over heads; ``ID-cross-heads.png``: of every layer
-    and head; ``ID-encoder.png``: self-attention of every layer and head of the encoder. ID is that of the sentence.
+    and head; ``ID-encoder.png``, ``ID-decoder.png``: self-attention of every layer and head of the encoder and of the
+    decoder. ID is that of the sentence.
 
     Args:
         model: in eval mode
-        vocabulary: of the target side
+        vocabularies: of both sides
         sentences: what to draw
         folder: for the PNG files
 
@@ -69,10 +68,12 @@ def draw_attention(model: Transformer, vocabulary: Vocabulary, sentences: Sequen
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     for sentence in tqdm(sentences, desc="evaluate: pictures", unit="sentence", disable=None):
-        weights = attention_weights(model, sentence.source_ids, [vocabulary.bos_id, *sentence.translation_ids])
-        source = sentence.source_tokens
+        weights = attention_weights(model, sentence.source_ids, [vocabularies.target.bos_id, *sentence.translation_ids])
+        source = vocabularies.source.to_tokens(sentence.source_ids)
+        tokens = vocabularies.target.to_tokens(sentence.translation_ids)
+        read = [BOS, *tokens]
         # The row of a token is the step that predicts it: what the model looked at to write it.
-        written = [*sentence.translation_tokens, EOS]
+        written = [*tokens, EOS]
         labels = {"row_label": "token written", "column_label": "source token"}
         attention_map(
             weights.cross[-1].mean(0),
@@ -103,4 +104,13 @@ def draw_attention(model: Transformer, vocabulary: Vocabulary, sentences: Sequen
             title="Where the encoder looks: every layer and head",
             row_label="source token",
             column_label="source token that it attends to",
+        )
+        attention_heads(
+            np.where(np.tri(len(read), dtype=bool), weights.decoder, -np.inf).astype(np.float32),
+            read,
+            read,
+            folder / f"{sentence.id}-decoder.png",
+            title="Where the decoder looks in what it has written: every layer and head",
+            row_label="token read",
+            column_label="token that it attends to (hatched: masked)",
         )

@@ -1,0 +1,53 @@
+"""The command ``stageformer explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.errors import friendly
+
+
+@click.command()
+@click.argument("sentence")
+@click.option("--layer", type=int, default=1, show_default=True, help="Of the encoder or the decoder, from 1.")
+@click.option("--head", type=int, default=1, show_default=True, help="From 1.")
+@click.option(
+    "--kind",
+    type=click.Choice(["all", "encoder", "decoder", "cross"]),
+    default="all",
+    show_default=True,
+    help="Self-attention of the encoder or the decoder, or attention of the decoder to the encoder output.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="FILE.png or FILE.svg; without either ending, both are written. Default: attention-LAYER-HEAD.",
+)
+@click.option("--translation", help="What the decoder reads. Default: the model's own translation, by greedy search.")
+@friendly
+def explain(sentence: str, layer: int, head: int, kind: str, output: Path | None, translation: str | None) -> None:
+    """Draw scaled dot-product attention on SENTENCE, with every matrix and the values of the trained model.
+
+    With --kind all, there are three pictures, and the kind is added to the name of each file.
+    """
+    from stageformer.artifacts import atomic_file
+    from stageformer.figures.explain import explain as explain_sentence
+    from stageformer.figures.operation import KINDS
+    from stageformer.figures.style import FORMATS
+    from stageformer.translate import Translator
+
+    path = output or Path(f"attention-{layer}-{head}")
+    formats = [format_ for format_ in FORMATS if path.suffix == f".{format_}"] or FORMATS
+    stem = path.name.removesuffix(path.suffix) if len(formats) == 1 else path.name
+    kinds = [each for each in KINDS if kind in ("all", each)]
+    translator = Translator.load()
+    explained = explain_sentence(translator, sentence, layer=layer, head=head, kinds=kinds, translation=translation)
+    for found in explained:
+        name = f"{stem}-{found.operation.kind}" if kind == "all" else stem
+        for format_ in formats:
+            file_path = path.with_name(f"{name}.{format_}")
+            with atomic_file(file_path) as file:
+                file.write(found.picture(format_))
+            click.echo(str(file_path))

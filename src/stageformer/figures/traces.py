@@ -1,0 +1,52 @@
+"""Every attention operation of a model at work on one sentence pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stageformer.model.attention import AttentionTrace, MultiHeadAttention
+from stageformer.model.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One attention operation: what went in, and every matrix of it."""
+
+    query_input: Tensor
+    """``[1, T, D]``: what the queries are projected from"""
+    key_input: Tensor
+    """``[1, S, D]``: what keys and values are projected from; the same object as ``query_input`` in self-attention"""
+    matrices: AttentionTrace
+
+
+@torch.no_grad()
+def trace_attention(
+    model: Transformer, source_ids: Sequence[int], target_ids: Sequence[int]
+) -> dict[nn.Module, Traced]:
+    """Run a model, in eval mode, on one sentence pair, and return what each of its attention modules did.
+
+    Args:
+        model: the model
+        source_ids: ids of the source, <eos> at the end
+        target_ids: what the decoder reads, <bos> first
+    """
+    found: dict[nn.Module, Traced] = {}
+
+    def keep(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        assert isinstance(module, MultiHeadAttention)
+        found[module] = Traced(arguments[0], arguments[1], module.trace(*arguments, **options))
+
+    device = model.encoder.embedding.weight.device
+    modules = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
+    hooks = [module.register_forward_pre_hook(keep, with_kwargs=True) for module in modules]
+    try:
+        model(torch.tensor([list(source_ids)], device=device), torch.tensor([list(target_ids)], device=device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
