@@ -22,16 +22,32 @@ def read_yaml(path: Path) -> dict[str, object]:
             or it is no mapping.
     """
     try:
-        # pure: ruamel's optional C parser knows YAML 1.1 only.
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise StageformerError(f"{path}: no such file; run from the root of the repository") from None
+    return parse_yaml(content, str(path))
+
+
+def parse_yaml(content: bytes, origin: str) -> dict[str, object]:
+    """Return the groups in the content of a YAML file.
+
+    Args:
+        content: of the file
+        origin: names the file in messages
+
+    Raises:
+        StageformerError: it is not UTF-8, it is not YAML (the message names the line), a key stands in it twice, or it
+            is no mapping.
+    """
+    try:
+        # pure: ruamel's optional C parser knows YAML 1.1 only.
+        values = YAML(typ="safe", pure=True).load(content.decode())
     except UnicodeDecodeError as error:
-        raise StageformerError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise StageformerError(f"{origin}: not UTF-8 text (byte {error.start})") from None
     except YAMLError as error:
-        raise StageformerError(f"{path}{_reason(error)}") from None
+        raise StageformerError(f"{origin}{_reason(error)}") from None
     if not isinstance(values, dict):
-        raise StageformerError(f"{path}: expected groups of parameters, found {values!r}")
+        raise StageformerError(f"{origin}: expected groups of parameters, found {values!r}")
     return values
 
 

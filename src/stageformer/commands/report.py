@@ -1,0 +1,31 @@
+"""The command ``stageformer report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.errors import friendly
+
+
+@click.command()
+@click.argument("experiments", nargs=-1, metavar="[EXP1] [EXP2]")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default="report.html", show_default=True, help="File to write."
+)
+@friendly
+def report(experiments: tuple[str, ...], output: Path) -> None:
+    """Write one HTML file on a run: scores, pipeline, parameters, curves, pictures and translations.
+
+    EXP1 is a git revision, a DVC experiment, the folder of another copy, or `workspace` (the default). With EXP2, the
+    two stand side by side, and differences are those of EXP2 to EXP1. The file needs neither network nor server.
+    """
+    if len(experiments) > 2:
+        raise click.UsageError(f"a report is on one experiment or on two, found {len(experiments)}")
+    from stageformer.experiments import WORKSPACE, Experiment
+    from stageformer.report.write import write_report
+
+    for left_out in write_report([Experiment.open(spec, Path()) for spec in experiments or (WORKSPACE,)], output):
+        click.echo(left_out, err=True)
+    click.echo(f"{output}: {output.stat().st_size / 2**20:,.1f} MiB")

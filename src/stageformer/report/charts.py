@@ -1,0 +1,183 @@
+"""Line and bar charts. A look is a CSS class, so that colours follow the theme and lines differ in dashes, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from stageformer.report.axes import Axis, axis_for
+from stageformer.report.formats import number, short
+from stageformer.report.svg import Element, drawing, element
+
+WIDTH, HEIGHT = 380.0, 232.0
+LEFT, RIGHT, TOP, BOTTOM = 38.0, 10.0, 8.0, 38.0
+LETTERS = "AB"
+LOOKS = ("a", "b")
+"""what the first and the second experiment are called and look like, here and in the CSS"""
+MOST_DOTS = 30
+"""points of a line up to which each is marked by a dot that tells its values"""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line, or one bar of every group."""
+
+    label: str
+    look: str
+    """CSS classes: ``a`` or ``b`` for the colour, ``dashed`` for the line"""
+    pieces: Sequence[Sequence[tuple[float, float]]]
+    """x and y of the points of each unbroken stretch of the line"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A stretch of the x axis with a name and an origin of its own."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """What a line chart shows."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    log_x: bool = False
+    log_y: bool = False
+    from_zero: bool = False
+    """0 is on the y axis, unless it is logarithmic"""
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """What a bar chart shows."""
+
+    title: str
+    x_label: str
+    y_label: str
+    categories: Sequence[tuple[str, str]]
+    """label of each group of bars, and what stands below it in small print"""
+    series: Sequence[tuple[str, str, Sequence[float | None]]]
+    """label, look and values, one a category"""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart as the page takes it."""
+
+    title: str
+    y_label: str
+    legend: Sequence[tuple[str, str, str]]
+    """label, look and kind (line or bar)"""
+    svg: str
+
+
+def draw_lines(chart: LineChart) -> Drawn:
+    """Draw a line chart."""
+    points = [point for series in chart.series for piece in series.pieces for point in piece]
+    x_axis = axis_for([x for x, _ in points], LEFT, WIDTH - RIGHT, is_log=chart.log_x)
+    if chart.sections:
+        x_axis = Axis(chart.sections[0].start, chart.sections[-1].end, LEFT, WIDTH - RIGHT)
+    y_axis = axis_for(
+        [y for _, y in points], HEIGHT - BOTTOM, TOP + 16 if chart.sections else TOP, is_log=chart.log_y,
+        from_zero=chart.from_zero, margin=0.06,
+    )
+    children = [*_horizontal_lines(y_axis), _x_label(chart.x_label)]
+    children += _section_marks(chart.sections, x_axis) if chart.sections else _x_ticks(x_axis.ticks(), x_axis)
+    for series in chart.series:
+        for piece in series.pieces:
+            places = [(x_axis.place(x), y_axis.place(y)) for x, y in piece]
+            path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+            children.append(element("path", {"d": path, "class": f"line {series.look}"}))
+            if len(piece) > MOST_DOTS:
+                continue
+            for (x, y), (across, down) in zip(piece, places, strict=True):
+                origin = next((part.start for part in reversed(chart.sections) if part.start < x), 0)
+                told = element("title", {}, f"{series.label}, {chart.x_label} {short(x - origin)}: {y:.4g}")
+                dot = {"cx": across, "cy": down, "r": 2.6, "class": f"dot {series.look}"}
+                children.append(element("circle", dot, told))
+    label = f"{chart.title}. Lines: {'; '.join(_told(series) for series in chart.series)}."
+    legend = [(series.label, series.look, "line") for series in chart.series]
+    return Drawn(chart.title, chart.y_label, legend, drawing(WIDTH, HEIGHT, label, "chart", children))
+
+
+def draw_bars(chart: BarChart) -> Drawn:
+    """Draw a bar chart with a group of bars for each category."""
+    known = [value for _, _, values in chart.series for value in values if value is not None]
+    y_axis = axis_for([*known, 0.0], HEIGHT - BOTTOM - 12, TOP + 10, from_zero=True)
+    children = [*_horizontal_lines(y_axis), _x_label(chart.x_label)]
+    slot = (WIDTH - RIGHT - LEFT) / len(chart.categories)
+    width = min(slot * 0.78 / len(chart.series), 34.0)
+    for index, (category, below) in enumerate(chart.categories):
+        middle = LEFT + slot * (index + 0.5)
+        children.append(_text(middle, HEIGHT - BOTTOM + 3, category, "tick middle"))
+        children.append(_text(middle, HEIGHT - BOTTOM + 15, below, "count middle"))
+        for place, (name, look, values) in enumerate(chart.series):
+            if (value := values[index]) is None:
+                continue
+            left = middle + (place - len(chart.series) / 2) * width
+            y = y_axis.place(value)
+            told = element("title", {}, f"{name}, {category}: {number(value)}")
+            bar = {"x": left + 1, "y": y, "width": width - 2, "height": y_axis.place(0) - y, "class": f"bar {look}"}
+            children.append(element("rect", bar, told))
+            children.append(_text(left + width / 2, y - 4, number(value, 1 if width > 24 else 0), "value middle"))
+    values_told = (
+        f"{name}: " + ", ".join(
+            f"{category} {number(value, 1)}"
+            for (category, _), value in zip(chart.categories, values, strict=True) if value is not None
+        )
+        for name, _, values in chart.series
+    )
+    legend = [(name, look, "bar") for name, look, _ in chart.series]
+    label = f"{chart.title}. {'; '.join(values_told)}."
+    return Drawn(chart.title, chart.y_label, legend, drawing(WIDTH, HEIGHT, label, "chart", children))
+
+
+def _told(series: Series) -> str:
+    first, last = series.pieces[0][0][1], series.pieces[-1][-1][1]
+    return f"{series.label} from {first:.4g} to {last:.4g}"
+
+
+def _text(x: float, y: float, text: str, css_class: str) -> Element:
+    return element("text", {"x": x, "y": y, "class": css_class}, text)
+
+
+def _x_label(text: str) -> Element:
+    return _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, text, "label middle")
+
+
+def _horizontal_lines(y_axis: Axis) -> list[Element]:
+    made = []
+    for value, label in y_axis.ticks():
+        y = y_axis.place(value)
+        made.append(element("path", {"d": f"M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}", "class": "grid"}))
+        made.append(_text(LEFT - 6, y + 3.5, label, "tick end"))
+    return made
+
+
+def _x_ticks(ticks: Sequence[tuple[float, str]], x_axis: Axis) -> list[Element]:
+    made = []
+    for value, label in ticks:
+        x = x_axis.place(value)
+        made.append(element("path", {"d": f"M{x:.1f} {HEIGHT - BOTTOM:g}v4", "class": "axis"}))
+        made.append(_text(x, HEIGHT - BOTTOM + 16, label, "tick middle"))
+    return made
+
+
+def _section_marks(sections: Sequence[Section], x_axis: Axis) -> list[Element]:
+    made = []
+    for index, section in enumerate(sections):
+        start, end = x_axis.place(section.start), x_axis.place(section.end)
+        made.append(_text((start + end) / 2, TOP + 6, section.name, "section middle"))
+        if index:
+            made.append(element("path", {"d": f"M{start:.1f} {TOP:g}V{HEIGHT - BOTTOM:g}", "class": "divider"}))
+        own = Axis(0.0, section.end - section.start, start, end)
+        # The last tick of one section and the 0 of the next must not stand on each other.
+        is_last = index == len(sections) - 1
+        made += _x_ticks([tick for tick in own.ticks() if is_last or own.place(tick[0]) < end - 28], own)
+    return made

@@ -1,0 +1,65 @@
+"""The parameters: all of them by group, and those that two sets hold different values of."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stageformer.params.groups import GROUPS
+from stageformer.recipes import compare, show
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A parameter of two values."""
+
+    key: str
+    old: str
+    new: str
+    meaning: str
+
+
+def groups(params: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, list[str], bool]]]]:
+    """Return each group: its parameters, their values in every experiment, and whether these differ.
+
+    A parameter that an experiment does not have, such as one from before it was introduced, is ``(absent)`` there.
+    """
+    names = list(dict.fromkeys(name for values in params for name in values))
+    found = []
+    for name in names:
+        # Against nothing, every parameter differs: this lists them all.
+        leaves = [
+            {entry.key: show(entry.new) for entry in compare({}, {name: values[name]} if name in values else {})}
+            for values in params
+        ]
+        keys = dict.fromkeys(key for leaf in leaves for key in leaf)
+        rows = []
+        for key in keys:
+            values = [leaf.get(key, "(absent)") for leaf in leaves]
+            rows.append((key.removeprefix(f"{name}."), values, len(set(values)) > 1))
+        found.append((name, rows))
+    return found
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Changed]:
+    """Return the parameters that differ, with what they mean, in the order of ``params.yaml``."""
+    return [
+        Changed(entry.key, show(entry.old), show(entry.new), _meaning(entry.key)) for entry in compare(old, new)
+    ]
+
+
+def _meaning(key: str) -> str:
+    """What a parameter means; "" for one that today's classes do not know."""
+    group, *path = key.split(".")
+    cls: Any = GROUPS.get(group)
+    meaning = ""
+    for name in path:
+        fields = {field.name: field for field in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
+        if name not in fields:
+            return ""
+        meaning = str(fields[name].metadata.get("doc", ""))
+        cls = typing.get_type_hints(cls)[name]
+    return meaning

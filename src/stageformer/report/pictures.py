@@ -1,0 +1,89 @@
+"""The pictures of the reports folder, carried inside the page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stageformer.experiments import Experiment
+
+MAX_BYTES = 8 * 2**20
+"""all pictures together; the page holds four thirds of it"""
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_ATTENTION = {
+    "cross": "Where the decoder looks: last layer, mean over heads",
+    "cross-heads": "Where the decoder looks: every layer and head",
+    "encoder": "Where the encoder looks: every layer and head",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of one experiment."""
+
+    experiment: int | None
+    """0 or 1; None if there is one experiment, or both have the same picture"""
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one picture of each experiment shows."""
+
+    path: str
+    caption: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """All pictures, by stage."""
+
+    stages: list[tuple[str, list[tuple[str, list[Subject]]]]]
+    """name of the stage, then its groups: the number of the sentence that the pictures are about (or ""), and they"""
+    left_out: list[str]
+    """paths that found no room"""
+
+
+def gallery(experiments: Sequence[Experiment]) -> Gallery:
+    """Gather ``reports/**.png``; what goes beyond ``MAX_BYTES`` is left out and named."""
+    paths = {path for experiment in experiments for path in experiment.list("reports") if path.endswith(".png")}
+    room = MAX_BYTES
+    left_out = []
+    stages: dict[str, dict[str, list[Subject]]] = {}
+    for path in sorted(paths, key=lambda path: (path.removesuffix(".png").split("-"), path)):
+        contents = [(index, experiment.read_bytes(path)) for index, experiment in enumerate(experiments)]
+        present = [(index, data) for index, data in contents if data and data.startswith(_SIGNATURE)]
+        shown: list[tuple[int | None, bytes]] = [*present]
+        if len(experiments) == 1 or (len(present) == 2 and present[0][1] == present[1][1]):
+            shown = [(None, data) for _, data in present[:1]]
+        needed = sum(len(data) for _, data in shown)
+        if needed > room or not shown:
+            left_out.append(path)
+            continue
+        room -= needed
+        _, stage, *_ = path.split("/")
+        sentence, caption = _describe(path)
+        subject = Subject(path, caption, [_picture(index, data) for index, data in shown])
+        stages.setdefault(stage, {}).setdefault(sentence, []).append(subject)
+    return Gallery([(stage, list(found.items())) for stage, found in stages.items()], left_out)
+
+
+def _picture(experiment: int | None, data: bytes) -> Picture:
+    # The chunk IHDR comes first: length, its name, width, height.
+    width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
+    return Picture(experiment, f"data:image/png;base64,{base64.b64encode(data).decode()}", width, height)
+
+
+def _describe(path: str) -> tuple[str, str]:
+    """The number of the sentence that a picture is about ("" if about none), and its caption."""
+    stem = path.rsplit("/", 1)[-1].removesuffix(".png")
+    number, _, kind = stem.partition("-")
+    if "/attention/" in path and number.isdigit():
+        return number, _ATTENTION.get(kind, kind.replace("-", " "))
+    words = stem.replace("_", " ").replace("-", " ")
+    return "", words[:1].upper() + words[1:]

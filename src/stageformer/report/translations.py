@@ -1,0 +1,125 @@
+"""The table of the translations, of one experiment or of two beside each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stageformer.errors import StageformerError
+from stageformer.experiments import Experiment
+
+PATH = "data/evaluate/translations.parquet"
+COLUMNS = ("id", "source", "references", "translation", "score", "bleu", "chrf", "exact_match")
+MAX_ROWS = 20_000
+"""sentences in the page: about 300 bytes each"""
+ROWS_A_PAGE = 25
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table."""
+
+    label: str
+    kind: str
+    """id, number, text, or exact: a text that may be marked as an exact match"""
+    decimals: int = 0
+    side: str = ""
+    """source or target: which language a text is in"""
+    is_signed: bool = False
+
+
+@dataclass(frozen=True)
+class Translations:
+    """The columns and the rows. A cell is a number or texts; of a column ``exact`` also whether it is a match."""
+
+    columns: list[Column]
+    rows: list[list[Any]]
+    notes: list[str]
+    """what is missing, and why"""
+
+    def as_json(self) -> str:
+        """Return everything for ``report.js``, free of what would end the ``<script>`` that holds it."""
+        columns = [vars(column) for column in self.columns]
+        content = {"columns": columns, "rows": self.rows, "rowsAPage": ROWS_A_PAGE}
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        for character in "<>&\u2028\u2029":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return text
+
+
+def read_translations(experiments: Sequence[Experiment]) -> Translations:
+    """Read the translations.
+
+    Of two experiments, the sentences that both have translated are kept: those of the same number and source.
+
+    Raises:
+        StageformerError: a table is damaged or of another kind.
+    """
+    tables = []
+    for experiment in experiments:
+        try:
+            missing = None if experiment.read_bytes(PATH) is not None else f"{experiment.name}: there is no {PATH}"
+        except StageformerError as error:  # it has them, but they are on another machine
+            missing = str(error)
+        if missing:
+            return Translations([], [], [f"Translations are left out. {missing}."])
+        rows = experiment.read_table(PATH, "translations", COLUMNS).to_pylist()
+        tables.append({row["id"]: row for row in rows})
+    translations = _one(tables[0]) if len(tables) == 1 else _two(tables[0], tables[1], experiments)
+    if (number := len(translations.rows)) > MAX_ROWS:
+        note = f"The first {MAX_ROWS:,} of {number:,} sentences are in this page, so that it stays quick."
+        return Translations(translations.columns, translations.rows[:MAX_ROWS], [*translations.notes, note])
+    return translations
+
+
+def _one(table: Mapping[int, Mapping[str, Any]]) -> Translations:
+    columns = [
+        Column("No.", "id"),
+        Column("Source", "text", side="source"),
+        Column("Reference", "text", side="target"),
+        Column("Translation", "exact", side="target"),
+        Column("BLEU", "number", 1),
+        Column("chrF", "number", 1),
+        Column("Model score", "number", 2),
+    ]
+    rows = [
+        [
+            number, [row["source"]], row["references"], [row["translation"], row["exact_match"]],
+            round(row["bleu"], 1), round(row["chrf"], 1), round(row["score"], 2),
+        ]
+        for number, row in table.items()
+    ]
+    return Translations(columns, rows, [])
+
+
+def _two(
+    old: Mapping[int, Mapping[str, Any]], new: Mapping[int, Mapping[str, Any]], experiments: Sequence[Experiment]
+) -> Translations:
+    names = [experiment.name for experiment in experiments]
+    columns = [
+        Column("No.", "id"),
+        Column("Source", "text", side="source"),
+        Column("Reference", "text", side="target"),
+        *(Column(f"Translation {letter}", "exact", side="target") for letter in "AB"),
+        *(Column(f"BLEU {letter}", "number", 1) for letter in "AB"),
+        Column("BLEU B − A", "number", 1, is_signed=True),
+        Column("chrF B − A", "number", 1, is_signed=True),
+    ]
+    shared = [number for number in old if number in new and old[number]["source"] == new[number]["source"]]
+    rows = [
+        [
+            number, [(one := old[number])["source"]], one["references"],
+            [one["translation"], one["exact_match"]], [(other := new[number])["translation"], other["exact_match"]],
+            round(one["bleu"], 1), round(other["bleu"], 1),
+            round(other["bleu"] - one["bleu"], 1), round(other["chrf"] - one["chrf"], 1),
+        ]
+        for number in shared
+    ]
+    left_out = [
+        f"{len(table) - len(shared):,} of the {len(table):,} sentences of {name}"
+        for name, table in zip(names, (old, new), strict=True) if len(table) > len(shared)
+    ]
+    note = f"Left out, because the other experiment did not translate them: {' and '.join(left_out)}."
+    return Translations(columns, rows, [note] if left_out else [])

@@ -1,0 +1,199 @@
+"""From experiments to the file: every part is gathered, and the page filled."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from stageformer.artifacts import atomic_file
+from stageformer.errors import StageformerError
+from stageformer.experiments import Experiment
+from stageformer.report import formats, parameters, scores
+from stageformer.report.analysis import data_charts, score_charts
+from stageformer.report.chance import chance
+from stageformer.report.curves import learning_curves
+from stageformer.report.explained import explained
+from stageformer.report.files import read_object, read_yaml
+from stageformer.report.overview import overview
+from stageformer.report.pictures import Gallery, gallery
+from stageformer.report.pipeline import read_stages
+from stageformer.report.translations import ROWS_A_PAGE, Column, Translations, read_translations
+
+_FACTS = (
+    ("corpus", "ingest", "source"), ("tokenizer", "tokenize", "kind"), ("d_model", "embed", "d_model"),
+    ("encoder layers", "train_encoder", "num_layers"), ("decoder layers", "train_decoder", "num_layers"),
+    ("encoder", "train_decoder", "encoder"),
+)
+METRICS = "reports/evaluate/metrics.json"
+
+
+def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path = Path()) -> list[str]:
+    """Write the report of one experiment, or of two side by side, as one HTML file.
+
+    The same experiments give the same bytes.
+
+    Args:
+        experiments: one, or two of which the second is compared to the first.
+        output: the file.
+        root: of the workspace, whose model draws its attention.
+
+    Returns:
+        What was left out, a line each.
+
+    Raises:
+        StageformerError: the pipeline has not run in an experiment, one of its files is damaged, or ``output`` cannot
+            be written.
+    """
+    content = _gather(experiments, root)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FunctionLoader(_resource),
+    )
+    environment.filters["marked"] = _marked
+    page = environment.get_template("page.html").render(content)
+    try:
+        with atomic_file(output) as file:
+            file.write(page.encode())
+    except OSError as error:
+        raise StageformerError(f"{output}: cannot be written ({error.strerror}); choose another --output") from None
+    return [*content["translations"].notes, *(f"{path}: no room left" for path in content["gallery"].left_out)]
+
+
+def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
+    metrics = [_read_metrics(experiment) for experiment in experiments]
+    params = [read_yaml(experiment, "params.yaml") or {} for experiment in experiments]
+    css, js = _resource("report.css"), _resource("report.js")
+    translations = read_translations(experiments)
+    ingest = params[-1].get("ingest", {})
+    languages = {side: _language_tag(ingest.get(f"{side}_language")) for side in ("source", "target")}
+    tested = chance(experiments)
+    analysis, data, pictures = score_charts(experiments), data_charts(experiments), gallery(experiments)
+    curves, drawn = learning_curves(experiments), explained(experiments, root, translations)
+    present = {
+        "scores": "Scores", "pipeline": "Pipeline", "parameters": "Parameters", "curves": curves and "Learning curves",
+        "analysis": analysis and "Scores by kind of sentence", "data": data and "Data",
+        "pictures": (pictures.stages or drawn.pictures) and "Pictures", "translations": "Translations",
+    }
+    runs = [_describe(*run) for run in zip(experiments, params, metrics, strict=True)]
+    return {
+        "css": css,
+        "js": js,
+        "css_hash": _csp_hash(css),
+        "js_hash": _csp_hash(js),
+        "single": len(experiments) == 1,
+        "title": " and ".join(experiment.name for experiment in experiments),
+        "headline": f"{ingest.get('source_language', '?')} → {ingest.get('target_language', '?')}",
+        "sections": [(key, name) for key, name in present.items() if name],
+        "runs": runs,
+        "facts": [fact for fact in runs[0]["facts"] if all(fact in run["facts"] for run in runs)],
+        "scored": _scored(metrics),
+        "tiles": scores.tiles(metrics, tested.differences),
+        "chance": tested.note,
+        "signatures": scores.signatures(metrics[-1]),
+        "pipeline": overview([read_stages(experiment) for experiment in experiments]),
+        "parameters": _parameters(experiments, params),
+        "curves": curves,
+        "analysis": analysis,
+        "data": data,
+        "gallery": pictures,
+        "explained": drawn,
+        "translations": translations,
+        "first_rows": translations.rows[:ROWS_A_PAGE],
+        "sources": _sources(translations, pictures),
+        "languages": languages,
+        "show_number": _show_number,
+        "footer": _made_with(experiments),
+    }
+
+
+def _read_metrics(experiment: Experiment) -> dict[str, Any]:
+    metrics = read_object(experiment, METRICS)
+    if metrics is None:
+        raise StageformerError(
+            f"{experiment.name}: there is no {METRICS}, the pipeline has not run there so far; run `dvc repro` first"
+        )
+    return metrics
+
+
+def _describe(experiment: Experiment, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    names, systems = scores.table(metrics)
+    facts = [f"commit {experiment.commit[:10]}"] if experiment.commit else []
+    for label, group, key in _FACTS:
+        if (value := params.get(group, {}).get(key)) is not None:
+            facts.append(f"{label} {value}")
+    return {"name": experiment.name, "facts": facts, "score_names": names, "systems": systems}
+
+
+def _sources(translations: Translations, pictures: Gallery) -> dict[str, str]:
+    """The text of each sentence that there are pictures of; "" of one that is not in the table."""
+    texts = {str(row[0]): row[1][0] for row in translations.rows}
+    return {number: texts.get(number, "") for _, groups in pictures.stages for number, _ in groups}
+
+
+def _scored(metrics: Sequence[Mapping[str, Any]]) -> str:
+    told = [f"{run.get('sentences', 0):,} sentences of the split {run.get('split', '?')}" for run in metrics]
+    what = told[0] if len(set(told)) == 1 else f"A: {told[0]}, B: {told[1]}"
+    return f"Beam search on {what}." + (" Differences are B − A." if len(metrics) == 2 else "")
+
+
+def _parameters(experiments: Sequence[Experiment], params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    default = read_yaml(experiments[-1], "recipes/default.yaml")
+    if len(params) == 2:
+        changes = parameters.differences(*params)
+        heads = [experiment.name for experiment in experiments]
+        lead = f"{len(changes)} parameters differ." if len(changes) != 1 else "One parameter differs."
+    else:
+        changes = parameters.differences(default, params[0]) if default else []
+        heads = ["Default recipe", experiments[0].name]
+        lead = f"{len(changes)} differ from the default recipe." if changes else "Every one is at its default."
+        lead = lead if default else "As in params.yaml."
+    return {"lead": lead, "heads": heads, "differences": changes, "groups": parameters.groups(params)}
+
+
+def _made_with(experiments: Sequence[Experiment]) -> str:
+    told = []
+    for experiment in experiments:
+        environment = read_object(experiment, "reports/evaluate/environment.json") or {}
+        versions = environment.get("versions", {})
+        parts = [environment.get("cpu"), environment.get("system"), *(
+            f"{name} {versions[name]}" for name in ("stageformer", "torch", "sacrebleu") if name in versions
+        )]
+        if any(parts):
+            told.append(f"{experiment.name}: {', '.join(str(part) for part in parts if part)}")
+    return "Computed on " + "; ".join(told) + "." if told else "Made by stageformer report."
+
+
+def _show_number(value: float, column: Column) -> str:
+    if column.kind == "id":
+        return str(value)
+    if column.is_signed:
+        return formats.difference(value, column.decimals)
+    return formats.number(value, column.decimals)
+
+
+def _marked(text: str) -> Markup:
+    """Return the text as HTML, with what stands between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _language_tag(language: object) -> str:
+    """A language code, if it is one that HTML allows; for pronunciation and sorting."""
+    text = str(language or "").replace("_", "-")
+    return text if re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", text) else ""
+
+
+def _csp_hash(text: str) -> str:
+    """What the Content-Security-Policy of the page lets run: this text and no other."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _resource(name: str) -> str:
+    return resources.files("stageformer.report").joinpath(name).read_text("utf-8")
