@@ -117,8 +117,10 @@ def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
         assert place["description"] == field.metadata["doc"]
         assert place.get("minimum") == field.metadata["minimum"]
         assert place.get("maximum") == field.metadata["maximum"]
-        assert place.get("enum") == (list(field.metadata["choices"]) if field.metadata["choices"] else None)
-        assert ("null" in place["type"]) == (type(None) in typing.get_args(kind))
+        choices, optional = field.metadata["choices"], type(None) in typing.get_args(kind)
+        values = place.get("items", place)  # of a list, each item is one of the choices
+        assert values.get("enum") == ([*choices, *[None] * optional] if choices else None)
+        assert ("null" in place["type"]) == optional
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from stageformer.params.compute import Compute
 from stageformer.params.embed import Embed
 from stageformer.params.encode import Encode
 from stageformer.params.evaluate import Evaluate
+from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
 from stageformer.params.tokenize import Tokenize
 from stageformer.params.train_decoder import TrainDecoder
@@ -27,6 +28,7 @@ GROUPS: dict[str, type] = {
     "encode": Encode,
     "train_decoder": TrainDecoder,
     "evaluate": Evaluate,
+    "export": Export,
     "compute": Compute,
 }
 

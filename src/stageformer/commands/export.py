@@ -1,0 +1,27 @@
+"""The command ``stageformer export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stageformer.errors import friendly
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--format", "formats", multiple=True, help="One to copy; may be repeated. Default: all exported.")
+@click.option("--license", "license_", metavar="ID", help="Licence of the model, such as apache-2.0.")
+@click.option("--data-license", metavar="ID", help="Licence of the corpus.")
+@friendly
+def export(folder: Path, formats: tuple[str, ...], license_: str | None, data_license: str | None) -> None:
+    """Copy the exported model into FOLDER, ready to be published, with a model card.
+
+    The card holds languages, data, licences, scores, parameters, the commit and the hashes of its inputs. Nothing that
+    exists is overwritten.
+    """
+    from stageformer.export.publish import publish
+
+    copied = publish(Path(), folder, formats=formats, license=license_, data_license=data_license)
+    click.echo(f"{folder}: {', '.join(copied)}")

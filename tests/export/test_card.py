@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stageformer.export.card import card
+from stageformer.export.facts import facts
+from stageformer.params.base import parse
+from stageformer.params.evaluate import Evaluate
+from stageformer.params.export import Export
+from stageformer.params.ingest import Ingest
+from stageformer.params.reading import read_yaml
+from tests.export.conftest import random_model
+
+RECIPE = read_yaml(Path(__file__).parents[2] / "recipes/default.yaml")
+SCORES = {
+    "split": "test", "sentences": 1234, "references": 1300, "bleu_signature": "nrefs:1|tok:13a",
+    **{name: {"bleu": bleu} for name, bleu in (("beam", 30.16), ("greedy", 29.0), ("copy_source", 1.0))},
+}  # fmt: skip
+FORMAT = {"size_mib": 1.25, "greedy_equal": 99.95, "bleu": 29.1, "bleu_difference": -0.254}
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.pt").write_bytes(b"weights")
+
+    def tell(**changes):
+        export = {**RECIPE["export"], **changes.pop("export", {})}
+        return facts(
+            export=parse(Export, export, "export"),
+            ingest=parse(Ingest, {**RECIPE["ingest"], **changes}, "ingest"),
+            evaluate=parse(Evaluate, RECIPE["evaluate"], "evaluate"),
+            model=random_model(),
+            tokenizer="bpe",
+            scores=SCORES,
+            formats={"ctranslate2": FORMAT},
+            inputs=[(tmp_path / "model.pt").relative_to(tmp_path)],
+        )
+
+    return tell
+
+
+def front_matter(text):
+    return YAML(typ="safe").load(text.split("---\n")[1])
+
+
+def test_scores_and_hashes(told):
+    text = card(told(), {"ctranslate2": "ctranslate2"})
+    assert "1,234 sentences, 1,300 references" in text
+    assert "| beam search | 30.2 |" in text
+    assert r"- bleu: `nrefs:1|tok:13a`" in text
+    assert "| CTranslate2, fp32 | 1.2 | 100.0 | 29.1 | -0.25 |" in text
+    # printf weights | md5sum
+    assert "| `model.pt` | `63f4f1e9b725370f459720575cd5f953` |" in text
+
+
+def test_languages_that_yaml_would_read_otherwise(told):
+    matter = front_matter(card(told(source_language="no", target_language="zh-Hant"), {"ctranslate2": "x"}))
+    assert matter["language"] == ["no", "zh-Hant"]
+    assert matter["library_name"] == "ctranslate2"
+
+
+def test_one_language_is_named_once(told):
+    assert front_matter(card(told(target_language="en"), {"huggingface": "."}))["language"] == ["en"]
+
+
+def test_licences(told):
+    default = card(told(), {"ctranslate2": "x"})
+    assert "license" not in front_matter(default)
+    assert "Licence of the data: apache-2.0" in default
+    files = {**RECIPE["ingest"]["files"], "train": ["/home/me/secret/a.en", "b.de"], "valid": [], "test": []}
+    own = card(told(source="text", files=files, export={"license": "cc-by-4.0"}), {"ctranslate2": "x"})
+    assert front_matter(own)["license"] == "cc-by-4.0"
+    assert "own files (text): a.en, b.de" in own
+    assert "Licence of the data: not stated" in own
+    assert "secret" not in own
+
+
+def test_a_difference_that_is_none_has_no_minus(told):
+    facts = told()
+    facts["formats"] = {"ctranslate2": {**FORMAT, "bleu_difference": -0.0002}}
+    assert "| +0.00 |" in card(facts, {"ctranslate2": "x"})

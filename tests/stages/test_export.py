@@ -1,0 +1,181 @@
+import json
+import re
+import shutil
+
+import pytest
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+
+from stageformer.cli import main as stageformer
+from stageformer.export.facts import md5
+from stages.evaluate import main as evaluate
+from stages.export import main
+
+pytest.importorskip("ctranslate2")
+pytest.importorskip("transformers")
+
+MODEL = "data/train_decoder/model.pt"
+
+
+@pytest.fixture(scope="module")
+def exported(toy_root, tmp_path_factory):
+    """What the stages evaluate and export leave."""
+    root = shutil.copytree(toy_root, tmp_path_factory.mktemp("export") / "root")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        assert CliRunner().invoke(evaluate, []).exit_code == 0
+        result = CliRunner().invoke(main, [])
+    assert result.exit_code == 0, result.output
+    assert "export: ctranslate2: " in result.stderr
+    return root
+
+
+@pytest.fixture
+def root(exported, tmp_path, monkeypatch):
+    root = shutil.copytree(exported, tmp_path / "root")
+    monkeypatch.chdir(root)
+    lock = {
+        "stages": {
+            "ingest": {"params": {"params.yaml": {"ingest": {"source": "text"}}}},
+            "export": {
+                "deps": [{"path": MODEL, "md5": md5(root / MODEL)}, {"path": "stages/export.py", "md5": "0" * 32}],
+                "params": {"params.yaml": {"export": {"license": None}}},
+            },
+        }
+    }
+    with (root / "dvc.lock").open("w") as file:
+        YAML().dump(lock, file)
+    return root
+
+
+def front_matter(card):
+    return YAML(typ="safe").load(card.split("---\n")[1])
+
+
+def test_every_format_translates_as_we_do(exported):
+    found = json.loads((exported / "reports/export/metrics.json").read_text())
+    assert (found.pop("split"), found.pop("sentences")) == ("test", 40)
+    ours = json.loads((exported / "reports/evaluate/metrics.json").read_text())["greedy"]["bleu"]
+    assert set(found) == {"ctranslate2", "ctranslate2_int8", "huggingface"}
+    for name in ("ctranslate2", "huggingface"):
+        assert found[name]["greedy_equal"] == 100
+        assert (found[name]["bleu"], found[name]["bleu_difference"]) == (ours, 0)
+    assert found["ctranslate2_int8"]["greedy_equal"] > 90
+    assert found["ctranslate2_int8"]["size_mib"] < 0.6 * found["ctranslate2"]["size_mib"]
+    speeds = json.loads((exported / "reports/export/speed.json").read_text())["sentences_per_second"]
+    assert set(speeds) == {"stageformer", *found}
+
+
+def test_the_same_inputs_give_the_same_bytes(exported, root):
+    shutil.rmtree(root / "data/export")
+    assert CliRunner().invoke(main, []).exit_code == 0
+    for folder in ("data/export", "reports/export"):
+        paths = sorted(path.relative_to(root) for path in (root / folder).rglob("*") if path.is_file())
+        assert paths == sorted(path.relative_to(exported) for path in (exported / folder).rglob("*") if path.is_file())
+        for path in paths:
+            if path.name not in ("cost.json", "speed.json"):
+                assert (root / path).read_bytes() == (exported / path).read_bytes(), path
+
+
+def test_the_card(exported):
+    card = (exported / "data/export/README.md").read_text()
+    matter = front_matter(card)
+    assert (matter["language"], matter["library_name"]) == (["en", "de"], "transformers")
+    assert (matter["pipeline_tag"], matter["metrics"]) == ("translation", ["bleu", "chrf", "ter"])
+    assert "license" not in matter
+    scores = json.loads((exported / "reports/evaluate/metrics.json").read_text())
+    assert f"`{scores['bleu_signature']}`" in card
+    assert f"| beam search | {scores['beam']['bleu']:.1f} |" in card
+    assert "Home Assistant" in card
+    assert "- Licence of the data: apache-2.0\n- Licence of the model: not stated" in card
+    assert f"| `{MODEL}` | `{md5(exported / MODEL)}` |" in card
+    # A commit in an output of the stage would make it another output after every commit.
+    assert "ommit" not in card
+
+
+def test_the_command_makes_a_folder_to_publish(root):
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    (root / "out").mkdir()
+    result = CliRunner().invoke(stageformer, ["export", "out", "--license", "mit", "--data-license", "cc-by-4.0"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "out: ctranslate2, ctranslate2_int8, huggingface\n"
+    assert {path.name for path in (root / "out").iterdir()} >= {"README.md", "config.json", "ctranslate2_int8"}
+    card = (root / "out/README.md").read_text()
+    assert front_matter(card)["license"] == "mit"
+    assert "- Licence of the data: cc-by-4.0\n- Licence of the model: mit" in card
+    assert "Commit: " in card
+    assert f"| `{MODEL}` | `{md5(root / MODEL)}` |" in card
+    assert "stages/export.py" not in card
+    assert json.loads((root / "out/parameters.json").read_text()) == {
+        "export": {"license": None}, "ingest": {"source": "text"}
+    }  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(root / "out")
+    model = AutoModelForSeq2SeqLM.from_pretrained(root / "out")
+    batch = tokenizer(["one two", "three"], return_tensors="pt", padding=True)
+    assert tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True) == ["eins zwei", "drei"]
+
+
+def test_what_the_card_says_of_ctranslate2_works(root):
+    assert CliRunner().invoke(stageformer, ["export", "out"]).exit_code == 0
+    blocks = re.findall(r"```python\n(.*?)```", (root / "out/README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    printed = []
+    code = "\n".join(blocks).replace('from_pretrained(".")', 'from_pretrained("out")')
+    code = code.replace('Translator("', 'Translator("out/').replace('"..."', '"four and five"')
+    exec(code, {"print": printed.append})
+    assert printed == [["vier und fünf"], "vier und fünf"]
+
+
+def test_one_format(root):
+    assert CliRunner().invoke(stageformer, ["export", "out", "--format", "ctranslate2"]).exit_code == 0
+    assert {path.name for path in (root / "out").iterdir()} == {"README.md", "ctranslate2", "parameters.json"}
+    card = (root / "out/README.md").read_text()
+    assert front_matter(card)["library_name"] == "ctranslate2"
+    assert "int8" not in card
+
+
+def test_the_commit_and_changes_are_told(root, monkeypatch):
+    import subprocess
+
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "a")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "a@example.org")
+    for arguments in (["init", "-q"], ["add", "params.yaml"], ["commit", "-qm", "one"]):
+        subprocess.run(["git", *arguments], cwd=root, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout
+    for name, state in (("clean", ""), ("dirty", ", with changes that were not committed")):
+        assert CliRunner().invoke(stageformer, ["export", name]).exit_code == 0
+        assert f"Commit: `{commit.strip()}`{state}. Every" in (root / name / "README.md").read_text()
+        (root / "params.yaml").write_text("changed")
+
+
+def refusal(*arguments):
+    result = CliRunner().invoke(stageformer, ["export", *arguments])
+    assert result.exit_code == 2
+    return result.stderr
+
+
+def test_refusals(root, tmp_path):
+    (root / "full").mkdir()
+    (root / "full/mine.txt").write_text("mine")
+    assert refusal("full").startswith("error: full: exists already; nothing is overwritten")
+    assert (root / "full/mine.txt").read_text() == "mine"
+    assert "holds no 'hugingface' (did you mean 'huggingface'?)" in refusal("out", "--format", "hugingface")
+    lock = (root / "dvc.lock").read_text()
+    (root / "dvc.lock").write_text(lock.replace(md5(root / MODEL), "f" * 32))
+    assert "names another data/train_decoder/model.pt than the one that was exported" in refusal("out")
+    (root / "dvc.lock").unlink()
+    assert "knows no stage export; run `dvc repro`" in refusal("out")
+    shutil.rmtree(root / "data/export")
+    assert "there is no export yet; make it with `dvc repro`" in refusal("out")
+    assert not (root / "out").exists()
+
+
+def test_a_package_that_is_missing_is_named(root, monkeypatch):
+    monkeypatch.setattr("stageformer.export.packages.find_spec", lambda package: None)
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: the package ctranslate2 is not installed; run `pip install 'stageformer[export]'`\n"
+    )
