@@ -54,7 +54,7 @@ def main(root: Path) -> dict[str, Any]:
         lengths = pairs.source.lengths
         batches = [
             pairs.source.padded(part + shard.start, vocabularies.source.pad_id)
-            for shard in memory_writer(root, pairs, encoder, "", encode).plan
+            for shard in memory_writer(root, pairs.ids, lengths, encoder, "", encode).plan
             for part in batches_by_length(lengths[shard.start : shard.stop], encode.batch_tokens)
         ]
         started = time.perf_counter()

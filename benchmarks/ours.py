@@ -82,8 +82,9 @@ class Ours:
         encoder = self.encoder_model().encoder.to(self._device)
         fingerprint = encoder_fingerprint(encoder)
         for name, part in self._corpus.splits.items():
-            writer = memory_writer(self._memory / name, part, encoder, fingerprint, self._encode)
-            encode_split(writer, part, encoder, self._encode, self._compute, self._pad_id, f"encode {name}")
+            folder, lengths = self._memory / name, part.source.lengths
+            writer = memory_writer(folder, part.ids, lengths, encoder, fingerprint, self._encode)
+            encode_split(writer, part.source.part, encoder, self._encode, self._compute, self._pad_id, f"encode {name}")
 
     def encoder_model(self) -> Transformer:
         """Return the encoder as its stage begins it, the same each time, with its throw-away decoder."""

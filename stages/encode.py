@@ -24,9 +24,9 @@ from stageformer.environment import write_environment
 from stageformer.memory import dropout_copies, dropout_copy
 from stageformer.memory_writer import check_disk
 from stageformer.model_files import load_model
-from stageformer.pairs import read_pairs
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
+from stageformer.source_table import open_sources
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.device import prepare
 from stageformer.training.distribution import joined
@@ -47,15 +47,17 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
     compute = read_group(params_path, "compute", Compute)
     launch(compute)
     device = prepare(compute)
-    vocabularies = load_vocabularies(vocab)
-    pad_id = vocabularies.source.pad_id
+    vocabulary = load_vocabularies(vocab).source
     model, metadata = load_model(encoder, "encoder")
     fingerprint = metadata["encoder_fingerprint"]
-    pairs = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in SPLITS}
+    sources = {split: open_sources(vocab / f"{split}.parquet", len(vocabulary)) for split in SPLITS}
     # Folder of the memory, split, and number of the copy with dropout (0: without).
     planned = [(output / split, split, 0) for split in SPLITS]
     planned += [(dropout_copy(output, copy), "train", copy) for copy in range(1, params.dropout_copies + 1)]
-    writers = [memory_writer(folder, pairs[split], model.encoder, fingerprint, params) for folder, split, _ in planned]
+    writers = [
+        memory_writer(folder, sources[split].ids, sources[split].lengths, model.encoder, fingerprint, params)
+        for folder, split, _ in planned
+    ]
     needed = sum(writer.required_bytes for writer in writers)
     check_disk(output, needed)
     model.to(device)
@@ -66,11 +68,12 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
             print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
         for writer, (folder, split, copy) in zip(writers, planned, strict=True):
             title = f"encode {folder.name}"
-            encode_split(writer, pairs[split], model.encoder, params, compute, pad_id, title, processes, copy)
+            read, pad_id = sources[split].read, vocabulary.pad_id
+            encode_split(writer, read, model.encoder, params, compute, pad_id, title, processes, copy)
         if processes.is_first:
             sizes = {
-                split: {"sentences": len(part), "tokens": int(part.source.lengths.sum())}
-                for split, part in pairs.items()
+                split: {"sentences": len(table.ids), "tokens": int(table.lengths.sum())}
+                for split, table in sources.items()
             }
             write_json(reports / "metrics.json", sizes | {"d_model": model.config.encoder.d_model, "bytes": needed})
             write_environment(reports, compute)

@@ -102,6 +102,22 @@ def test_shards_are_bounded_and_sentences_whole(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_next_shard_takes_the_memory_of_the_last(tmp_path: Path) -> None:
+    lengths = np.array([3, 4, 9, 1, 8])
+    writer = MemoryWriter(
+        tmp_path, np.arange(5), lengths, d_model=D, dtype="float32", fingerprint="abc", shard_tokens=8
+    )
+    places = set()
+    for shard in writer.shards():
+        places.add(shard.values.data_ptr())
+        assert shard.values.untyped_storage().nbytes() == shard.values.nbytes, "it would be copied to be saved"
+        for row in shard.rows:
+            shard.put(np.array([row]), torch.full((1, int(lengths[row]), D), float(row)))
+    assert len(list(tmp_path.iterdir())) == 4
+    assert len(places) == 1
+    assert MemoryStore(tmp_path).batch([0, 2, 3])[0][:, 0, 0].tolist() == [0, 2, 3]
+
+
 def test_same_bytes_for_other_batches_and_folders(tmp_path: Path) -> None:
     write(tmp_path / "a", batch=1)
     write(tmp_path / "b" / "c", batch=4)

@@ -31,6 +31,14 @@ def test_padded_equals_a_naive_loop(rows: list[int]) -> None:
     assert str(ids.dtype) == "torch.int64"
 
 
+@pytest.mark.parametrize("rows", [range(4), range(1, 3), range(3, 4), range(2, 2)])
+def test_part(rows: range) -> None:
+    part = side(SENTENCES).part(rows)
+    assert [part.padded(np.array([row]), 0)[0].tolist() for row in range(len(rows))] == [[SENTENCES[r]] for r in rows]
+    assert part.offsets[0] == 0
+    assert len(part.lengths) == len(rows)
+
+
 def test_lengths() -> None:
     assert side(SENTENCES).lengths.tolist() == [3, 1, 5, 2]
 

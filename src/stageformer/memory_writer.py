@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -38,12 +40,26 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 class MemoryShard:
-    """One shard while it is filled: the rows of the table that it holds, and their encoder output."""
+    """One shard while it is filled: the rows of the table that it holds, and their encoder output.
 
-    def __init__(self, rows: range, lengths: Rows, d_model: int, dtype: torch.dtype) -> None:
+    Args:
+        rows: the rows.
+        lengths: number of source tokens of each sentence of the whole table. Shape: ``[sentences]``.
+        d_model: width D of the encoder output.
+        dtype: number format of the values.
+        buffer: bytes for the values, at least as many as they need; the shard is worth nothing once another one uses
+            them.
+    """
+
+    def __init__(
+        self, rows: range, lengths: Rows, d_model: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
+    ) -> None:
         self.rows = rows
         self.offsets = np.concatenate([[0], np.cumsum(lengths[rows.start : rows.stop])]).astype(np.int64)
-        self.values = torch.zeros(int(self.offsets[-1]), d_model, dtype=dtype)
+        num_tokens = int(self.offsets[-1])
+        # A tensor of exactly these bytes: a view of a larger one would be copied to be saved.
+        taken = torch.from_numpy(buffer[: num_tokens * d_model * dtype.itemsize])
+        self.values = taken.view(num_tokens, d_model * dtype.itemsize).view(dtype)
         self._missing = np.ones(len(rows), dtype=bool)
 
     @property
@@ -110,7 +126,7 @@ class MemoryWriter:
         return required_bytes(int(self.lengths.sum()), len(self.ids), self.d_model, self.dtype, len(self.plan))
 
     def shards(self, rank: int = 0, size: int = 1) -> Iterator[MemoryShard]:
-        """Yield each shard to be filled, and write it when the next one is asked for.
+        """Yield each shard to be filled, and write it when the next one is asked for, which takes its memory over.
 
         Args:
             rank: of ``size`` processes, which each write every ``size``-th shard, this one.
@@ -124,8 +140,15 @@ class MemoryWriter:
         for old in self.folder.glob("memory-*.pt"):
             if int(old.stem.removeprefix("memory-")) % size == rank:  # the others may have written theirs already
                 old.unlink()
-        for index, rows in list(enumerate(self.plan))[rank::size]:
-            shard = MemoryShard(rows, self.lengths, self.d_model, DTYPES[self.dtype])
+        own = list(enumerate(self.plan))[rank::size]
+        # One buffer for all, and mapped: a shard rarely fits where another stood, and malloc would keep room for both.
+        dtype = DTYPES[self.dtype]
+        largest = max((int(self.lengths[rows.start : rows.stop].sum()) for _, rows in own), default=0)
+        num_bytes = max(1, largest * self.d_model * dtype.itemsize)
+        pages = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        buffer = np.frombuffer(pages, dtype=np.uint8)
+        for index, rows in own:
+            shard = MemoryShard(rows, self.lengths, self.d_model, dtype, buffer)
             yield shard
             if shard.num_missing:
                 raise ValueError(f"{shard.num_missing} of the {len(rows)} sentences of shard {index} are missing")

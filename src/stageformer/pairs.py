@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -43,6 +42,31 @@ class Side:
         ids = np.where(present, self.flat[index], pad_id)
         return torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(present)
 
+    def part(self, rows: range) -> Side:
+        """Return the sentences of consecutive rows; the ids are not copied."""
+        offsets = self.offsets[rows.start : rows.stop + 1]
+        return Side(self.flat[offsets[0] : offsets[-1]], offsets - offsets[0])
+
+    def check_known(self, path: Path, name: str, ids: Ints, size: int) -> None:
+        """Check that a vocabulary of ``size`` entries has all ids.
+
+        Args:
+            path: the table, for the message.
+            name: ``source`` or ``target``, for the message.
+            ids: sentence ids, ``[sentences]``, for the message.
+            size: number of entries of the vocabulary.
+
+        Raises:
+            StageformerError: it has not; it names the first sentence with such an id.
+        """
+        unknown = np.flatnonzero((self.flat < 0) | (self.flat >= size))
+        if len(unknown):
+            sentence = int(np.searchsorted(self.offsets, unknown[0], side="right")) - 1
+            raise StageformerError(
+                f"{path}: the {name} of sentence {ids[sentence]} holds the id {self.flat[unknown[0]]}, but the "
+                f"vocabulary has {size} entries{rerun_hint('ids')}"
+            )
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -66,25 +90,16 @@ def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
     table = read_table(path, "ids")
     pairs = Pairs(
         ids=table["id"].to_numpy().astype(np.int64),
-        source=_side(table["source_ids"]),
-        target=_side(table["target_ids"]),
+        source=side_of(table["source_ids"].combine_chunks()),
+        target=side_of(table["target_ids"].combine_chunks()),
     )
-    for name, side, size in (
-        ("source", pairs.source, len(vocabularies.source)),
-        ("target", pairs.target, len(vocabularies.target)),
-    ):
-        unknown = np.flatnonzero((side.flat < 0) | (side.flat >= size))
-        if len(unknown):
-            sentence = int(np.searchsorted(side.offsets, unknown[0], side="right")) - 1
-            raise StageformerError(
-                f"{path}: the {name} of sentence {pairs.ids[sentence]} holds the id {side.flat[unknown[0]]}, but the "
-                f"vocabulary has {size} entries{rerun_hint('ids')}"
-            )
+    pairs.source.check_known(path, "source", pairs.ids, len(vocabularies.source))
+    pairs.target.check_known(path, "target", pairs.ids, len(vocabularies.target))
     return pairs
 
 
-def _side(column: pa.ChunkedArray[Any]) -> Side:
-    lists: Any = column.combine_chunks()  # a ListArray
+def side_of(lists: Any) -> Side:
+    """Return the sentences of a column of ids, a ``pyarrow.ListArray``; the ids are not copied."""
     offsets = lists.offsets.to_numpy().astype(np.int64)
     flat = lists.values.to_numpy()[offsets[0] : offsets[-1]]
     return Side(flat=flat, offsets=offsets - offsets[0])

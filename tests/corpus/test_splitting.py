@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.splitting import digest, split_of
+from stageformer.corpus.splitting import split_of
 
 
 def test_fractions_are_shares_of_the_groups() -> None:
@@ -28,9 +28,3 @@ def test_another_seed_is_another_split() -> None:
 def test_a_larger_valid_fraction_only_takes_from_train(group: str, fraction: float, more: float) -> None:
     before, after = split_of(group, 3, fraction, 0.2), split_of(group, 3, fraction + more, 0.2)
     assert before == after or (before, after) == ("train", "valid")
-
-
-def test_digest_keeps_texts_apart() -> None:
-    assert digest("a", "bc") != digest("ab", "c")
-    assert digest("a\0", "b") != digest("a", "\0b")
-    assert len(digest("a")) == 16

@@ -1,4 +1,4 @@
-"""From a corpus to clean, split tables, in memory that holds digests but no text."""
+"""From a corpus to clean, split tables, in memory that holds fingerprints but no text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from stageformer.artifacts import SPLITS, write_table
 from stageformer.corpus.cleaning import fold
+from stageformer.corpus.fingerprints import fingerprint
 from stageformer.corpus.plan import Plan, make_plan
 from stageformer.corpus.records import Source
 from stageformer.corpus.references import References
 from stageformer.corpus.report import Report
-from stageformer.corpus.splitting import digest
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Ingest
 
@@ -66,7 +66,7 @@ def _rows(
         references, merged = [record.target], 0
         if params.merge_references and split != "train":
             references, merged = plan.references.of(split, record.source, record.target)
-        key = digest(fold(record.source))
+        key = fingerprint(fold(record.source))
         if any(key in plan.sources[other] for other in foreign):
             report.drop("leak", record.where, record.source, record.target, rows=1 + merged)
             continue

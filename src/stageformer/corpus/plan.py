@@ -9,10 +9,11 @@ from tqdm import tqdm
 
 from stageformer.artifacts import SPLITS
 from stageformer.corpus.cleaning import fold, normalise, why_dropped
+from stageformer.corpus.fingerprints import FingerprintSet, fingerprint
 from stageformer.corpus.records import Record, Rejected, Source
 from stageformer.corpus.references import References
 from stageformer.corpus.report import Report
-from stageformer.corpus.splitting import digest, split_of
+from stageformer.corpus.splitting import split_of
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Ingest
 
@@ -21,14 +22,16 @@ _LEFT_OUT = len(SPLITS)
 
 @dataclass
 class Plan:
-    """What the first reading found out. It holds digests and one byte for each record, but no text."""
+    """What the first reading found out. It holds fingerprints and one byte for each record, but no text."""
 
     references: References
     """Further targets of the sources of valid and test."""
     decisions: dict[str, bytearray] = field(default_factory=dict)
     """For each source of the corpus: each record's split (its place in ``SPLITS``), or ``_LEFT_OUT``."""
-    sources: dict[str, set[bytes]] = field(default_factory=lambda: {"valid": set(), "test": set()})
-    """Digests of the folded sources of valid and test."""
+    sources: dict[str, FingerprintSet] = field(
+        default_factory=lambda: {"valid": FingerprintSet(), "test": FingerprintSet()}
+    )
+    """Fingerprints of the folded sources of valid and test."""
 
     def select(self, corpus: Mapping[str, Source], split: str) -> Iterator[Record]:
         """Read the corpus again, and yield the records, normalised, that the plan gives to this split."""
@@ -52,7 +55,7 @@ def make_plan(corpus: Mapping[str, Source], params: Ingest, references: Referenc
         StageformerError: a bad record under ``on_bad_line: error``, or what a source itself raises.
     """
     plan = Plan(references)
-    seen: set[bytes] = set()
+    seen = FingerprintSet()
     fractions = {
         "valid_fraction": 0.0 if "valid" in corpus else params.valid_fraction,
         "test_fraction": 0.0 if "test" in corpus else params.test_fraction,
@@ -71,16 +74,14 @@ def make_plan(corpus: Mapping[str, Source], params: Ingest, references: Referenc
             split = origin
             if origin == "train":
                 reason = why_dropped(source, target, params)
-                if reason is None:
-                    pair = digest(source, target)
-                    reason = "duplicate" if pair in seen else None
-                    seen.add(pair)
+                if reason is None and not seen.add(fingerprint(source, target)):
+                    reason = "duplicate"
                 if reason is not None:
                     report.drop(reason, record.where, source, target)
                     continue
                 split = split_of(record.group or fold(source), params.seed, **fractions)
             if split != "train":
-                plan.sources[split].add(digest(fold(source)))
+                plan.sources[split].add(fingerprint(fold(source)))
                 if params.merge_references and plan.references.add(split, source, target):
                     continue
             decisions[-1] = SPLITS.index(split)

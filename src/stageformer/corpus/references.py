@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from array import array
+from functools import cached_property
 from typing import IO
 
-from stageformer.corpus.splitting import digest
+import numpy as np
+import numpy.typing as npt
+
+from stageformer.corpus.fingerprints import FINGERPRINT_BYTES, FingerprintSet, fingerprint
+
+_KEY = np.dtype(f"S{FINGERPRINT_BYTES}")
 
 
 class References:
-    """Collects the targets of rows with equal sources: the text in a file, digests and positions in memory.
+    """Collects the targets of rows with equal sources: the text in a file, fingerprints and positions in memory.
+
+    First all rows are added, then the targets are asked for.
 
     Args:
         texts: an empty temporary file, open for writing and reading.
@@ -18,24 +26,26 @@ class References:
     def __init__(self, texts: IO[bytes]) -> None:
         self._texts = texts
         self._size = 0
-        self._sources: set[bytes] = set()
-        self._pairs: set[bytes] = set()
-        self._places: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
-        self._merged: Counter[bytes] = Counter()
+        self._sources = FingerprintSet()
+        self._pairs = FingerprintSet()
+        # Of each merged row, in reading order: its key, and where in the file its target begins and ends; twice the
+        # same place where the target was there before.
+        self._merged_keys = bytearray()
+        self._begins = array("Q")
+        self._ends = array("Q")
 
     def add(self, split: str, source: str, target: str) -> bool:
         """Take in a row, and return whether it is merged into an earlier one of the same split and source."""
-        key, pair = digest(split, source), digest(split, source, target)
-        repeated = key in self._sources
-        self._sources.add(key)
+        key = fingerprint(split, source)
+        repeated = not self._sources.add(key)
+        new_pair = self._pairs.add(fingerprint(split, source, target))
         if repeated:
-            self._merged[key] += 1
-            if pair not in self._pairs:
-                text = target.encode()
-                self._texts.write(text)
-                self._places[key].append((self._size, len(text)))
-                self._size += len(text)
-        self._pairs.add(pair)
+            text = target.encode() if new_pair else b""
+            self._texts.write(text)
+            self._merged_keys += key
+            self._begins.append(self._size)
+            self._size += len(text)
+            self._ends.append(self._size)
         return repeated
 
     def of(self, split: str, source: str, target: str) -> tuple[list[str], int]:
@@ -46,9 +56,20 @@ class References:
             source: its source.
             target: its target, which comes first.
         """
-        key = digest(split, source)
+        keys, order = self._by_key
+        key = np.array(fingerprint(split, source), dtype=_KEY)
+        merged = order[slice(*(int(np.searchsorted(keys, key, side)) for side in ("left", "right")))]
         targets = [target]
-        for offset, length in self._places.get(key, ()):
-            self._texts.seek(offset)
-            targets.append(self._texts.read(length).decode())
-        return targets, self._merged[key]
+        for row in merged.tolist():
+            begin, end = self._begins[row], self._ends[row]
+            if end > begin:
+                self._texts.seek(begin)
+                targets.append(self._texts.read(end - begin).decode())
+        return targets, len(merged)
+
+    @cached_property
+    def _by_key(self) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
+        """The keys of the merged rows in order, and the number of each row; rows of one key in reading order."""
+        keys = np.frombuffer(bytes(self._merged_keys), dtype=_KEY)
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order

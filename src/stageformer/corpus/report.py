@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stageformer.artifacts import SPLITS
+from stageformer.corpus.fingerprints import FingerprintSet, fingerprint
 from stageformer.corpus.records import REASONS
-from stageformer.corpus.splitting import digest
 
 SAMPLES = 5
 _SAMPLE_CHARACTERS = 200
@@ -22,7 +22,7 @@ class SplitReport:
 
     sentences: int = 0
     references: int = 0
-    groups: set[bytes] = field(default_factory=set)
+    groups: FingerprintSet = field(default_factory=FingerprintSet)
     characters: Counter[str] = field(default_factory=Counter)
     longest: Counter[str] = field(default_factory=Counter)
     words: dict[str, Counter[int]] = field(default_factory=lambda: {side: Counter() for side in _SIDES})
@@ -32,7 +32,7 @@ class SplitReport:
         self.sentences += 1
         self.references += num_references
         if group:
-            self.groups.add(digest(group))
+            self.groups.add(fingerprint(group))
         for side, text in (("source", source), ("target", target)):
             self.characters[side] += len(text)
             self.longest[side] = max(self.longest[side], len(text))

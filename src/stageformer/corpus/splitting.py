@@ -1,4 +1,4 @@
-"""Which split a group belongs to, and the digests that stand for text in memory."""
+"""Which split a group belongs to."""
 
 from __future__ import annotations
 
@@ -16,9 +16,3 @@ def split_of(group: str, seed: int, valid_fraction: float, test_fraction: float)
     if position < test_fraction:
         return "test"
     return "valid" if position < test_fraction + valid_fraction else "train"
-
-
-def digest(*texts: str) -> bytes:
-    """Return 16 bytes that stand for these texts: among a billion, two agree with a chance below 1e-20."""
-    framed = "".join(f"{len(text)}:{text}" for text in texts)
-    return hashlib.blake2b(framed.encode(), digest_size=16).digest()
