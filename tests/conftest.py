@@ -113,6 +113,7 @@ def toy_root(tmp_path_factory):
         "group": [""] * 40,
     }
     write_table(root / "data/ingest/test.parquet", "sentences", [table])
+    write_table(root / "data/ingest/train.parquet", "sentences", [table])
     ids_table = {"id": numbers, "source_ids": sources, "target_ids": targets}
     write_table(root / "data/vocab/test.parquet", "ids", [ids_table])
     writer = MemoryWriter(

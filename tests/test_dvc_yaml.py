@@ -15,7 +15,7 @@ from tools.dependencies import closure, updated
 ROOT = Path(__file__).parent.parent
 CONTENT: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
 STAGES: dict[str, dict[str, Any]] = CONTENT["stages"]
-FINAL = {"data/check/params.schema.json", "data/evaluate/translations.parquet"}
+FINAL = {"data/check/params.schema.json", "data/evaluate/translations.parquet", "data/export"}
 BUILT_IN_TEMPLATES = {"simple", "linear", "bar_horizontal"}
 
 
@@ -34,6 +34,7 @@ def outs(stage: str) -> list[str | dict[str, Any]]:
 def test_the_stages_are_the_design_s_in_order() -> None:
     assert list(STAGES) == [
         "check", "ingest", "tokenize", "vocab", "embed", "train_encoder", "encode", "train_decoder", "evaluate",
+        "export",
     ]  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def test_code_dependencies_are_the_import_closure(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_code_dependencies_are_files(name: str) -> None:
     for dep in STAGES[name]["deps"]:
-        assert dep.startswith("data/") or dep == "corpus" or (ROOT / dep).is_file(), dep
+        assert dep.startswith(("data/", "reports/")) or dep == "corpus" or (ROOT / dep).is_file(), dep
 
 
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
@@ -92,7 +93,7 @@ def test_every_artifact_read_is_written_by_an_earlier_stage() -> None:
     written: set[str] = set()
     for name, stage in STAGES.items():
         for dep in stage["deps"]:
-            assert not dep.startswith("data/") or dep in written, f"{name}: {dep}"
+            assert not dep.startswith(("data/", "reports/")) or dep in written, f"{name}: {dep}"
         written |= set(map(path_of, outs(name)))
 
 

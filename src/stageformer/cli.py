@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 
 from stageformer.commands.check import check
+from stageformer.commands.compare import compare
+from stageformer.commands.explain import explain
+from stageformer.commands.export import export
 from stageformer.commands.memory import memory
+from stageformer.commands.report import report
+from stageformer.commands.score import score
 from stageformer.commands.show import show
 from stageformer.commands.summary import summary
 from stageformer.commands.translate import translate
@@ -17,5 +22,5 @@ def main() -> None:
     """Train, inspect and use the Transformer that this repository builds. Run it from the root of the repository."""
 
 
-for command in (use, check, show, translate, summary, memory):
+for command in (use, check, show, translate, explain, summary, report, score, compare, memory, export):
     main.add_command(command)

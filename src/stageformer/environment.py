@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from stageformer.params.compute import Compute
 
 PACKAGES = (
-    "stageformer", "dvclive", "matplotlib", "numpy", "pandas", "pyarrow", "sacrebleu", "tokenizers", "torch",
+    "stageformer", "ctranslate2", "dvclive", "matplotlib", "numpy", "pandas", "pyarrow", "sacrebleu", "sacremoses",
+    "safetensors", "tokenizers", "torch", "transformers",
 )  # fmt: skip
 """The packages that compute or write outputs."""
 

@@ -3,13 +3,21 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from stageformer.decoding.batch import Batch
 from stageformer.decoding.rules import Rules
 from stageformer.decoding.sources import EncodedSources, pad
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
+from stageformer.params.base import parse
+from stageformer.params.compute import Compute
+from stageformer.training.workers import Workers
 
 PAD, BOS, EOS, UNK = range(4)
 VOCABULARY = 14
+COMPUTE = {
+    "device": "cpu", "processes": 1, "sharded": False, "micro_batch_tokens": 1, "precision": "fp32", "compile": False,
+    "portable": False,
+}  # fmt: skip
 
 
 def small_model(vocabulary=VOCABULARY, max_length=40, **stack):
@@ -54,3 +62,45 @@ def rules():
 @pytest.fixture(scope="session")
 def sources(model):
     return EncodedSources(model.encoder, random_sources(60, seed=1_000, longest=12), PAD, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def batch_of():
+    """A function that makes a batch: of some sources, or of all."""
+
+    def make(sources, rows=None, prefixes=None):
+        rows = np.arange(len(sources.lengths)) if rows is None else np.asarray(rows)
+        return Batch(*sources.batch(rows), prefixes, rows)
+
+    return make
+
+
+@pytest.fixture
+def workers_of():
+    """A function that starts so many threads."""
+    started = []
+
+    def start(threads):
+        compute = parse(Compute, COMPUTE | {"threads": threads}, "compute")
+        started.append(Workers(compute, pieces=threads))
+        return started[-1]
+
+    yield start
+    for workers in started:
+        workers.close()
+
+
+def undecided_model(vocabulary, d_model, seed, max_length):
+    """A model without training: all tokens are about as probable."""
+    torch.manual_seed(seed)
+    side = EmbeddingConfig(vocabulary, d_model, max_length=max_length)
+    stack = StackConfig(d_model, 1, 2, 16)
+    return Transformer(TransformerConfig(side, side, stack, stack)).eval()
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """A model of a vocabulary of three words, small enough to score everything that it can say."""
+    model = undecided_model(7, 8, seed=3, max_length=10)
+    ids = [[4, EOS], [5, 6, EOS], [6, 4, 5, EOS], [5, 5, EOS], [6, EOS], [4, 4, 6, EOS]]
+    return model, EncodedSources(model.encoder, ids, PAD, torch.device("cpu"))

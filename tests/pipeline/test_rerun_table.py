@@ -30,13 +30,13 @@ def table() -> list[tuple[str, list[str]]]:
     return [(parameter, names(stages)) for parameters, stages in cells for parameter in names(parameters)]
 
 
-def whole_number(values: Mapping[str, Any], name: str) -> tuple[str, int]:
-    """The first parameter below ``name`` that is a whole number, and its value."""
+def changed_parameter(values: Mapping[str, Any], name: str) -> tuple[str, object]:
+    """A parameter below ``name`` that can be changed freely, a whole number or a text that is null, and a new value."""
     value = values[name]
     if not isinstance(value, Mapping):
-        return name, value
-    inner = next(key for key, leaf in value.items() if type(leaf) is int)
-    return f"{name}__{inner}", value[inner]
+        return name, value + 1
+    inner = next(key for key, leaf in value.items() if type(leaf) is int or leaf is None)
+    return f"{name}__{inner}", "another" if value[inner] is None else value[inner] + 1
 
 
 def changed_and_descendants(root: Path) -> tuple[dict[str, Any], set[str]]:
@@ -65,8 +65,8 @@ def test_every_row_is_true(observed) -> None:
         values = PARAMS
         for group in groups:
             values = values[group]
-        leaf, value = whole_number(values, last)
-        observed.set(**{"__".join([*groups, leaf]): value + 1})
+        leaf, value = changed_parameter(values, last)
+        observed.set(**{"__".join([*groups, leaf]): value})
         _, stages = changed_and_descendants(observed.root)
         found.append((parameter, [stage for stage in observed.stages if stage in stages]))
         params.write_bytes(before)
@@ -74,9 +74,9 @@ def test_every_row_is_true(observed) -> None:
     assert changed_and_descendants(observed.root) == ({}, set())
 
 
-def test_a_comment_in_the_beam_search_reruns_evaluate_alone(observed) -> None:
+def test_a_comment_in_the_beam_search_reruns_evaluate_and_what_reads_its_scores(observed) -> None:
     with (observed.root / "src/stageformer/decoding/beam.py").open("a") as file:
         file.write("# a comment\n")
     changed, stages = changed_and_descendants(observed.root)
     assert changed == {"evaluate": [{"changed deps": {"src/stageformer/decoding/beam.py": "modified"}}]}
-    assert stages == {"evaluate"}
+    assert stages == {"evaluate", "export"}

@@ -10,14 +10,14 @@ from stageformer.artifacts import read_table
 from stageformer.cli import main as stageformer
 from stages.evaluate import main
 
-PICTURES = {"cross", "cross-heads", "encoder"}
+PICTURES = {"cross", "cross-heads", "decoder", "encoder"}
 
 
 def run(root, monkeypatch, **changes):
     monkeypatch.chdir(root)
     before, group = (root / "params.yaml").read_text().split("\nevaluate:\n")
     for name, value in changes.items():
-        (line,) = (line for line in group.splitlines() if line.startswith(f"  {name}: "))
+        (line,) = (line for line in group.splitlines() if line.startswith(f"  {name}:"))
         group = group.replace(f"{line}\n", f"  {name}: {value}\n")
     (root / "params.yaml").write_text(f"{before}\nevaluate:\n{group}")
     return CliRunner().invoke(main, [])
@@ -25,7 +25,9 @@ def run(root, monkeypatch, **changes):
 
 def contents(root):
     paths = [path for part in ("data/evaluate", "reports") for path in sorted((root / part).rglob("*"))]
-    return {str(path.relative_to(root)): path.read_bytes() for path in paths if path.is_file()}
+    # cost.json holds seconds, and is no output of the stage.
+    files = (path for path in paths if path.is_file() and path.name != "cost.json")
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 @pytest.fixture
@@ -57,8 +59,12 @@ def test_the_stage_writes_what_it_says(root, monkeypatch):
     rows = list(csv.DictReader((root / "reports/evaluate/by_length.csv").open()))
     assert sum(int(row["sentences"]) for row in rows) == 40
     assert [row["source_words"] for row in rows] == ["01", "02", "03-04", "05-08"]
+    rows = list(csv.DictReader((root / "reports/evaluate/by_rarest_word.csv").open()))
+    # train holds the sentences of test.
+    assert "000" not in {row["occurrences"] for row in rows}
+    assert sum(int(row["sentences"]) for row in rows) == 40
     pictures = list((root / "reports/evaluate/attention").iterdir())
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert {path.stem.split("-", 1)[1] for path in pictures} == PICTURES
 
 
@@ -96,6 +102,20 @@ def test_scores_without_regard_to_case(root, monkeypatch):
     assert result.exit_code == 0, result.output
     found = json.loads((root / "reports/evaluate/metrics.json").read_text())
     assert "case:lc" in found["bleu_signature"]
+
+
+def test_scores_of_phonemes_and_of_older_papers_are_reported_and_shown(root, monkeypatch):
+    result = run(root, monkeypatch, moses_language="de", phonemes="true", num_pictures=0)
+    assert result.exit_code == 0, result.output
+    found = json.loads((root / "reports/evaluate/metrics.json").read_text())
+    assert "case:lc|eff:no|tok:moses-de" in found["bleu_tokenized_lowercased_signature"]
+    # Number words: no case in one reference, no punctuation, nothing to tokenise.
+    assert found["beam"]["bleu_tokenized_lowercased"] >= found["beam"]["bleu"]
+    assert found["beam"]["wer"] == pytest.approx(100 - found["beam"]["exact_match"])
+    assert 0 < found["beam"]["per"] < found["beam"]["wer"] < 40
+    printed = CliRunner().invoke(stageformer, ["summary", "--examples", "1"]).stdout
+    for label in ("BLEU tokenized, lower-cased", "PER %", "WER %", "repetition %"):
+        assert label in printed
 
 
 @pytest.mark.parametrize(

@@ -2,45 +2,107 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from stageformer.errors import friendly
+from stageformer.errors import StageformerError, friendly
+
+if TYPE_CHECKING:
+    from stageformer.answers import Answers
+
+_PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("sentences", nargs=-1)
-@click.option("--input", "input_path", type=click.Path(path_type=Path), help="Text file, one sentence a line.")
-@click.option("--output", "output_path", type=click.Path(path_type=Path), help="File for as many translations.")
+@click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
+@click.option("--output", "output_path", type=_PATH, help="File for as many translations.")
 @click.option("--beam-size", type=click.IntRange(min=1), help="Default: evaluate.beam_size of params.yaml.")
+@click.option("--nbest", type=click.IntRange(min=1), metavar="N",
+              help="Show N translations of each sentence: number of the sentence, score and text.")
+@click.option("--sample", is_flag=True, help="Draw translations by their probability.")
+@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="Of --sample: below 1, the probable becomes more probable.")
+@click.option("--top-k", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of --sample: draw from so many most probable tokens; 0: from all.")
+@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0, show_default=True,
+              help="Of --sample: draw from the most probable tokens that make up this probability.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of --sample.")
+@click.option("--prefix", default="", metavar="TEXT", help="What every translation begins with.")
+@click.option("--attention", is_flag=True, help="Draw which source tokens each token of a translation attends to: "
+              "cross-attention of the last layer, mean of its heads.")
+@click.option("--score", "score_path", type=_PATH, help="Text file of given translations of --input: print the "
+              "log-probability and the perplexity of each.")
+@click.option("--engine", type=click.Choice(["stageformer", "ctranslate2"]), default="stageformer", show_default=True,
+              help="What searches.")
 @friendly
 def translate(
-    sentences: tuple[str, ...], input_path: Path | None, output_path: Path | None, beam_size: int | None
+    sentences: tuple[str, ...], input_path: Path | None, output_path: Path | None, beam_size: int | None,
+    nbest: int | None, sample: bool, temperature: float, top_k: int, top_p: float, seed: int, prefix: str,
+    attention: bool, score_path: Path | None, engine: str,
 ) -> None:
     """Translate SENTENCES, a file, or what is typed, with the model that the pipeline made.
 
     Each argument is one sentence. Without any, lines are read from standard input and answered one by one.
     """
-    if (input_path is None) != (output_path is None) or (sentences and input_path):
-        raise click.UsageError("give sentences, or --input together with --output, or neither")
-    from stageformer.translate import Translator, decode_line, translate_file
+    if (sentences and input_path) or (input_path is None) == bool(output_path or score_path):
+        raise click.UsageError("give sentences, or --input with --output or --score, or none of these")
+    if nbest and beam_size and nbest > beam_size and not sample:
+        raise click.UsageError(f"--nbest {nbest} is more than --beam-size {beam_size} can find")
+    if attention and input_path:
+        raise click.UsageError("--attention draws for the terminal; give sentences instead of --input")
+    from stageformer.answers import Answers, score_lines
+    from stageformer.sentences import read_sentences, write_lines
+    from stageformer.translate import Translator
+    from stageformer.translations import Sampling
 
-    translator = Translator.load()
-    if input_path is not None and output_path is not None:
-        translate_file(translator, input_path, output_path, beam_size=beam_size)
-    elif sentences:
-        for text in translator.translate(sentences, beam_size=beam_size, origin="arguments", show_progress=False):
-            click.echo(text)
+    translator = Translator.load(engine=engine)
+    interactive = not sentences and input_path is None and sys.stdin.isatty()
+    answers = Answers(
+        translator=translator,
+        beam_size=beam_size,
+        nbest=nbest,
+        sampling=Sampling(seed=seed, temperature=temperature, top_k=top_k, top_p=top_p) if sample else None,
+        prefix=prefix,
+        attention_width=shutil.get_terminal_size().columns if attention else None,
+        indented=interactive,
+    )
+    if input_path is None:
+        show = answers.lines(sentences, origin="arguments", show_progress=False) if sentences else None
+        for line in show or _answer_standard_input(answers, interactive):
+            click.echo(line)
+        return
+    texts, origin = read_sentences(input_path), str(input_path)
+    if score_path is not None:
+        lines = score_lines(translator.score(texts, read_sentences(score_path), origin=origin))
     else:
-        origin = "standard input"
-        for number, line in enumerate(sys.stdin.buffer, start=1):
-            (text,) = translator.translate(
-                [decode_line(line, origin, number)],
-                beam_size=beam_size,
-                origin=origin,
-                first_line=number,
-                show_progress=False,
-            )
-            click.echo(text)
+        lines = answers.lines(texts, origin=origin, show_progress=True)
+    if output_path is not None:
+        write_lines(output_path, lines)
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]:
+    """Yield what answers each line as soon as it is read. At a terminal, a mistake in one line is told and forgiven."""
+    from stageformer.sentences import decode_line
+
+    origin = "standard input"
+    if interactive:
+        click.echo("> ", nl=False, err=True)
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = decode_line(line, origin, number)
+            yield from answers.lines([text], origin=origin, first_line=number, show_progress=False)
+        except StageformerError as error:
+            if not interactive:
+                raise
+            click.echo(f"error: {error}", err=True)
+        if interactive:
+            click.echo("> ", nl=False, err=True)

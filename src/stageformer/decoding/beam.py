@@ -7,83 +7,130 @@ import math
 import torch
 from torch import Tensor
 
-from stageformer.decoding.continuations import continuations
+from stageformer.decoding.batch import Batch
+from stageformer.decoding.constraints import Constraints
+from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.rules import Hypothesis, Rules, penalty
 from stageformer.model.decoder import Decoder
+from stageformer.model.incremental import IncrementalDecoder
 
 
 @torch.inference_mode()
 def beam_search(
-    decoder: Decoder, memory: Tensor, present: Tensor, rules: Rules, *, beam_size: int, length_penalty: float
-) -> list[Hypothesis]:
+    decoder: Decoder,
+    batch: Batch,
+    rules: Rules,
+    *,
+    beam_size: int,
+    length_penalty: float,
+    length_normalisation: str = "paper",
+    early_stopping: bool = False,
+    nbest: int = 1,
+) -> list[list[Hypothesis]]:
     """Translate a batch, keeping the best ``beam_size`` hypotheses of each sentence at each step.
 
     Of all continuations of the hypotheses of a sentence, the most probable are kept. One that ends with <eos> is
     finished and takes its place in the beam with it (as in Sutskever et al. 2014): a beam of 1 is greedy search. A
-    sentence leaves the batch when its best finished hypothesis can no longer be beaten: log-probabilities only fall,
+    sentence leaves the batch when its best finished hypotheses can no longer be beaten: log-probabilities only fall,
     and the penalty is largest at the largest length, so ``log-probability / penalty(max length)`` bounds whatever comes
     of a hypothesis. Stopping there changes no result.
 
     Args:
         decoder: in eval mode
-        memory: the encoder output, ``[B, S, D]``
-        present: ``[B, S]`` boolean, True where there is a source token
+        batch: the sources
         rules: lengths and forbidden tokens
         beam_size: K
-        length_penalty: alpha of ``((5 + length) / 6) ** alpha``; 0: none
+        length_penalty: alpha of the penalty; 0: none
+        length_normalisation: ``paper`` or ``length``, see :func:`~stageformer.decoding.rules.penalty`
+        early_stopping: let a sentence leave as soon as ``nbest`` hypotheses have finished, though a longer one could
+            still beat them
+        nbest: how many translations of each sentence to look for, at most ``beam_size``
 
     Returns:
-        The best translation of each sentence.
-    """
-    device, batch = memory.device, memory.size(0)
-    max_lengths = rules.max_lengths(present.sum(1), decoder)  # [B]
-    steps = int(max_lengths.max())
-    best_tokens = torch.full((batch, steps), rules.eos_id, device=device)
-    best_scores = torch.full((batch,), -math.inf, device=device)
+        For each sentence its best translations, by falling score: ``nbest`` of them, or fewer where the rules allow
+        fewer.
 
-    # The state of the A sentences still in the batch, with K hypotheses each.
-    sentences = torch.arange(batch, device=device)  # [A]
-    places = torch.full((batch,), beam_size, device=device)  # [A]: hypotheses that are not finished
-    tokens = torch.empty((batch, beam_size, 0), dtype=torch.long, device=device)  # [A, K, T]
-    newest = torch.full((batch, beam_size), rules.bos_id, device=device)  # [A, K]
-    # All hypotheses start alike; only the first counts, or the beam would hold K copies. Minus infinity: no hypothesis.
-    scores = torch.full((batch, beam_size), -math.inf, device=device)  # [A, K]
-    scores[:, 0] = 0.0
-    cache = decoder.start(memory, present, steps, hypotheses=beam_size)
+    Raises:
+        ValueError: ``nbest`` is larger than ``beam_size``.
+    """
+    if nbest > beam_size:
+        raise ValueError(f"nbest is {nbest}, but a beam of {beam_size} finds no more than that many")
+    memory, present = batch.memory, batch.present
+    device, sentences = memory.device, memory.size(0)
+    constraints = Constraints(rules, decoder, present.sum(1), batch.prefixes)
+    following = NextTokens(decoder, rules, constraints, sentences, beam_size)
+    incremental = IncrementalDecoder(decoder, memory, present, beam_size)
+    finished = _Finished(sentences, beam_size, constraints.longest, rules.eos_id, device)
     rank = torch.arange(beam_size, device=device)  # [K]
 
-    for step in range(steps):
-        length = step + 1
-        hidden = decoder.step(newest.flatten(), cache)  # [A * K, D]
-        must_end = (max_lengths[sentences] == length).repeat_interleave(beam_size)
-        log_probabilities, ids = continuations(decoder, hidden, must_end, rules, beam_size)  # [A * K, C]
-        candidates = (scores.view(-1, 1) + log_probabilities).view(len(sentences), -1)  # [A, K * C]
-        top = candidates.topk(beam_size, dim=1)
-        parents = top.indices // ids.size(1)  # [A, K]
-        newest = ids.view(len(sentences), -1).gather(1, top.indices)
-        scores = top.values.masked_fill(rank >= places[:, None], -math.inf)
+    # The state of the A sentences still in the batch, with K hypotheses each.
+    going = torch.arange(sentences, device=device)  # [A]
+    tokens = torch.empty((sentences, beam_size, 0), dtype=torch.long, device=device)  # [A, K, T]
+    newest = torch.full((sentences, beam_size), rules.bos_id, device=device)  # [A, K]
+    # All hypotheses start alike; only the first counts, or the beam would hold K copies. Minus infinity: no hypothesis.
+    totals = torch.full((sentences, beam_size), -math.inf, device=device)  # [A, K]
+    totals[:, 0] = 0.0
+
+    for length in range(1, constraints.longest + 1):
+        totals, parents, newest = following.best(incremental.step(newest), totals, length)
+        totals.masked_fill_(rank >= beam_size - finished.counts[going, None], -math.inf)
         tokens = torch.cat([tokens.gather(1, parents[:, :, None].expand_as(tokens)), newest[:, :, None]], dim=2)
 
-        ended = (newest == rules.eos_id) & scores.isfinite()
-        finished = (scores / penalty(length, length_penalty)).masked_fill(~ended, -math.inf)
-        finished_score, which = finished.max(1)
-        better = (finished_score > best_scores[sentences]).nonzero()[:, 0]
-        best_scores[sentences[better]] = finished_score[better]
-        best_tokens[sentences[better], :length] = tokens[better, which[better]]
-        scores = scores.masked_fill(ended, -math.inf)
-        places = places - ended.sum(1)
+        ended = (newest == rules.eos_id) & totals.isfinite()
+        finished.add(going, ended, tokens, totals, totals / penalty(length, length_penalty, length_normalisation))
+        totals = totals.masked_fill(ended, -math.inf)
 
-        bound = scores.max(1).values / penalty(max_lengths[sentences], length_penalty)
-        going = (bound > best_scores[sentences]).nonzero()[:, 0]
-        if len(going) == 0:
+        to_beat = finished.nth_best(going, nbest)  # [A]; minus infinity: fewer than that have finished
+        bound = totals.amax(1) / penalty(constraints.max_lengths, length_penalty, length_normalisation)
+        kept = ((bound > to_beat) & (to_beat.isinf() | (not early_stopping))).nonzero()[:, 0]
+        if len(kept) == 0:
             break
-        rows = going[:, None] * beam_size + parents[going]  # [A, K]: indices into the hypotheses of the cache
-        cache.select_hypotheses(rows.flatten())
-        if len(going) < len(sentences):
-            cache.select_sentences(going)
-            sentences, places, scores = sentences[going], places[going], scores[going]
-            tokens, newest = tokens[going], newest[going]
+        if len(kept) < len(going):
+            going, totals, parents = going[kept], totals[kept], parents[kept]
+            tokens, newest = tokens[kept], newest[kept]
+            incremental.select_sentences(kept)
+            constraints.select_sentences(kept)
+        incremental.reorder(parents)
+    return finished.best(nbest)
 
-    lengths = (best_tokens != rules.eos_id).sum(1).tolist()
-    found = zip(best_tokens.tolist(), lengths, best_scores.tolist(), strict=True)
-    return [Hypothesis(row[:length], score) for row, length, score in found]
+
+class _Finished:
+    """The finished hypotheses of B sentences, at most K of each."""
+
+    def __init__(self, sentences: int, hypotheses: int, longest: int, eos_id: int, device: torch.device) -> None:
+        self._eos_id = eos_id
+        self.counts = torch.zeros(sentences, dtype=torch.long, device=device)
+        """``[B]``: how many there are of each sentence"""
+        self._tokens = torch.full((sentences, hypotheses, longest), eos_id, device=device)  # [B, K, T]
+        self._scores = torch.full((sentences, hypotheses), -math.inf, device=device)  # [B, K]
+        self._totals = self._scores.clone()
+
+    def add(self, sentences: Tensor, ended: Tensor, tokens: Tensor, totals: Tensor, scores: Tensor) -> None:
+        """Keep those hypotheses of the sentences ``[A]`` that ``ended [A, K]``.
+
+        Their tokens are ``tokens [A, K, T]``, their log-probabilities ``totals [A, K]``, their ``scores [A, K]``.
+        """
+        which, hypotheses = ended.nonzero(as_tuple=True)
+        places = (self.counts[sentences, None] + ended.cumsum(1) - 1)[which, hypotheses]
+        rows = sentences[which]
+        self._tokens[rows, places, : tokens.size(2)] = tokens[which, hypotheses]
+        self._totals[rows, places] = totals[which, hypotheses]
+        self._scores[rows, places] = scores[which, hypotheses]
+        self.counts[sentences] += ended.sum(1)
+
+    def nth_best(self, sentences: Tensor, number: int) -> Tensor:
+        """Return the ``number``-th best score of each of the sentences ``[A]``; minus infinity: there are fewer."""
+        return self._scores[sentences].topk(number, dim=1).values[:, -1]
+
+    def best(self, number: int) -> list[list[Hypothesis]]:
+        """Return up to ``number`` hypotheses of each sentence, by falling score."""
+        order = self._scores.sort(dim=1, descending=True, stable=True).indices
+        lengths = (self._tokens != self._eos_id).sum(2)
+        columns = zip(
+            self._tokens.tolist(), lengths.tolist(), self._scores.tolist(), self._totals.tolist(), order.tolist(),
+            self.counts.tolist(), strict=True,
+        )  # fmt: skip
+        return [
+            [Hypothesis(tokens[k][: lengths[k]], scores[k], totals[k]) for k in best[: min(number, count)]]
+            for tokens, lengths, scores, totals, best, count in columns
+        ]

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from torch import Tensor
 from tqdm import tqdm
 
 from stageformer.batches import batches_by_length
+from stageformer.decoding.batch import Batch, Ints
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sources import Sources
+from stageformer.training.workers import Workers
 
-Search = Callable[[Tensor, Tensor], list[Hypothesis]]
-"""From the memory ``[B, S, D]`` and presence ``[B, S]`` of a batch to its translations."""
+Search = Callable[[Batch], list[list[Hypothesis]]]
+"""From a batch to the translations of each of its sentences."""
 
 
-def translate_corpus(sources: Sources, search: Search, batch_tokens: int, title: str | None) -> list[Hypothesis]:
+def translate_corpus(
+    sources: Sources,
+    search: Search,
+    batch_tokens: int,
+    title: str | None,
+    workers: Workers,
+    prefixes: Sequence[Sequence[int]] | None = None,
+) -> list[list[Hypothesis]]:
     """Translate all sentences, and show the progress.
 
     Args:
         sources: the sentences
-        search: greedy or beam search, with its options bound
+        search: greedy search, beam search or sampling, with its options bound
         batch_tokens: largest number of source tokens of a batch, padding included
         title: stands before the progress bar; None: no bar
+        workers: threads that each translate batches of their own; their number changes no bit
+        prefixes: the ids that each translation begins with, ``[sentences]``; None: nothing is prescribed
 
     Returns:
-        The translation of each sentence, in the order of ``sources``.
+        The translations of each sentence, best first, in the order of ``sources``.
     """
-    found: dict[int, Hypothesis] = {}
+
+    def translate(rows: Ints) -> tuple[Ints, list[list[Hypothesis]]]:
+        beginnings = None if prefixes is None else [prefixes[row] for row in rows]
+        return rows, search(Batch(*sources.batch(rows), beginnings, rows))
+
+    found: dict[int, list[Hypothesis]] = {}
     with tqdm(total=len(sources.lengths), desc=title, unit="sentence", disable=title is None or None) as bar:
-        for rows in batches_by_length(sources.lengths, batch_tokens):
-            found.update(zip(rows.tolist(), search(*sources.batch(rows)), strict=True))
+        # The longest first: the threads end at about the same time.
+        for rows, translations in workers.map(translate, batches_by_length(sources.lengths, batch_tokens)[::-1]):
+            found.update(zip(rows.tolist(), translations, strict=True))
             bar.update(len(rows))
     return [found[row] for row in range(len(found))]

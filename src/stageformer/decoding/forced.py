@@ -12,16 +12,22 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stageformer.batches import batches_by_length
+from stageformer.decoding.batch import Ints
 from stageformer.decoding.continuations import CHUNK_ROWS
 from stageformer.decoding.sources import Sources, pad
 from stageformer.model.decoder import Decoder
+from stageformer.training.workers import Workers
 
 Floats = npt.NDArray[np.float64]
 
 
-@torch.inference_mode()
 def log_probabilities(
-    decoder: Decoder, sources: Sources, target_ids: Sequence[Sequence[int]], batch_tokens: int, title: str
+    decoder: Decoder,
+    sources: Sources,
+    target_ids: Sequence[Sequence[int]],
+    batch_tokens: int,
+    title: str | None,
+    workers: Workers,
 ) -> Floats:
     """Return the natural logarithm of the probability of each target given its source, ``[sentences]``.
 
@@ -30,20 +36,26 @@ def log_probabilities(
         sources: the sources
         target_ids: the ids of the target of each source, from <bos> to <eos>; all but <bos> are predicted
         batch_tokens: largest number of tokens of a batch on either side, padding included
-        title: stands before the progress bar
+        title: stands before the progress bar; None: no bar
+        workers: threads that each score batches of their own; their number changes no bit
     """
+
+    @torch.inference_mode()
+    def score(rows: Ints) -> tuple[Ints, Floats]:
+        memory, present = sources.batch(rows)
+        # What pads does not matter: the causal mask hides it from the tokens before it, and it is not counted.
+        ids, wanted = (tensor.to(memory.device) for tensor in pad([target_ids[row] for row in rows], 0))
+        hidden = decoder(ids[:, :-1], memory, present)  # [B, T - 1, D]
+        wanted = wanted[:, 1:]
+        of_tokens = torch.zeros(wanted.shape, dtype=torch.float64, device=memory.device)
+        of_tokens[wanted] = _of_tokens(decoder, hidden[wanted], ids[:, 1:][wanted])
+        return rows, of_tokens.sum(1).cpu().numpy()
+
     found = np.zeros(len(target_ids))
     lengths = np.maximum(sources.lengths, [len(ids) - 1 for ids in target_ids])
-    with tqdm(total=len(target_ids), desc=title, unit="sentence", disable=None) as bar:
-        for rows in batches_by_length(lengths, batch_tokens):
-            memory, present = sources.batch(rows)
-            # What pads does not matter: the causal mask hides it from the tokens before it, and it is not counted.
-            ids, wanted = (tensor.to(memory.device) for tensor in pad([target_ids[row] for row in rows], 0))
-            hidden = decoder(ids[:, :-1], memory, present)  # [B, T - 1, D]
-            wanted = wanted[:, 1:]
-            of_tokens = torch.zeros(wanted.shape, dtype=torch.float64, device=memory.device)
-            of_tokens[wanted] = _of_tokens(decoder, hidden[wanted], ids[:, 1:][wanted])
-            found[rows] = of_tokens.sum(1).cpu().numpy()
+    with tqdm(total=len(target_ids), desc=title, unit="sentence", disable=title is None or None) as bar:
+        for rows, of_rows in workers.map(score, batches_by_length(lengths, batch_tokens)):
+            found[rows] = of_rows
             bar.update(len(rows))
     return found
 

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import math
 
-from stageformer.decoding.continuations import continuations
+import torch
+
+from stageformer.decoding.batch import Batch
+from stageformer.decoding.constraints import Constraints
+from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.rules import Hypothesis, Rules
 from stageformer.model.decoder import Decoder
+from stageformer.model.incremental import IncrementalDecoder
 
 
 @torch.inference_mode()
-def greedy(decoder: Decoder, memory: Tensor, present: Tensor, rules: Rules) -> list[Hypothesis]:
+def greedy(decoder: Decoder, batch: Batch, rules: Rules, *, with_scores: bool = True) -> list[list[Hypothesis]]:
     """Translate a batch, step by step with cached keys and values; a finished sentence leaves the batch.
 
     Args:
         decoder: in eval mode
-        memory: the encoder output, ``[B, S, D]``
-        present: ``[B, S]`` boolean, True where there is a source token
+        batch: the sources
         rules: lengths and forbidden tokens
+        with_scores: False saves the time for them; they are NaN then
 
     Returns:
-        The translation of each sentence; its score is the sum of the log-probabilities.
+        For each sentence a list of one translation.
     """
-    device, batch = memory.device, memory.size(0)
-    max_lengths = rules.max_lengths(present.sum(1), decoder)  # [B]
-    steps = int(max_lengths.max())
-    tokens = torch.full((batch, steps), rules.eos_id, device=device)
-    scores = torch.zeros(batch, device=device)
-    sentences = torch.arange(batch, device=device)  # [A]: the sentences still in the batch
-    newest = torch.full((batch,), rules.bos_id, device=device)
-    cache = decoder.start(memory, present, steps)
-    for step in range(steps):
-        hidden = decoder.step(newest, cache)  # [A, D]
-        log_probabilities, ids = continuations(decoder, hidden, max_lengths[sentences] == step + 1, rules, 1)
-        newest = ids[:, 0]
-        scores[sentences] += log_probabilities[:, 0]
-        tokens[sentences, step] = newest
-        going = (newest != rules.eos_id).nonzero()[:, 0]
-        if len(going) == 0:
+    memory, present = batch.memory, batch.present
+    device, sentences = memory.device, memory.size(0)
+    constraints = Constraints(rules, decoder, present.sum(1), batch.prefixes)
+    following = NextTokens(decoder, rules, constraints, sentences, 1, normalise=with_scores)
+    incremental = IncrementalDecoder(decoder, memory, present)
+    tokens = torch.full((sentences, constraints.longest), rules.eos_id, device=device)
+    found = torch.zeros(sentences, device=device)
+    going = torch.arange(sentences, device=device)  # [A]: the sentences still in the batch
+    newest = torch.full((sentences, 1), rules.bos_id, device=device)  # [A, 1]
+    totals = torch.zeros((sentences, 1), device=device)
+    for length in range(1, constraints.longest + 1):
+        totals, _, newest = following.best(incremental.step(newest), totals, length)
+        tokens[going, length - 1] = newest[:, 0]
+        found[going] = totals[:, 0]
+        kept = (newest[:, 0] != rules.eos_id).nonzero()[:, 0]
+        if len(kept) == 0:
             break
-        if len(going) < len(sentences):
-            cache.select_sentences(going)
-            cache.select_hypotheses(going)
-            sentences, newest = sentences[going], newest[going]
+        if len(kept) < len(going):
+            going, newest, totals = going[kept], newest[kept], totals[kept]
+            incremental.select_sentences(kept)
+            constraints.select_sentences(kept)
+    if not with_scores:
+        found.fill_(math.nan)
     lengths = (tokens != rules.eos_id).sum(1).tolist()
-    rows = zip(tokens.tolist(), lengths, scores.tolist(), strict=True)
-    return [Hypothesis(row[:length], score) for row, length, score in rows]
+    rows = zip(tokens.tolist(), lengths, found.tolist(), strict=True)
+    return [[Hypothesis(row[:length], total, total)] for row, length, total in rows]

@@ -19,7 +19,9 @@ def target_text(ids: Sequence[int], tokenizer: Tokenizer, vocabulary: Vocabulary
     return tokenizer.decode(vocabulary.to_tokens(ids))
 
 
-def rules_for(vocabulary: Vocabulary, *, max_length_ratio: float, max_length_offset: int) -> Rules:
+def rules_for(
+    vocabulary: Vocabulary, *, max_length_ratio: float, max_length_offset: int, min_length_ratio: float = 0.0
+) -> Rules:
     """Return the rules of translations into the language of this vocabulary."""
     return Rules(
         bos_id=vocabulary.bos_id,
@@ -27,4 +29,5 @@ def rules_for(vocabulary: Vocabulary, *, max_length_ratio: float, max_length_off
         forbidden_ids=(vocabulary.pad_id, vocabulary.bos_id, vocabulary.unk_id),
         max_length_ratio=max_length_ratio,
         max_length_offset=max_length_offset,
+        min_length_ratio=min_length_ratio,
     )

@@ -8,7 +8,6 @@ but the attention, to see what the residual, the norm and the feed-forward netwo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -78,20 +77,6 @@ class EncoderLayer(nn.Module):
         return x
 
 
-@dataclass
-class LayerCache:
-    """Keys and values that a decoder layer need not compute again."""
-
-    memory_key: Tensor
-    """``[B, H, S, d_k]``: computed once a sentence"""
-    memory_value: Tensor
-    """``[B, H, S, d_k]``"""
-    key: Tensor
-    """``[N, H, max_length, d_k]``: preallocated; filled up to the current step, for N hypotheses"""
-    value: Tensor
-    """``[N, H, max_length, d_k]``"""
-
-
 class DecoderLayer(nn.Module):
     """Masked self-attention over the target, cross-attention over the memory, then the feed-forward network."""
 
@@ -119,30 +104,6 @@ class DecoderLayer(nn.Module):
         x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, h, tgt_mask, causal=causal))
         x = self.cross_attention_sublayer(x, lambda h: self.cross_attention(h, memory, memory_mask))
         return self._feed_forward(x)
-
-    def step(self, x: Tensor, cache: LayerCache, memory_mask: Tensor | None, position: int) -> Tensor:
-        """Map the newest position ``x [N, 1, D]`` to ``[N, 1, D]`` and add its key and value to the cache.
-
-        N is a multiple of the number of sentences B in the cache: the hypotheses of one sentence stand side by side and
-        share its memory keys and values.
-        """
-        x = self.self_attention_sublayer(x, lambda h: self._step_self(h, cache, position))
-        x = self.cross_attention_sublayer(x, lambda h: self._step_cross(h, cache, memory_mask))
-        return self._feed_forward(x)
-
-    def _step_self(self, h: Tensor, cache: LayerCache, position: int) -> Tensor:
-        attention = self.self_attention
-        query, key, value = attention.split_heads(attention.in_projection(h), 3)
-        cache.key[:, :, position] = key[:, :, 0]
-        cache.value[:, :, position] = value[:, :, 0]
-        return attention.attend(query, cache.key[:, :, : position + 1], cache.value[:, :, : position + 1])
-
-    def _step_cross(self, h: Tensor, cache: LayerCache, memory_mask: Tensor | None) -> Tensor:
-        # The hypotheses of a sentence take the place of target positions: [N, 1, D] -> [B, N / B, D].
-        sentences = cache.memory_key.size(0)
-        query = self.cross_attention.project_query(h.view(sentences, -1, h.size(-1)))
-        output = self.cross_attention.attend(query, cache.memory_key, cache.memory_value, memory_mask)
-        return output.view_as(h)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         if self.feed_forward is not None and self.feed_forward_sublayer is not None:
