@@ -56,7 +56,7 @@ def convert(job: DecodeJob, vocabularies: Vocabularies) -> None:
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith("in_projection.weight"):
-                weight *= 2  # sharper attention: translations that depend on their sources
+                weight.mul_(2)  # sharper attention: translations that depend on their sources
     save_model(folder / "model.pt", "model", model, {})
     if is_installed("marian"):
         from stageformer.export.marian import to_marian
@@ -177,7 +177,7 @@ def run(job: DecodeJob) -> dict[str, Any]:
         convert(job, vocabularies)
         return {}
     table = read_table(data / "vocab/test.parquet", "ids")
-    source_ids: Ids = table["source_ids"].slice(0, job.sentences).to_pylist()
+    source_ids: Ids = table.slice(0, job.sentences).to_pydict()["source_ids"]
     translate = SYSTEMS[job.system](job, vocabularies)
     ids = translate(source_ids, job.batch_tokens[0])
     seconds = {}

@@ -44,8 +44,7 @@ def translate_corpus(
 
     found: dict[int, list[Hypothesis]] = {}
     with tqdm(total=len(sources.lengths), desc=title, unit="sentence", disable=title is None or None) as bar:
-        # The longest first: the threads end at about the same time.
-        for rows, translations in workers.map(translate, batches_by_length(sources.lengths, batch_tokens)[::-1]):
+        for rows, translations in workers.map(translate, batches_by_length(sources.lengths, batch_tokens)):
             found.update(zip(rows.tolist(), translations, strict=True))
             bar.update(len(rows))
     return [found[row] for row in range(len(found))]
