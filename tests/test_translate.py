@@ -4,6 +4,7 @@ import pty
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,13 @@ def test_without_an_export_the_message_says_what_to_run(run):
     result = run("one", "--engine", "ctranslate2")
     assert result.exit_code == 2
     assert "dvc repro export" in result.stderr or "stageformer[export]" in result.stderr
+
+
+def test_an_engine_that_cannot_do_what_the_parameters_ask_says_so(toy_root):
+    translator = Translator.load(toy_root)
+    strict = replace(translator, engine=object(), params=replace(translator.params, early_stopping=True))
+    with pytest.raises(StageformerError, match="ctranslate2 knows no evaluate.min_length_ratio above 0 and no"):
+        strict.translate(["one"])
 
 
 def test_a_terminal_is_prompted_and_a_mistake_in_a_line_forgiven(toy_root):

@@ -130,6 +130,11 @@ class Translator:
         if self.engine is not None:
             if number > 1 or sampling or prefix:
                 raise StageformerError("ctranslate2 gives the best translation alone; leave the engine or the options")
+            if self.params.min_length_ratio or self.params.early_stopping:
+                raise StageformerError(
+                    "params: ctranslate2 knows no evaluate.min_length_ratio above 0 and no evaluate.early_stopping; "
+                    "leave the engine, or these parameters"
+                )
             found = self._by_engine(self.engine, ids, beam_size)
         else:
             found = translate_corpus(
