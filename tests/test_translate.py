@@ -180,7 +180,7 @@ def test_without_an_export_the_message_says_what_to_run(run):
 def test_an_engine_that_cannot_do_what_the_parameters_ask_says_so(toy_root):
     translator = Translator.load(toy_root)
     strict = replace(translator, engine=object(), params=replace(translator.params, early_stopping=True))
-    with pytest.raises(StageformerError, match="ctranslate2 knows no evaluate.min_length_ratio above 0 and no"):
+    with pytest.raises(StageformerError, match="ctranslate2 knows no evaluate"):
         strict.translate(["one"])
 
 
