@@ -118,11 +118,13 @@ def test_masked_share_and_what_replaces(
     torch.manual_seed(0)
     loss = masked(model, splits, fraction).loss("train", np.arange(4000), 0.0)
     ids, present = pairs.source.padded(np.arange(4000), PAD)
-    tokens = int(present.sum())
+    tokens = int((ids >= NUM_SPECIAL).sum())
     assert loss.num_tokens / tokens == pytest.approx(fraction, abs=4 * (fraction * (1 - fraction) / tokens) ** 0.5)
     (shown, shown_present), = seen
     assert torch.equal(shown_present, present)
-    assert torch.equal(shown[~present], ids[~present])  # padding is never hidden or replaced
+    special = ids < NUM_SPECIAL
+    assert special[present].any()
+    assert torch.equal(shown[special], ids[special])  # <eos> and padding are never hidden or replaced
     unknown = int((shown == UNK).sum())
     changed = int((shown != ids).sum()) - unknown
     assert unknown / loss.num_tokens == pytest.approx(0.8, abs=0.04)
@@ -136,7 +138,7 @@ def test_masked_share_and_what_replaces(
 def test_masked_loss_is_of_the_hidden_tokens_and_blind_to_padding(copy_corpus: Corpus, transformer: MakeModel) -> None:
     splits, model = copy_corpus(20), transformer().encoder.eval()
     rows = np.arange(8)
-    losses = [masked(model, splits, 0.4, pad_id).loss("train", rows, 0.1) for pad_id in (PAD, 7)]
+    losses = [masked(model, splits, 0.4, pad_id).loss("train", rows, 0.1) for pad_id in (PAD, 2)]
     torch.testing.assert_close(losses[0].smoothed, losses[1].smoothed)
     assert losses[0].num_tokens == losses[1].num_tokens < splits["train"].source.lengths[rows].sum()
 
@@ -144,7 +146,8 @@ def test_masked_loss_is_of_the_hidden_tokens_and_blind_to_padding(copy_corpus: C
 def test_masked_loss_of_everything(copy_corpus: Corpus, transformer: MakeModel) -> None:
     splits, model = copy_corpus(20), transformer().encoder.eval()
     rows = np.arange(8)
-    assert masked(model, splits, 1.0).loss("train", rows, 0.0).num_tokens == splits["train"].source.lengths[rows].sum()
+    ids, _ = splits["train"].source.padded(rows, PAD)
+    assert masked(model, splits, 1.0).loss("train", rows, 0.0).num_tokens == (ids >= NUM_SPECIAL).sum()
     assert masked(model, splits, 0.0).loss("train", rows, 0.0).num_tokens == 1  # never none
 
 
