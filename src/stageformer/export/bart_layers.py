@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from stageformer.export.positions import position_table
 from stageformer.model.attention import MultiHeadAttention
+from stageformer.model.config import TransformerConfig
 from stageformer.model.decoder import Decoder
 from stageformer.model.encoder import Encoder
 from stageformer.model.layers import DecoderLayer, EncoderLayer
 from stageformer.text.vocabulary import Vocabulary
+
+
+def layer_options(config: TransformerConfig) -> dict[str, Any]:
+    """Return what a configuration of ``transformers`` says of the layers of both stacks."""
+    return {
+        "d_model": config.encoder.d_model,
+        "encoder_layers": config.encoder.num_layers,
+        "decoder_layers": config.decoder.num_layers,
+        "encoder_attention_heads": config.encoder.num_heads,
+        "decoder_attention_heads": config.decoder.num_heads,
+        "encoder_ffn_dim": config.encoder.d_ff,
+        "decoder_ffn_dim": config.decoder.d_ff,
+        "activation_function": config.decoder.activation,
+        "dropout": config.decoder.residual_dropout,
+        "attention_dropout": config.decoder.attention_dropout,
+        "scale_embedding": config.source.scale,
+    }
 
 
 @torch.no_grad()

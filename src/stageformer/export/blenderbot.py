@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stageformer.export.bart_layers import copy_rows, copy_stack, copy_unknown
+from stageformer.export.bart_layers import copy_rows, copy_stack, copy_unknown, layer_options
 from stageformer.export.generation import generation_config, special_tokens
 from stageformer.export.packages import require
 from stageformer.export.refusals import check_for_transformers
@@ -51,18 +51,8 @@ def to_blenderbot(
     copy = BlenderbotForConditionalGeneration(
         BlenderbotConfig(
             vocab_size=max(config.source.vocabulary_size + len(unknown_ids), config.target.vocabulary_size),
-            d_model=config.encoder.d_model,
-            encoder_layers=config.encoder.num_layers,
-            decoder_layers=config.decoder.num_layers,
-            encoder_attention_heads=config.encoder.num_heads,
-            decoder_attention_heads=config.decoder.num_heads,
-            encoder_ffn_dim=config.encoder.d_ff,
-            decoder_ffn_dim=config.decoder.d_ff,
-            activation_function=config.decoder.activation,
-            dropout=config.decoder.residual_dropout,
-            attention_dropout=config.decoder.attention_dropout,
-            scale_embedding=config.source.scale,
             max_position_embeddings=positions,
+            **layer_options(config),
             tie_word_embeddings=config.share_embeddings and config.tie_output,
             encoder_no_repeat_ngram_size=0,
             **special,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stageformer.export.bart_layers import copy_rows, copy_stack, copy_unknown
+from stageformer.export.bart_layers import copy_rows, copy_stack, copy_unknown, layer_options
 from stageformer.export.generation import generation_config, special_tokens
 from stageformer.export.packages import require
 from stageformer.export.refusals import check_for_transformers
@@ -58,18 +58,8 @@ def to_marian(
         MarianConfig(
             vocab_size=config.source.vocabulary_size + len(unknown_ids),
             decoder_vocab_size=config.target.vocabulary_size + (len(unknown_ids) if one_matrix else 0),
-            d_model=config.encoder.d_model,
-            encoder_layers=config.encoder.num_layers,
-            decoder_layers=config.decoder.num_layers,
-            encoder_attention_heads=config.encoder.num_heads,
-            decoder_attention_heads=config.decoder.num_heads,
-            encoder_ffn_dim=config.encoder.d_ff,
-            decoder_ffn_dim=config.decoder.d_ff,
-            activation_function=config.decoder.activation,
-            dropout=config.decoder.residual_dropout,
-            attention_dropout=config.decoder.attention_dropout,
-            scale_embedding=config.source.scale,
             max_position_embeddings=positions,
+            **layer_options(config),
             # Marian shares its embeddings with each other and with the output, or not with each other.
             share_encoder_decoder_embeddings=one_matrix,
             tie_word_embeddings=config.tie_output,
