@@ -16,6 +16,7 @@ _ATTENTION = {
     "cross": "Where the decoder looks: last layer, mean over heads",
     "cross-heads": "Where the decoder looks: every layer and head",
     "encoder": "Where the encoder looks: every layer and head",
+    "decoder": "Where the decoder looks in what it has written",
 }
 
 
