@@ -110,3 +110,24 @@ def test_mask_and_causal_together_are_refused() -> None:
 def test_a_number_that_is_none_stays_visible_in_the_trace() -> None:
     x = torch.full((1, 2, 4), math.nan)
     assert MultiHeadAttention(4, 1).trace(x, x).output.isnan().all()
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_split_heads_has_the_values_and_gradients_of_views(parts: int) -> None:
+    attention = MultiHeadAttention(d_model=12, num_heads=3)
+    projected = torch.randn(2, 5, 12 * parts, dtype=torch.float64, requires_grad=True)
+    heads = attention.split_heads(projected, parts)
+    with torch.no_grad():
+        views = attention.split_heads(projected, parts)
+    expected = [part.unflatten(-1, (3, 4)).transpose(1, 2) for part in projected.split(12, dim=-1)]
+    for head, view, wanted in zip(heads, views, expected, strict=True):
+        assert torch.equal(head, wanted)
+        assert torch.equal(view, wanted)
+        assert head.is_contiguous()
+    factors = [torch.randn_like(head) for head in heads]
+
+    def gradient(parts_of: list[torch.Tensor]) -> torch.Tensor:
+        total = sum((part * factor).sum() for part, factor in zip(parts_of, factors, strict=True))
+        return torch.autograd.grad(total, projected)[0]
+
+    assert torch.equal(gradient(list(heads)), gradient(expected))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stageformer.training.loss import CHUNK_ROWS, Loss, cross_entropy
+from stageformer.training.loss import CHUNK_TOKENS, Loss, cross_entropy
 
 
 def inputs(count: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
@@ -15,7 +15,7 @@ def inputs(count: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tens
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("count", [1, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 1, 2 * CHUNK_ROWS + 7])
+@pytest.mark.parametrize("count", [1, CHUNK_TOKENS - 1, CHUNK_TOKENS, CHUNK_TOKENS + 1, 2 * CHUNK_TOKENS + 7])
 def test_equals_torch(count: int, smoothing: float) -> None:
     hidden, weight, targets = inputs(count)
     loss = cross_entropy(hidden, weight, targets, smoothing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -120,9 +121,10 @@ class MultiHeadAttention(nn.Module):
 
     def split_heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
         """Cut ``[B, T, parts * D]`` into ``parts`` tensors ``[B, H, T, d_k]``."""
-        batch, length, width = projected.shape
-        d_k = width // (parts * self.num_heads)
-        return projected.view(batch, length, parts, self.num_heads, d_k).permute(2, 0, 3, 1, 4).unbind(0)
+        if torch.is_grad_enabled() and projected.requires_grad:
+            heads: tuple[Tensor, ...] = _SplitHeads.apply(projected, parts, self.num_heads)  # type: ignore[no-untyped-call]
+            return heads
+        return _heads_of(projected, parts, self.num_heads)
 
     @torch.no_grad()
     def trace(
@@ -144,6 +146,29 @@ class MultiHeadAttention(nn.Module):
         heads = weights @ value
         output = self.out_projection(heads.transpose(1, 2).flatten(2))
         return AttentionTrace(query, key, value, scores, weights, heads, output)
+
+
+def _heads_of(projected: Tensor, parts: int, num_heads: int) -> tuple[Tensor, ...]:
+    """Return views ``[B, H, T, d_k]`` of the ``parts`` that stand side by side in ``[B, T, parts * D]``."""
+    batch, length, width = projected.shape
+    d_k = width // (parts * num_heads)
+    return projected.view(batch, length, parts, num_heads, d_k).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+class _SplitHeads(torch.autograd.Function):
+    """Heads as matrix products want them, each in one piece, with one copy each way (autograd's own way needs two)."""
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, parts: int, num_heads: int) -> tuple[Tensor, ...]:
+        ctx.shape = projected.shape
+        return tuple(part.contiguous() for part in _heads_of(projected, parts, num_heads))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        joined = gradients[0].new_empty(ctx.shape)
+        for part, gradient in zip(_heads_of(joined, len(gradients), gradients[0].size(1)), gradients, strict=True):
+            part.copy_(gradient)
+        return joined, None, None
 
 
 def _refuse_both(mask: Tensor | None, causal: bool) -> None:

@@ -55,6 +55,7 @@ class Gradients:
             for total, gradient in zip(self._sums, gradients, strict=True):
                 if gradient is not None:
                     total.add_(gradient)
+            del gradients, gradient  # as large as the model: gone before the next ones come
         self._processes.add(self._sum)
         all_loss, all_tokens = self._processes.add_numbers(loss, tokens)
         self._sum.div_(all_tokens)

