@@ -41,7 +41,8 @@ class MaskedTokens:
         validation = torch.Generator().manual_seed(self.seed + int(rows[0]))
         generator = current_generator() if self.model.training else validation
         chance = torch.rand(source_ids.shape, generator=generator)
-        chosen = (source_ids >= self.num_special) & (chance < self.masked_fraction)  # <eos> and padding are special
+        ordinary = present & (source_ids >= self.num_special)  # <eos> is special
+        chosen = ordinary & (chance < self.masked_fraction)
         chosen[0, 0] |= not bool(chosen.any())  # at least one, or there is no loss
         kind = torch.rand(source_ids.shape, generator=generator)
         vocabulary = self.model.embedding.config.vocabulary_size
