@@ -28,7 +28,6 @@ from stageformer.training.decode_memory import DecodeMemory
 from stageformer.training.device import prepare
 from stageformer.training.distribution import Processes
 from stageformer.training.gradients import Gradients
-from stageformer.training.optimizer import make_optimizer
 from stageformer.training.state import TrainingState
 from stageformer.training.tasks import Task, Translation
 
@@ -98,7 +97,7 @@ class Ours:
         model = task.model
         model.train()
         gradients = Gradients(task, training, self._compute, Processes(rank=0, size=1, device=self._device))
-        state = TrainingState(model, make_optimizer(model, training), training.average_checkpoints)
+        state = TrainingState(model, training)
         number = 0
 
         def update(rows: Ints) -> float:

@@ -22,7 +22,6 @@ from stageformer.training.distribution import ALONE, Processes
 from stageformer.training.gradients import Gradients
 from stageformer.training.interruption import interruptible
 from stageformer.training.micro_batches import named
-from stageformer.training.optimizer import make_optimizer
 from stageformer.training.progress import Progress
 from stageformer.training.schedule import learning_rate
 from stageformer.training.state import TrainingState
@@ -80,7 +79,7 @@ def train(
     model.train()
     if compute.compile:
         compile_layers(model, compute)
-    state = TrainingState(model, make_optimizer(model, training), training.average_checkpoints)
+    state = TrainingState(model, training)
     if checkpoints is not None and (found := checkpoints.newest(quiet=not processes.is_first)) is not None:
         state.restore(*found)
         if processes.is_first:

@@ -8,20 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.model.transformer import weights_of
+from stageformer.params.training import Training
 from stageformer.training.averaging import CheckpointAverage
 from stageformer.training.cut_tensors import clip, spread, whole
+from stageformer.training.optimizer import Adam
 from stageformer.training.progress import Progress
 
 
 class TrainingState:
     """The state of a training, that can be taken apart into tensors and put together again."""
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, average_checkpoints: int) -> None:
-        """Take ``model`` and ``optimizer`` as they are, with nothing learnt yet."""
+    def __init__(self, model: nn.Module, training: Training) -> None:
+        """Take ``model`` as it is, with nothing learnt yet."""
         self.model = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = optimizer
-        self.average = CheckpointAverage(average_checkpoints)
+        self.optimizer = Adam(self.parameters, training)
+        self.average = CheckpointAverage(training.average_checkpoints)
         self.progress = Progress()
 
     def clip(self, largest: float | None) -> float:
@@ -30,9 +32,7 @@ class TrainingState:
 
     def step(self, rate: float) -> None:
         """Let the optimizer make a step at this learning rate."""
-        for options in self.optimizer.param_groups:
-            options["lr"] = rate
-        self.optimizer.step()
+        self.optimizer.step(rate)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name: ``weights/...``, ``optimizer/...`` and ``average/...``.
