@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from stageformer.model.transformer import Transformer
 from stageformer.params.training import Training
 from stageformer.training.optimizer import Adam
+from stageformer.training.state import TrainingState
 
+MakeModel = Callable[..., Transformer]
 MakeTraining = Callable[..., Training]
 
 
@@ -66,6 +69,22 @@ def test_weight_decay_acts_on_matrices_alone(training: MakeTraining) -> None:
     adam.step(0.1)
     torch.testing.assert_close(matrix.detach(), torch.full((2, 3), 0.95))
     torch.testing.assert_close(vector.detach(), torch.ones(4))
+
+
+def test_weight_decay_leaves_a_frozen_layer_of_a_model(transformer: MakeModel, training: MakeTraining) -> None:
+    model = transformer()
+    model.encoder.layers[0].requires_grad_(False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(1.0)
+    state = TrainingState(model, training(weight_decay=0.5))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.zeros_like(parameter)
+    state.step(0.1)
+    for name, parameter in model.named_parameters():
+        decays = parameter.dim() > 1 and parameter.requires_grad
+        torch.testing.assert_close(parameter.detach(), torch.full_like(parameter, 0.95 if decays else 1.0), msg=name)
 
 
 def test_what_has_no_gradient_stays(training: MakeTraining) -> None:
