@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stageformer.params.groups import check
-from stageformer.recipes import load_recipe
+from stageformer.params.recipes import load_recipe
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = Path(os.environ.get("STAGEFORMER_SHARED_DATA", "../shared/data"))

@@ -16,12 +16,12 @@ from typing import Any
 import click
 
 from benchmarks.configurations import CONFIGURATIONS, SHARED_DATA, parameters
-from stageformer.artifacts import SPLITS
-from stageformer.batches import plan_batches
+from stageformer.artifacts.header import SPLITS
+from stageformer.batching.batches import plan_batches
+from stageformer.batching.pairs import Ints, Pairs, read_pairs
 from stageformer.corpus.ingest import ingest
 from stageformer.corpus.sources import open_corpus
 from stageformer.errors import StageformerError, friendly
-from stageformer.pairs import Ints, Pairs, read_pairs
 from stageformer.params.base import parse
 from stageformer.params.ingest import Ingest
 from stageformer.params.tokenize import Tokenize

@@ -34,9 +34,9 @@ from typing import Any
 import click
 
 from benchmarks.processes import run
-from stageformer.artifacts import write_json
+from stageformer.artifacts.files import write_json
 from stageformer.errors import friendly
-from stageformer.terminal import columns
+from stageformer.terminal.text import columns
 
 MODES = ("greedy", "beam5")
 PACKAGES = {"stageformer": None, "marian": "transformers", "ctranslate2": "ctranslate2"}

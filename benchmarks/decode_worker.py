@@ -21,8 +21,11 @@ from torch import Tensor
 from benchmarks.configurations import CONFIGURATIONS, MAX_LENGTH, parameters
 from benchmarks.decode import DecodeJob, is_installed
 from benchmarks.machine import describe
-from stageformer.artifacts import read_table
-from stageformer.batches import batches_by_length
+from stageformer.artifacts.tables import read_table
+from stageformer.batching.batches import batches_by_length
+from stageformer.building.model_files import load_model, save_model
+from stageformer.compute.device import prepare
+from stageformer.compute.workers import Workers
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.greedy import greedy
@@ -30,12 +33,9 @@ from stageformer.decoding.rules import Rules
 from stageformer.decoding.sources import EncodedSources, pad
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
-from stageformer.model_files import load_model, save_model
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.text.vocabulary import BOS, PAD, Vocabularies, Vocabulary, load_vocabularies
-from stageformer.training.device import prepare
-from stageformer.training.workers import Workers
 
 LENGTH = 16
 """Tokens of every output, <eos> included."""

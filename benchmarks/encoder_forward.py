@@ -18,18 +18,18 @@ from torch import Tensor
 from benchmarks.configurations import Configuration
 from benchmarks.flop import encoder_flop
 from benchmarks.machine import describe, matrix_limit
-from stageformer.artifacts import SPLITS
-from stageformer.batches import batches_by_length
-from stageformer.encoding import memory_writer
-from stageformer.model_files import load_model
-from stageformer.pairs import read_pairs
+from stageformer.artifacts.header import SPLITS
+from stageformer.batching.batches import batches_by_length
+from stageformer.batching.pairs import read_pairs
+from stageformer.building.model_files import load_model
+from stageformer.compute.device import prepare
+from stageformer.compute.workers import Workers
+from stageformer.memory.encoding import memory_writer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 from stageformer.params.reading import read_yaml
 from stageformer.text.vocabulary import load_vocabularies
-from stageformer.training.device import prepare
-from stageformer.training.workers import Workers
 
 
 def main(root: Path) -> dict[str, Any]:

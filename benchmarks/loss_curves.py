@@ -25,10 +25,10 @@ from benchmarks.configurations import CONFIGURATIONS, parameters
 from benchmarks.corpus import Corpus, load
 from benchmarks.ours import Ours
 from benchmarks.plain import PlainTransformer, training_loop
+from stageformer.batching.pairs import Ints
 from stageformer.errors import friendly
-from stageformer.model.torch_layers import load_torch_stack
+from stageformer.export.torch_layers import load_torch_stack
 from stageformer.model.transformer import Transformer
-from stageformer.pairs import Ints
 
 WINDOW = 10
 """updates whose losses are averaged to a point of the curve"""

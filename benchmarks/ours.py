@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.corpus import Corpus
-from stageformer.embeddings import EmbeddingStart, make_embeddings
-from stageformer.encoding import encode_split, memory_writer
-from stageformer.memory import open_memory
+from stageformer.batching.pairs import Ints
+from stageformer.building.build_decoder import build_model
+from stageformer.building.build_encoder import build_encoder_model
+from stageformer.building.embeddings import EmbeddingStart, make_embeddings
+from stageformer.building.model_files import encoder_fingerprint
+from stageformer.compute.device import prepare
+from stageformer.compute.distribution import Processes
+from stageformer.memory.encoding import encode_split, memory_writer
+from stageformer.memory.store import open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Transformer
-from stageformer.model_files import encoder_fingerprint
-from stageformer.pairs import Ints
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.embed import Embed
@@ -22,11 +26,7 @@ from stageformer.params.encode import Encode
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.params.training import Training
-from stageformer.training.build_decoder import build_model
-from stageformer.training.build_encoder import build_encoder_model
 from stageformer.training.decode_memory import DecodeMemory
-from stageformer.training.device import prepare
-from stageformer.training.distribution import Processes
 from stageformer.training.gradients import Gradients
 from stageformer.training.state import TrainingState
 from stageformer.training.tasks import Task, Translation

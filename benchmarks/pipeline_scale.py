@@ -24,11 +24,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.configurations import CONFIGURATIONS, ROOT, SHARED_DATA, parameters
 from benchmarks.processes import run
-from stageformer.artifacts import SPLITS, write_json
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.header import SPLITS
 from stageformer.errors import StageformerError, friendly
 from stageformer.params.groups import GROUPS
 from stageformer.params.render import render
-from stageformer.terminal import columns
+from stageformer.terminal.text import columns
 
 STAGES = ("ingest", "tokenize", "vocab", "embed", "train_encoder", "encode")
 MEASURED = ("ingest", "tokenize", "vocab", "encode")

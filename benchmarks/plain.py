@@ -26,7 +26,7 @@ from benchmarks.configurations import (
     MAX_LENGTH,
     Configuration,
 )
-from stageformer.pairs import Ints, Pairs, Side
+from stageformer.batching.pairs import Ints, Pairs, Side
 
 PAD = 0
 

@@ -22,7 +22,7 @@ import click
 from benchmarks.configurations import CONFIGURATIONS
 from benchmarks.jobs import Job, Result, alternate, median, ratio, run_job, updates_within
 from benchmarks.processes import run
-from stageformer.artifacts import write_json
+from stageformer.artifacts.files import write_json
 from stageformer.errors import friendly
 
 SPEED = "target_tokens_per_second"

@@ -22,9 +22,9 @@ from ruamel.yaml import YAML
 from benchmarks.configurations import CONFIGURATIONS
 from benchmarks.jobs import Job, Result, alternate, median, ratio, run_job, spread, updates_within
 from benchmarks.processes import run
-from stageformer.artifacts import write_json
+from stageformer.artifacts.files import write_json
 from stageformer.errors import friendly
-from stageformer.terminal import columns
+from stageformer.terminal.text import columns
 
 SPEED = "target_tokens_per_second"
 PROFILED_UPDATES = 3

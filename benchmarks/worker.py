@@ -27,8 +27,8 @@ from benchmarks.machine import describe, matrix_limit
 from benchmarks.marian import Marian
 from benchmarks.ours import Ours
 from benchmarks.plain import PlainTransformer, training_loop
-from stageformer.pairs import Ints
-from stageformer.training.allocator import keep_freed_memory
+from stageformer.batching.pairs import Ints
+from stageformer.compute.allocator import keep_freed_memory
 
 WARM_UP = 3
 """Updates before the clock starts: the allocator has its blocks by then, and the optimizer its state."""

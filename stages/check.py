@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import atomic_file, write_json
+from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.params.groups import GROUPS, check
 from stageformer.params.schema import json_schema
 from stages.common import friendly, read_yaml

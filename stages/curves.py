@@ -10,8 +10,8 @@ from pathlib import Path
 from dvclive import Live
 from scmrepo.exceptions import SCMError
 
+from stageformer.compute.distribution import Processes
 from stageformer.errors import StageformerError
-from stageformer.training.distribution import Processes
 from stageformer.training.loop import Log, Outcome
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import SPLITS, write_json
-from stageformer.cost import write_cost
-from stageformer.embeddings import make_embeddings, save_embeddings
-from stageformer.environment import write_environment
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.header import SPLITS
+from stageformer.batching.pairs import check_lengths, read_pairs
+from stageformer.building.embeddings import make_embeddings, save_embeddings
 from stageformer.figures.positions import position_similarity, positions_heatmap
-from stageformer.pairs import check_lengths, read_pairs
 from stageformer.params.embed import Embed
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 from stageformer.text.vocabulary import load_vocabularies
 from stages.common import friendly, read_group
 

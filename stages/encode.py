@@ -17,20 +17,21 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import SPLITS, write_json
-from stageformer.cost import write_cost
-from stageformer.encoding import encode_split, memory_writer
-from stageformer.environment import write_environment
-from stageformer.memory import dropout_copies, dropout_copy
-from stageformer.memory_writer import check_disk
-from stageformer.model_files import load_model
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.header import SPLITS
+from stageformer.batching.source_table import open_sources
+from stageformer.building.model_files import load_model
+from stageformer.compute.device import prepare
+from stageformer.compute.distribution import joined
+from stageformer.compute.launch import launch
+from stageformer.memory.encoding import encode_split, memory_writer
+from stageformer.memory.store import dropout_copies, dropout_copy
+from stageformer.memory.writer import check_disk
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
-from stageformer.source_table import open_sources
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 from stageformer.text.vocabulary import load_vocabularies
-from stageformer.training.device import prepare
-from stageformer.training.distribution import joined
-from stageformer.training.launch import launch
 from stages.common import friendly, read_group
 
 

@@ -25,8 +25,10 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import read_table
-from stageformer.cost import write_cost
+from stageformer.artifacts.tables import read_table
+from stageformer.building.model_files import load_model
+from stageformer.compute.device import prepare
+from stageformer.compute.workers import Workers
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities, perplexity
@@ -34,22 +36,20 @@ from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sources import EncodedSources, Sources, StoredSources
 from stageformer.decoding.text import rules_for, target_text
-from stageformer.environment import write_environment
 from stageformer.errors import StageformerError
 from stageformer.figures.embedding import project_embeddings, write_projections
 from stageformer.figures.evaluation import Sentence, choose_sentences, draw_attention
 from stageformer.figures.learning_curves import read_curves, write_curves
-from stageformer.memory import MemoryStore
-from stageformer.model_files import load_model
+from stageformer.memory.store import MemoryStore
 from stageformer.params.compute import Compute
 from stageformer.params.evaluate import Evaluate
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 from stageformer.scoring.report import Translations
 from stageformer.scoring.settings import Settings
 from stageformer.scoring.writing import write_scores
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import load_vocabularies
-from stageformer.training.device import prepare
-from stageformer.training.workers import Workers
 from stages.common import friendly, read_group
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -22,24 +22,25 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import atomic_file, read_json, read_table, write_json
-from stageformer.cost import write_cost
+from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.tables import read_table
+from stageformer.building.model_files import load_model
+from stageformer.compute.device import prepare
 from stageformer.decoding.text import rules_for
-from stageformer.environment import write_environment
 from stageformer.errors import StageformerError
 from stageformer.export.card import card
 from stageformer.export.engines import Task
 from stageformer.export.facts import NAME, facts
 from stageformer.export.formats import compare, write_format
-from stageformer.model_files import load_model
 from stageformer.params.compute import Compute
 from stageformer.params.evaluate import Evaluate
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 from stageformer.scoring.metrics import Scorer
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import load_vocabularies
-from stageformer.training.device import prepare
 from stages.common import friendly, read_group
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import atomic_file, write_json
+from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.corpus.ingest import ingest
 from stageformer.corpus.sources import open_corpus
-from stageformer.cost import write_cost
-from stageformer.environment import write_environment
 from stageformer.params.ingest import Ingest
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 from stages.common import friendly, read_group
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import click
 
-from stageformer.cost import write_cost
-from stageformer.environment import write_environment
 from stageformer.params.tokenize import Tokenize
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 from stageformer.text.tokenize_splits import tokenize_splits
 from stages.common import friendly, read_group
 

@@ -15,24 +15,24 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import write_json
-from stageformer.cost import write_cost
-from stageformer.embeddings import load_embeddings
-from stageformer.environment import write_environment
-from stageformer.memory import dropout_copies, open_memory
+from stageformer.artifacts.files import write_json
+from stageformer.batching.pairs import read_pairs
+from stageformer.building.build_decoder import build_model
+from stageformer.building.embeddings import load_embeddings
+from stageformer.building.model_files import load_model, save_model
+from stageformer.compute.device import prepare
+from stageformer.compute.distribution import joined
+from stageformer.compute.launch import launch
+from stageformer.memory.store import dropout_copies, open_memory
 from stageformer.model.dropout import Dropout
-from stageformer.model_files import load_model, save_model
-from stageformer.pairs import read_pairs
 from stageformer.params.compute import Compute
 from stageformer.params.train_decoder import TrainDecoder
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
+from stageformer.provenance.fingerprint import fingerprint
 from stageformer.text.vocabulary import load_vocabularies
-from stageformer.training.build_decoder import build_model
 from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.decode_memory import DecodeMemory
-from stageformer.training.device import prepare
-from stageformer.training.distribution import joined
-from stageformer.training.fingerprint import fingerprint
-from stageformer.training.launch import launch
 from stageformer.training.loop import train
 from stageformer.training.tasks import Task, Translation
 from stages.common import friendly, read_group

@@ -15,21 +15,21 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts import write_json
-from stageformer.cost import write_cost
-from stageformer.embeddings import load_embeddings
-from stageformer.environment import write_environment
-from stageformer.model_files import save_model
-from stageformer.pairs import read_pairs
+from stageformer.artifacts.files import write_json
+from stageformer.batching.pairs import read_pairs
+from stageformer.building.build_encoder import build_encoder_model
+from stageformer.building.embeddings import load_embeddings
+from stageformer.building.model_files import save_model
+from stageformer.compute.device import prepare
+from stageformer.compute.distribution import joined
+from stageformer.compute.launch import launch
 from stageformer.params.compute import Compute
 from stageformer.params.train_encoder import TrainEncoder
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
+from stageformer.provenance.fingerprint import fingerprint
 from stageformer.text.vocabulary import SPECIAL_TOKENS, load_vocabularies
-from stageformer.training.build_encoder import build_encoder_model
 from stageformer.training.checkpoints import Checkpoints
-from stageformer.training.device import prepare
-from stageformer.training.distribution import joined
-from stageformer.training.fingerprint import fingerprint
-from stageformer.training.launch import launch
 from stageformer.training.loop import train
 from stageformer.training.masked_tokens import MaskedTokens
 from stageformer.training.tasks import Task, Translation

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import click
 
-from stageformer.cost import write_cost
-from stageformer.environment import write_environment
 from stageformer.params.vocab import Vocab
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 from stageformer.text.vocab_splits import vocab_splits
 from stages.common import friendly, read_group
 

@@ -56,12 +56,12 @@ def toy_root(tmp_path_factory):
     import torch
     from torch.nn.functional import cross_entropy
 
-    from stageformer.artifacts import write_table
+    from stageformer.artifacts.tables import write_table
+    from stageformer.building.model_files import encoder_fingerprint, save_model
     from stageformer.decoding.sources import pad
-    from stageformer.memory_writer import MemoryWriter
+    from stageformer.memory.writer import MemoryWriter
     from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
     from stageformer.model.transformer import Transformer
-    from stageformer.model_files import encoder_fingerprint, save_model
     from stageformer.text.pair import save_tokenizers, train_tokenizers
     from stageformer.text.vocabulary import SHARED_NAME, Vocabulary
 

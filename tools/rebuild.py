@@ -17,7 +17,7 @@ import click
 
 from stageformer.errors import StageformerError
 from stageformer.params.reading import read_yaml
-from stageformer.recipes import load_recipe, use
+from stageformer.params.recipes import load_recipe, use
 
 
 def rebuild(root: Path, folder: Path, recipe: str | None) -> Path:

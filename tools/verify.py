@@ -22,11 +22,11 @@ from typing import Any
 
 import click
 
-from stageformer.environment import read_environments
 from stageformer.errors import StageformerError, friendly
 from stageformer.params.reading import read_yaml
-from stageformer.recipes import compare, load_recipe
-from stageformer.terminal import columns
+from stageformer.params.recipes import compare, load_recipe
+from stageformer.provenance.environment import read_environments
+from stageformer.terminal.text import columns
 from tools.rebuild import git, rebuild
 
 

@@ -6,6 +6,7 @@ import difflib
 import functools
 import sys
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import ParamSpec
 
 Arguments = ParamSpec("Arguments")
@@ -37,3 +38,9 @@ def friendly(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
             sys.exit(2)
 
     return wrapper
+
+
+def require(package: str) -> None:
+    """Raise StageformerError, which says how to install it, unless the optional package is there."""
+    if find_spec(package) is None:
+        raise StageformerError(f"the package {package} is not installed; run `pip install 'stageformer[export]'`")

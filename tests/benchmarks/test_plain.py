@@ -13,7 +13,7 @@ from benchmarks.configurations import CONFIGURATIONS, LABEL_SMOOTHING, parameter
 from benchmarks.corpus import load
 from benchmarks.ours import Ours
 from benchmarks.plain import PAD, PlainTransformer, sentences, smoothed_loss
-from stageformer.model.torch_layers import to_torch_stack
+from stageformer.export.torch_layers import to_torch_stack
 from stageformer.model.transformer import Transformer
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.cleaning import has_words, normalise, why_dropped
+from stageformer.corpus.cleaning import has_words, why_dropped
+from stageformer.text.normalisation import normalise
 
 
 @given(st.text())

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stageformer.artifacts import SPLITS, read_table
+from stageformer.artifacts.header import SPLITS
+from stageformer.artifacts.tables import read_table
 from stageformer.corpus.cleaning import fold
 from stageformer.corpus.ingest import ingest
 from stageformer.corpus.records import Record, Rejected

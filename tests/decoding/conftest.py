@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from stageformer.compute.workers import Workers
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.rules import Rules
 from stageformer.decoding.sources import EncodedSources, pad
@@ -10,7 +11,6 @@ from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerCo
 from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
-from stageformer.training.workers import Workers
 
 PAD, BOS, EOS, UNK = range(4)
 VOCABULARY = 14

@@ -3,7 +3,8 @@ import filecmp
 import pytest
 import torch
 
-from stageformer.artifacts import read_table
+from stageformer.artifacts.tables import read_table
+from stageformer.building.model_files import load_model
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.greedy import greedy
@@ -11,9 +12,8 @@ from stageformer.decoding.rules import Rules, penalty
 from stageformer.decoding.sources import pad
 from stageformer.errors import StageformerError
 from stageformer.export.ctranslate2 import save_ctranslate2
-from stageformer.export.ctranslate2_engine import CTranslate2Engine
-from stageformer.model_files import load_model
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabularies, Vocabulary, load_vocabularies
+from stageformer.translator.ctranslate2_engine import CTranslate2Engine
 from tests.export.conftest import BOS, EOS, PAD, UNK, random_model, random_sources
 
 pytest.importorskip("ctranslate2")

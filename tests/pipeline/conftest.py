@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stageformer.recipes import use
+from stageformer.params.recipes import use
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs"}

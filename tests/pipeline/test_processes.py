@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stageformer.memory import MemoryStore
+from stageformer.memory.store import MemoryStore
 from tests.pipeline.conftest import Repository
 
 TRAINING = {

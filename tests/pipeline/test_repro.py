@@ -83,7 +83,7 @@ def test_a_second_run_runs_nothing_nor_does_a_comment_that_no_stage_imports(repo
         assert f"Stage '{stage}' didn't change, skipping" in printed
     assert "Running stage" not in printed
     assert "is cached" not in printed
-    with (repository.root / "src/stageformer/show.py").open("a") as file:
+    with (repository.root / "src/stageformer/terminal/show.py").open("a") as file:
         file.write("# a comment\n")
     assert repository.repro() == ([], [])
 

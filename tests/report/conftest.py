@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from stageformer.artifacts import write_table
-from stageformer.experiments import Experiment
+from stageformer.artifacts.tables import write_table
+from stageformer.experiments.experiment import Experiment
 from stageformer.report.write import write_report
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<!--"

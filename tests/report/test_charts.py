@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.report.analysis import data_charts, score_charts
 from stageformer.report.axes import Axis, axis_for
 from stageformer.report.charts import BarChart, LineChart, Section, Series, draw_bars, draw_lines

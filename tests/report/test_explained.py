@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.report.explained import MODEL, explained
 from stageformer.report.translations import Translations
 from tests.report.conftest import make_run

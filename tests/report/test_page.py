@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from stageformer.errors import StageformerError
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.report import pictures, translations
 from stageformer.report.write import write_report
 from tests.report.conftest import HOSTILE, make_run, png

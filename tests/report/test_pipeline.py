@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from stageformer.errors import StageformerError
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.report.graph import graph
 from stageformer.report.overview import overview
 from stageformer.report.pipeline import Stage, read_stages

@@ -3,7 +3,8 @@ import io
 
 import pytest
 
-from stageformer.artifacts import read_json, write_table
+from stageformer.artifacts.files import read_json
+from stageformer.artifacts.tables import write_table
 from stageformer.scoring.buckets import by_bucket
 from stageformer.scoring.lengths import length_bucket
 from stageformer.scoring.rarest_words import count_words, rarest_word_buckets, words

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from stageformer.artifacts import read_table
+from stageformer.artifacts.tables import read_table
 from stageformer.cli import main as stageformer
 from stages.evaluate import main
 
@@ -136,7 +136,7 @@ def test_bad_input_is_one_line(root, monkeypatch, damage, message):
 
 
 def test_tables_of_different_sentences_are_an_error(root, monkeypatch):
-    from stageformer.artifacts import write_table
+    from stageformer.artifacts.tables import write_table
 
     table = read_table(root / "data/vocab/test.parquet", "ids").slice(1)
     write_table(root / "data/vocab/test.parquet", "ids", table.to_batches())

@@ -173,7 +173,7 @@ def test_refusals(root, tmp_path):
 
 
 def test_a_package_that_is_missing_is_named(root, monkeypatch):
-    monkeypatch.setattr("stageformer.export.packages.find_spec", lambda package: None)
+    monkeypatch.setattr("stageformer.errors.find_spec", lambda package: None)
     result = CliRunner().invoke(main, [])
     assert result.exit_code == 2
     assert result.stderr == (

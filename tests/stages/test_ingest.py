@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stageformer.artifacts import SPLITS, read_table
+from stageformer.artifacts.header import SPLITS
+from stageformer.artifacts.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 MULTI30K = Path(os.environ.get("STAGEFORMER_SHARED_DATA", ROOT.parent / "shared" / "data")) / "multi30k"

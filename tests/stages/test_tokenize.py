@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from stageformer.artifacts import SPLITS, write_table
+from stageformer.artifacts.header import SPLITS
+from stageformer.artifacts.tables import write_table
 from stageformer.text.pair import load_tokenizers
 from stages.tokenize import main
 

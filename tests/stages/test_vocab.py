@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from stageformer.artifacts import write_table
+from stageformer.artifacts.tables import write_table
 from stageformer.text.vocabulary import load_vocabularies
 from stages.vocab import main
 

@@ -9,7 +9,7 @@ import pytest
 
 from stageformer.errors import StageformerError
 from stageformer.text.pair import Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
-from stageformer.text.registry import TOKENIZERS
+from stageformer.text.tokenizers.registry import TOKENIZERS
 
 SOURCE = ["the lights are on", "the lights are off"]
 TARGET = ["das Licht ist an", "das Licht ist aus"]

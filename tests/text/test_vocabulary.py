@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.artifacts import write_table
+from stageformer.artifacts.tables import write_table
 from stageformer.errors import StageformerError
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary, load_vocabularies
 

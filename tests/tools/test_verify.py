@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from stageformer.recipes import load_recipe
+from stageformer.params.recipes import load_recipe
 from tools.verify import Run, main, report
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from stageformer.batching.pairs import Pairs, Side
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
-from stageformer.pairs import Pairs, Side
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from stageformer.batching.pairs import Pairs
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
-from stageformer.pairs import Pairs
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
+from stageformer.provenance.fingerprint import fingerprint
 from stageformer.training import checkpoints as module
 from stageformer.training.checkpoints import Checkpoints, scratch_folder
-from stageformer.training.fingerprint import fingerprint
 from stageformer.training.loop import Outcome, train
 from stageformer.training.progress import Progress
 from stageformer.training.tasks import Translation

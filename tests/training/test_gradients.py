@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from stageformer.batching.pairs import Pairs
+from stageformer.compute.distribution import ALONE
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
-from stageformer.pairs import Pairs
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.distribution import ALONE
 from stageformer.training.gradients import Gradients
 from stageformer.training.micro_batches import micro_batches
 from stageformer.training.tasks import Translation

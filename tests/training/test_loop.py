@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from stageformer.batching.pairs import Pairs
+from stageformer.compute.distribution import ALONE
+from stageformer.compute.workers import Workers
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer, weights_of
-from stageformer.pairs import Pairs
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training import loop
 from stageformer.training.averaging import CheckpointAverage
-from stageformer.training.distribution import ALONE
 from stageformer.training.loop import Outcome, train
 from stageformer.training.loss import Loss
 from stageformer.training.masked_tokens import MaskedTokens
@@ -22,7 +23,6 @@ from stageformer.training.optimizer import Adam
 from stageformer.training.progress import Progress
 from stageformer.training.tasks import Task, Translation
 from stageformer.training.validation import validate
-from stageformer.training.workers import Workers
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from stageformer.memory import MemoryStore
-from stageformer.memory_writer import MemoryWriter
-from stageformer.model.draws import draw_from
+from stageformer.batching.pairs import Pairs
+from stageformer.kernels.draws import draw_from
+from stageformer.memory.store import MemoryStore
+from stageformer.memory.writer import MemoryWriter
 from stageformer.model.dropout import Dropout
 from stageformer.model.encoder import Encoder
 from stageformer.model.transformer import Transformer
-from stageformer.pairs import Pairs
 from stageformer.training.decode_memory import DecodeMemory
 from stageformer.training.masked_tokens import MaskedTokens
 from stageformer.training.tasks import Translation

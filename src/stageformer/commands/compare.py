@@ -27,10 +27,10 @@ def compare(first: str, second: str, examples: int, json_path: Path | None) -> N
     EXP1 and EXP2 are git revisions, names of DVC experiments, folders of other copies of this repository, or
     `workspace`, which EXP2 is unless it is given. Nothing is checked out.
     """
-    from stageformer.artifacts import write_json
-    from stageformer.comparison import compare as library
-    from stageformer.comparison_text import comparison_text
-    from stageformer.experiments import Experiment
+    from stageformer.artifacts.files import write_json
+    from stageformer.experiments.comparison import compare as library
+    from stageformer.experiments.experiment import Experiment
+    from stageformer.terminal.comparison_text import comparison_text
 
     root = Path()
     comparison = library(Experiment.open(first, root), Experiment.open(second, root), num_changed=examples)

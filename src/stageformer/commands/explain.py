@@ -32,11 +32,11 @@ def explain(sentence: str, layer: int, head: int, kind: str, output: Path | None
 
     With --kind all, there are three pictures, and the kind is added to the name of each file.
     """
-    from stageformer.artifacts import atomic_file
+    from stageformer.artifacts.files import atomic_file
     from stageformer.figures.explain import explain as explain_sentence
     from stageformer.figures.operation import KINDS
     from stageformer.figures.style import FORMATS
-    from stageformer.translate import Translator
+    from stageformer.translator.translator import Translator
 
     path = output or Path(f"attention-{layer}-{head}")
     formats = [format_ for format_ in FORMATS if path.suffix == f".{format_}"] or FORMATS

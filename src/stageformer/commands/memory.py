@@ -23,8 +23,8 @@ def memory() -> None:
 @friendly
 def export_memory(split: Path, output: Path, format_: str) -> None:
     """Write a padded copy of the memory in the folder SPLIT into the folder OUTPUT, for other tools."""
-    from stageformer.memory import MemoryStore
-    from stageformer.padded import export_padded, padded_bytes
+    from stageformer.memory.padded import export_padded, padded_bytes
+    from stageformer.memory.store import MemoryStore
 
     store = MemoryStore(split)
     width = store.lengths.max(initial=0)

@@ -23,7 +23,7 @@ def report(experiments: tuple[str, ...], output: Path) -> None:
     """
     if len(experiments) > 2:
         raise click.UsageError(f"a report is on one experiment or on two, found {len(experiments)}")
-    from stageformer.experiments import WORKSPACE, Experiment
+    from stageformer.experiments.experiment import WORKSPACE, Experiment
     from stageformer.report.write import write_report
 
     for left_out in write_report([Experiment.open(spec, Path()) for spec in experiments or (WORKSPACE,)], output):

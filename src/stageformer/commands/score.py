@@ -35,8 +35,8 @@ def score(
     The last run is scored as it was by the stage evaluate, text files with sacreBLEU's defaults, unless options say
     otherwise. The BLEU of Multi30k's papers: --tokenized de --lowercase
     """
-    from stageformer.score import last_run, score_text, text_files
     from stageformer.scoring.settings import Settings
+    from stageformer.terminal.score import last_run, score_text, text_files
 
     if (hypotheses is None) != (not references):
         raise click.UsageError("give --hypotheses together with --references, or neither")

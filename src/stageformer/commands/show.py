@@ -21,8 +21,8 @@ def show(path: Path, sentence: int | None, rows: int) -> None:
 
     PATH is a table, a tensor file, a JSON file or a folder of them, such as data/vocab or data/encode/train.
     """
-    from stageformer import show as library
     from stageformer.params.reading import read_yaml
+    from stageformer.terminal import show as library
 
     lock = next((folder / "dvc.lock" for folder in path.resolve().parents if (folder / "dvc.lock").exists()), None)
     values, root = (read_yaml(lock), lock.parent) if lock else (None, Path())

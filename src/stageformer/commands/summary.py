@@ -12,6 +12,6 @@ from stageformer.errors import friendly
 @friendly
 def summary(examples: int) -> None:
     """Show the scores of the last run and some translations beside their references."""
-    from stageformer.summary import summary as library
+    from stageformer.terminal.summary import summary as library
 
     click.echo(library(examples=examples))

@@ -13,7 +13,7 @@ import click
 from stageformer.errors import StageformerError, friendly
 
 if TYPE_CHECKING:
-    from stageformer.answers import Answers
+    from stageformer.terminal.answers import Answers
 
 _PATH = click.Path(path_type=Path)
 
@@ -56,10 +56,10 @@ def translate(
         raise click.UsageError(f"--nbest {nbest} is more than --beam-size {beam_size} can find")
     if attention and input_path:
         raise click.UsageError("--attention draws for the terminal; give sentences instead of --input")
-    from stageformer.answers import Answers, score_lines
-    from stageformer.sentences import read_sentences, write_lines
-    from stageformer.translate import Translator
-    from stageformer.translations import Sampling
+    from stageformer.artifacts.files import read_sentences, write_lines
+    from stageformer.terminal.answers import Answers, score_lines
+    from stageformer.translator.translations import Sampling
+    from stageformer.translator.translator import Translator
 
     translator = Translator.load(engine=engine)
     interactive = not sentences and input_path is None and sys.stdin.isatty()
@@ -91,7 +91,7 @@ def translate(
 
 def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]:
     """Yield what answers each line as soon as it is read. At a terminal, a mistake in one line is told and forgiven."""
-    from stageformer.sentences import decode_line
+    from stageformer.artifacts.files import decode_line
 
     origin = "standard input"
     if interactive:

@@ -23,7 +23,7 @@ def use(name: str | None, params: Path, recipes: Path) -> None:
     A recipe is a file recipes/NAME.yaml that holds the parameters in which it differs from the default.
     `stageformer use default` goes back.
     """
-    from stageformer import recipes as library
+    from stageformer.params import recipes as library
 
     if name is None:
         names = library.list_recipes(recipes)

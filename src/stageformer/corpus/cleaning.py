@@ -1,20 +1,14 @@
-"""Normalisation of text, and the filters that drop a pair."""
+"""The filters that drop a pair."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from stageformer.params.ingest import Ingest
 
 # What is no word of a language: {placeholders}, <markup> and web addresses.
 _NOT_WORDS = re.compile(r"\{[^{}]*\}|<[^<>]*>|https?://\S+")
 _RATIO_OFFSET = 10
-
-
-def normalise(text: str) -> str:
-    """Return the text in Unicode NFC, stripped, every run of white space as one space. Nothing else is changed."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def fold(text: str) -> str:

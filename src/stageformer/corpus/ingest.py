@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts import SPLITS, write_table
+from stageformer.artifacts.header import SPLITS
+from stageformer.artifacts.tables import write_table
 from stageformer.corpus.cleaning import fold
 from stageformer.corpus.fingerprints import fingerprint
 from stageformer.corpus.plan import Plan, make_plan

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from stageformer.artifacts import SPLITS
-from stageformer.corpus.cleaning import fold, normalise, why_dropped
+from stageformer.artifacts.header import SPLITS
+from stageformer.corpus.cleaning import fold, why_dropped
 from stageformer.corpus.fingerprints import FingerprintSet, fingerprint
 from stageformer.corpus.records import Record, Rejected, Source
 from stageformer.corpus.references import References
@@ -16,6 +16,7 @@ from stageformer.corpus.report import Report
 from stageformer.corpus.splitting import split_of
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Ingest
+from stageformer.text.normalisation import normalise
 
 _LEFT_OUT = len(SPLITS)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from stageformer.artifacts import SPLITS
+from stageformer.artifacts.header import SPLITS
 from stageformer.corpus.fingerprints import FingerprintSet, fingerprint
 from stageformer.corpus.records import REASONS
 

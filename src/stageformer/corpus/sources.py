@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stageformer.artifacts import SPLITS
+from stageformer.artifacts.header import SPLITS
 from stageformer.corpus.homeassistant import HomeAssistantSource
 from stageformer.corpus.jsonl import JsonlSource
 from stageformer.corpus.parquet import ParquetSource

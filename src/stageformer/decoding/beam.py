@@ -10,9 +10,9 @@ from torch import Tensor
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.constraints import Constraints
 from stageformer.decoding.continuations import NextTokens
+from stageformer.decoding.incremental import IncrementalDecoder
 from stageformer.decoding.rules import Hypothesis, Rules, penalty
 from stageformer.model.decoder import Decoder
-from stageformer.model.incremental import IncrementalDecoder
 
 
 @torch.inference_mode()

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
-from stageformer.batches import batches_by_length
+from stageformer.batching.batches import batches_by_length
+from stageformer.compute.workers import Workers
 from stageformer.decoding.batch import Batch, Ints
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sources import Sources
-from stageformer.training.workers import Workers
 
 Search = Callable[[Batch], list[list[Hypothesis]]]
 """From a batch to the translations of each of its sentences."""

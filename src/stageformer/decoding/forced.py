@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from stageformer.batches import batches_by_length
+from stageformer.batching.batches import batches_by_length
+from stageformer.compute.workers import Workers
 from stageformer.decoding.batch import Ints
 from stageformer.decoding.continuations import CHUNK_ROWS
 from stageformer.decoding.sources import Sources, pad
 from stageformer.model.decoder import Decoder
-from stageformer.training.workers import Workers
 
 Floats = npt.NDArray[np.float64]
 

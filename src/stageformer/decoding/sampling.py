@@ -9,9 +9,9 @@ from torch import Tensor
 from stageformer.decoding.batch import Batch, Ints
 from stageformer.decoding.constraints import FREE, Constraints
 from stageformer.decoding.continuations import NextTokens
+from stageformer.decoding.incremental import IncrementalDecoder
 from stageformer.decoding.rules import Hypothesis, Rules
 from stageformer.model.decoder import Decoder
-from stageformer.model.incremental import IncrementalDecoder
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from stageformer.memory import MemoryStore
+from stageformer.memory.store import MemoryStore
 from stageformer.model.encoder import Encoder
 
 Ints = npt.NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stageformer.decoding.rules import Rules
-from stageformer.text.base import Tokenizer
+from stageformer.text.tokenizers.base import Tokenizer
 from stageformer.text.vocabulary import Vocabulary
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from stageformer.errors import StageformerError
-from stageformer.export.packages import require
+from stageformer.errors import StageformerError, require
 from stageformer.export.positions import position_table
 from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.config import StackConfig

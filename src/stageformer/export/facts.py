@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts import SCHEMA_VERSION, read_json
+from stageformer.artifacts.files import read_json
+from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer, weights_of
 from stageformer.params.evaluate import Evaluate

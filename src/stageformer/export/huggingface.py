@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from stageformer.batches import batches_by_length
+from stageformer.batching.batches import batches_by_length
+from stageformer.errors import require
 from stageformer.export.blenderbot import to_blenderbot
 from stageformer.export.marian import to_marian
-from stageformer.export.packages import require
 from stageformer.export.tokenizer_files import transformers_tokenizer
 from stageformer.model.transformer import Transformer
 from stageformer.text.pair import Tokenizers

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stageformer.errors import require
 from stageformer.export.bart_layers import copy_rows, copy_stack, copy_unknown, layer_options
 from stageformer.export.generation import generation_config, special_tokens
-from stageformer.export.packages import require
 from stageformer.export.refusals import check_for_transformers
 from stageformer.model.transformer import Transformer
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts import atomic_file, write_json
+from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.export.card import card
 from stageformer.export.facts import read_facts

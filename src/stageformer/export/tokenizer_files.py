@@ -11,10 +11,10 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken, models, processors
 
-from stageformer.artifacts import atomic_file, write_json
+from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.export.tokenizer_pipelines import decoder, normalizer, pre_tokenizer
-from stageformer.text.base import Tokenizer
-from stageformer.text.hugging_face import FILE_NAME, HuggingFaceTokenizer
+from stageformer.text.tokenizers.base import Tokenizer
+from stageformer.text.tokenizers.hugging_face import FILE_NAME, HuggingFaceTokenizer
 from stageformer.text.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 
 

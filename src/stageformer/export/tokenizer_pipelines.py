@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 
-from stageformer.text import marker
-from stageformer.text.spacing import MARKS, NO_SPACE_LEFT, NO_SPACE_RIGHT
+from stageformer.text.tokenizers import marker
+from stageformer.text.tokenizers.spacing import MARKS, NO_SPACE_LEFT, NO_SPACE_RIGHT
+from stageformer.text.tokenizers.wordpiece import CONTINUATION
 from stageformer.text.vocabulary import BOS, EOS, PAD, UNK
-from stageformer.text.wordpiece import CONTINUATION
 
 WORD_MARKS = frozenset("'.,()!?")
 """What the family ``word`` cuts off."""

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from stageformer.artifacts import atomic_file
+from stageformer.artifacts.files import atomic_file
 from stageformer.figures.canvas import INK, POINTS, text_width
 from stageformer.figures.style import printable, save, style
 from stageformer.model.transformer import Transformer

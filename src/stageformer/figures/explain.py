@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stageformer.corpus.cleaning import normalise
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.sources import EncodedSources
@@ -18,7 +17,8 @@ from stageformer.figures.operation_picture import operation_picture
 from stageformer.figures.style import Format, render, style
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
-from stageformer.translate import Translator
+from stageformer.text.normalisation import normalise
+from stageformer.translator.translator import Translator
 
 _MOST_TOKENS = 60
 """on either side; a picture of more cannot be read"""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from stageformer.artifacts import atomic_file
+from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
 from stageformer.figures.style import save, style
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import matplotlib
 from matplotlib.figure import Figure
 
-from stageformer.artifacts import atomic_file
+from stageformer.artifacts.files import atomic_file
 from stageformer.figures.fonts import families_for
 
 DPI = 110

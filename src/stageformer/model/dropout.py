@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stageformer.model.draws import current_generator
+from stageformer.kernels.draws import current_generator
 
 
 class Dropout(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.report.charts import LETTERS, LOOKS, BarChart, Drawn, LineChart, Series, draw_bars, draw_lines
 from stageformer.report.files import numbers, read_columns
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stageformer.errors import StageformerError
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.scoring.bootstrap import NUM_SAMPLES, Difference
 
 
@@ -24,7 +24,7 @@ def chance(experiments: Sequence[Experiment]) -> Chance:
     if len(experiments) != 2:
         return Chance()
     # It imports sacreBLEU, which a report on one experiment need not wait for.
-    from stageformer.comparison import compare
+    from stageformer.experiments.comparison import compare
 
     try:
         differences = compare(*experiments, num_changed=0).differences

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.report.charts import LETTERS, LOOKS, Drawn, LineChart, Section, Series, draw_lines
 from stageformer.report.files import numbers, read_columns
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stageformer.errors import StageformerError
-from stageformer.experiments import WORKSPACE, Experiment
+from stageformer.experiments.experiment import WORKSPACE, Experiment
 from stageformer.report.translations import Translations
 
 MODEL = "data/train_decoder/model.pt"
@@ -56,7 +56,7 @@ def explained(experiments: Sequence[Experiment], root: Path, translations: Trans
 def _draw(root: Path, sentence: str) -> Explained:
     # Importing torch takes two seconds, which a report without these pictures need not wait for.
     from stageformer.figures.explain import explain
-    from stageformer.translate import Translator
+    from stageformer.translator.translator import Translator
 
     try:
         found: list[Any] = explain(Translator.load(root), sentence, layer=1, head=1)

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from stageformer.errors import StageformerError
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.params.reading import parse_yaml
 
 

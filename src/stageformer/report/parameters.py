@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stageformer.params.groups import GROUPS
-from stageformer.recipes import compare, show
+from stageformer.params.recipes import compare, show
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 
 MAX_BYTES = 8 * 2**20
 """all pictures together; the page holds four thirds of it"""

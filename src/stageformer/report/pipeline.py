@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stageformer.cost import NAME as COST
 from stageformer.errors import StageformerError
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
+from stageformer.provenance.cost import NAME as COST
 from stageformer.report.files import read_object, read_yaml
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stageformer.errors import StageformerError
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 
 PATH = "data/evaluate/translations.parquet"
 COLUMNS = ("id", "source", "references", "translation", "score", "bleu", "chrf", "exact_match")

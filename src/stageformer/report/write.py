@@ -13,9 +13,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from stageformer.artifacts import atomic_file
+from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
-from stageformer.experiments import Experiment
+from stageformer.experiments.experiment import Experiment
 from stageformer.report import formats, parameters, scores
 from stageformer.report.analysis import data_charts, score_charts
 from stageformer.report.chance import chance

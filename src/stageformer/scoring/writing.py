@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts import atomic_file, read_batches, write_json, write_table
+from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.artifacts.tables import read_batches, write_table
 from stageformer.scoring.buckets import by_bucket
 from stageformer.scoring.lengths import length_bucket
 from stageformer.scoring.rarest_words import count_words, rarest_word_buckets

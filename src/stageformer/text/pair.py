@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from stageformer.artifacts import SCHEMA_VERSION, read_json, write_json
+from stageformer.artifacts.files import read_json, write_json
+from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.errors import StageformerError
-from stageformer.text.base import Tokenizer
-from stageformer.text.registry import tokenizer_class
+from stageformer.text.tokenizers.base import Tokenizer
+from stageformer.text.tokenizers.registry import tokenizer_class
 
 CONFIG_NAME = "config.json"
 _TYPES = {"kind": str, "lowercase": bool, "joint": bool, "schema_version": int}
@@ -56,7 +57,7 @@ def train_tokenizers(
     """Train one tokenizer on both sides (``joint``) or one on each.
 
     Args:
-        kind: the family, see :mod:`stageformer.text.registry`.
+        kind: the family, see :mod:`stageformer.text.tokenizers.registry`.
         source: sentences of the source side; may be iterated more than once.
         target: sentences of the target side; may be iterated more than once.
         vocabulary_size: tokens to learn, for each tokenizer.

@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow as pa
 from tqdm import tqdm
 
-from stageformer.artifacts import SPLITS, open_table, read_batches, write_json, write_table
+from stageformer.artifacts.files import write_csv, write_json
+from stageformer.artifacts.header import SPLITS
+from stageformer.artifacts.tables import open_table, read_batches, write_table
 from stageformer.params.tokenize import Tokenize
-from stageformer.text.base import Tokenizer
-from stageformer.text.csv_report import write_csv
 from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
+from stageformer.text.tokenizers.base import Tokenizer
 
 SIDES = ("source", "target")
 

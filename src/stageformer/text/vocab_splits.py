@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
-from stageformer.artifacts import SPLITS, open_table, read_batches, write_json, write_table
+from stageformer.artifacts.files import write_csv, write_json
+from stageformer.artifacts.header import SPLITS
+from stageformer.artifacts.tables import open_table, read_batches, write_table
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
-from stageformer.text.csv_report import write_csv
 from stageformer.text.vocabulary import (
     SHARED_NAME,
     SOURCE_NAME,

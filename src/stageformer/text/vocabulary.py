@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stageformer.artifacts import ROWS_PER_GROUP, read_table, rerun_hint, write_table
+from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.tables import ROWS_PER_GROUP, read_table, write_table
 from stageformer.errors import StageformerError
 
 PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"

@@ -7,8 +7,8 @@ from collections import deque
 import torch
 from torch import Tensor, nn
 
+from stageformer.compute.cut_tensors import whole
 from stageformer.model.transformer import weights_of
-from stageformer.training.cut_tensors import whole
 
 
 class CheckpointAverage:

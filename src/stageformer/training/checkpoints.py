@@ -16,8 +16,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.errors import StageformerError
-from stageformer.tensors import read_tensors, write_tensors
 from stageformer.training.progress import Progress
 
 KEPT = 2

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from stageformer.memory import MemoryStore
+from stageformer.batching.pairs import Ints, Pairs
+from stageformer.kernels.draws import current_generator
+from stageformer.memory.store import MemoryStore
 from stageformer.model.decoder import Decoder
-from stageformer.model.draws import current_generator
 from stageformer.model.dropout import Dropout
-from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss
 from stageformer.training.tasks import decoder_loss, pair_lengths
 

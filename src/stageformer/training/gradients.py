@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from stageformer.pairs import Ints
+from stageformer.batching.pairs import Ints
+from stageformer.compute.distribution import Processes
+from stageformer.compute.workers import Workers
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.distribution import Processes
 from stageformer.training.micro_batches import MicroBatch, micro_batches, out_of_memory_told, training_loss
 from stageformer.training.tasks import Task
-from stageformer.training.workers import Workers
 
 PartGradient = tuple[float, int, tuple[Tensor | None, ...]]
 """Summed loss, number of target tokens, and the gradient by parameter, of one micro-batch."""

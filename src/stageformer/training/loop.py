@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from torch import Tensor
 from tqdm import tqdm
 
+from stageformer.batching.pairs import Ints
+from stageformer.compute.compilation import compile_layers
+from stageformer.compute.distribution import ALONE, Processes
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import load_weights
-from stageformer.pairs import Ints
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.checkpoints import Checkpoints
-from stageformer.training.compilation import compile_layers
-from stageformer.training.distribution import ALONE, Processes
 from stageformer.training.gradients import Gradients
 from stageformer.training.interruption import interruptible
 from stageformer.training.micro_batches import named

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from stageformer.model.draws import current_generator
+from stageformer.batching.pairs import Ints, Pairs
+from stageformer.kernels.draws import current_generator
 from stageformer.model.encoder import Encoder
-from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss, cross_entropy
 
 

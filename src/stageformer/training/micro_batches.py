@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from stageformer.batches import plan_batches
+from stageformer.batching.batches import plan_batches
+from stageformer.batching.pairs import Ints
+from stageformer.compute.numerics import autocast, random_draws
 from stageformer.errors import StageformerError
-from stageformer.pairs import Ints
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.loss import Loss
-from stageformer.training.numerics import autocast, random_draws
 from stageformer.training.tasks import Task
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stageformer.batches import plan_batches
-from stageformer.pairs import Ints
+from stageformer.batching.batches import plan_batches
+from stageformer.batching.pairs import Ints
 from stageformer.params.training import Training
 from stageformer.training.tasks import Task
 

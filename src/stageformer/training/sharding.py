@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from torch import nn
 from torch.distributed.fsdp import fully_shard
 
+from stageformer.batching.pairs import Ints, Pairs
+from stageformer.compute.distribution import Processes
+from stageformer.compute.workers import Workers
 from stageformer.model.layers import DecoderLayer, EncoderLayer
-from stageformer.pairs import Ints, Pairs
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.distribution import Processes
 from stageformer.training.loss import Loss
 from stageformer.training.micro_batches import micro_batches, out_of_memory_told, training_loss
 from stageformer.training.tasks import Task
-from stageformer.training.workers import Workers
 
 
 class ShardedTask:

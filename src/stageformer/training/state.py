@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from stageformer.compute.cut_tensors import clip, spread, whole
 from stageformer.model.transformer import weights_of
 from stageformer.params.training import Training
 from stageformer.training.averaging import CheckpointAverage
-from stageformer.training.cut_tensors import clip, spread, whole
 from stageformer.training.optimizer import Adam
 from stageformer.training.progress import Progress
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stageformer.batching.pairs import Ints, Pairs
 from stageformer.model.decoder import Decoder
 from stageformer.model.transformer import Transformer
-from stageformer.pairs import Ints, Pairs
 from stageformer.training.loss import Loss, cross_entropy
 
 

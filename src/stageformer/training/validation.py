@@ -6,16 +6,16 @@ import math
 
 import torch
 
-from stageformer.batches import plan_batches
+from stageformer.batching.batches import plan_batches
+from stageformer.batching.pairs import Ints
+from stageformer.compute.distribution import Processes
+from stageformer.compute.numerics import autocast
+from stageformer.compute.workers import Workers
 from stageformer.errors import StageformerError
-from stageformer.pairs import Ints
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.distribution import Processes
 from stageformer.training.micro_batches import out_of_memory_told
-from stageformer.training.numerics import autocast
 from stageformer.training.tasks import Task
-from stageformer.training.workers import Workers
 
 MENDS_OF_DIVERGENCE = "lower training.learning_rate or training.clip_norm, or raise training.warmup_updates"
 

@@ -1,0 +1,1 @@
+"""Artifacts: how every file that a stage writes is laid out, written and read."""

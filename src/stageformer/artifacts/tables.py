@@ -1,0 +1,153 @@
+"""Tables: Parquet with an explicit schema per kind, streamed by row group.
+
+This module does not import torch: ``ingest``, ``tokenize`` and ``vocab`` use tables alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stageformer.artifacts.files import atomic_file, first_line
+from stageformer.artifacts.header import SCHEMA_VERSION, check_header, rerun_hint
+from stageformer.errors import StageformerError
+
+T = TypeVar("T")
+
+ROWS_PER_GROUP = 16_384
+
+_STRINGS = pa.list_(pa.field("element", pa.string()))
+_IDS = pa.list_(pa.field("element", pa.int32()))
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema(columns)
+
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "sentences": _schema(id=pa.int64(), source=pa.string(), target=pa.string(), references=_STRINGS, group=pa.string()),
+    "tokens": _schema(id=pa.int64(), source_tokens=_STRINGS, target_tokens=_STRINGS),
+    "ids": _schema(id=pa.int64(), source_ids=_IDS, target_ids=_IDS),
+    "vocabulary": _schema(token=pa.string(), id=pa.int32(), count=pa.int64()),
+    "translations": _schema(
+        id=pa.int64(),
+        source=pa.string(),
+        references=_STRINGS,
+        translation=pa.string(),
+        greedy=pa.string(),
+        score=pa.float32(),
+        bleu=pa.float32(),
+        chrf=pa.float32(),
+        exact_match=pa.bool_(),
+    ),
+}
+"""The schema of each kind of table."""
+
+def write_table(path: Path, kind: str, batches: Iterable[Mapping[str, Any] | pa.RecordBatch]) -> int:
+    """Stream ``batches`` (mappings of column name to values, or record batches) into a Parquet table.
+
+    Rows are regrouped into row groups of ``ROWS_PER_GROUP``, whatever the sizes of the batches, so that the bytes
+    depend on the rows alone and memory does not grow with the table.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        StageformerError: the disk is full.
+    """
+    schema = SCHEMAS[kind].with_metadata({"stageformer": json.dumps({"kind": kind, "schema_version": SCHEMA_VERSION})})
+    rows = 0
+    with (
+        atomic_file(path) as file,
+        pq.ParquetWriter(file, schema, compression="zstd", compression_level=3, write_page_checksum=True) as writer,
+    ):
+        pending: list[pa.RecordBatch] = []
+        num_pending = 0
+
+        def write_group() -> None:
+            table = pa.Table.from_batches(pending, schema).combine_chunks()
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+
+        for batch in batches:
+            if not isinstance(batch, pa.RecordBatch):
+                batch = pa.record_batch([pa.array(batch[f.name], f.type) for f in schema], schema=schema)
+            batch = batch.cast(schema) if batch.schema != schema else batch
+            start = 0
+            while start < batch.num_rows:
+                part = batch.slice(start, ROWS_PER_GROUP - num_pending)
+                pending.append(part)
+                num_pending += part.num_rows
+                start += part.num_rows
+                if num_pending == ROWS_PER_GROUP:
+                    write_group()
+                    rows += num_pending
+                    pending, num_pending = [], 0
+        if num_pending or rows == 0:
+            write_group()
+            rows += num_pending
+    return rows
+
+
+def open_table(path: Path, kind: str | None = None) -> pq.ParquetFile:
+    """Open a table of the given kind (any, if None), after a check of its kind, version and schema.
+
+    Raises:
+        StageformerError: there is no such file, it is cut off or no Parquet, or it is another kind of table.
+    """
+    hint = rerun_hint(kind or "")
+    try:
+        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+    except FileNotFoundError:
+        what = f"a table of kind {kind!r}" if kind else "a table"
+        raise StageformerError(f"{path}: no such file; it should be {what}{hint}") from None
+    except (pa.ArrowException, OSError) as error:
+        raise StageformerError(f"{path}: not a readable Parquet file ({first_line(error)}){hint}") from None
+    found = describe_table(file)
+    check_header(path, found, kind)
+    if found["kind"] not in SCHEMAS:
+        raise StageformerError(f"{path}: its kind {found['kind']!r} is unknown; known are {', '.join(SCHEMAS)}")
+    schema = SCHEMAS[found["kind"]]
+    if not file.schema_arrow.equals(schema):
+        columns = ", ".join(f"{f.name}: {f.type}" for f in file.schema_arrow)
+        wanted = ", ".join(f"{f.name}: {f.type}" for f in schema)
+        raise StageformerError(f"{path}: found the columns ({columns}), needed ({wanted}){hint}")
+    return file
+
+
+def describe_table(file: pq.ParquetFile) -> dict[str, Any]:
+    """Return the header that :func:`write_table` stored (``kind``, ``schema_version``), or ``{}`` in a foreign file."""
+    header = (file.schema_arrow.metadata or {}).get(b"stageformer", b"{}")
+    try:
+        found = json.loads(header)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def read_batches(path: Path, kind: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Read a table in record batches of at most ``ROWS_PER_GROUP`` rows. Raises StageformerError as `read_table`."""
+    batches = open_table(path, kind).iter_batches(batch_size=ROWS_PER_GROUP, columns=columns)
+    while (batch := _undamaged(path, kind, lambda: next(batches, None))) is not None:
+        yield batch
+
+
+def read_table(path: Path, kind: str, columns: list[str] | None = None) -> pa.Table:
+    """Read a whole table into memory.
+
+    Raises:
+        StageformerError: as :func:`open_table`, or a page does not match its checksum.
+    """
+    file = open_table(path, kind)
+    return _undamaged(path, kind, lambda: file.read(columns=columns))
+
+
+def _undamaged(path: Path, kind: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (pa.ArrowException, OSError) as error:
+        raise StageformerError(f"{path}: damaged ({first_line(error)}){rerun_hint(kind)}") from None

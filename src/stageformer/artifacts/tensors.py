@@ -1,0 +1,117 @@
+"""Tensor artifacts: ``.pt`` files that hold plain tensors and plain metadata, and never code.
+
+A file holds one dict: ``{"kind": str, "schema_version": int, "metadata": {...}, "tensors": {name: Tensor}}``. It opens
+with ``torch.load(path, weights_only=True, mmap=True)`` without this library.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stageformer.artifacts.files import atomic_file, first_line
+from stageformer.artifacts.header import SCHEMA_VERSION, check_header, rerun_hint
+from stageformer.errors import StageformerError
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """What stands in a tensor artifact."""
+
+    kind: str
+    metadata: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def write_tensors(path: Path, kind: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and plain metadata. The same content gives the same bytes.
+
+    Metadata may hold str, int, float, bool, None, and lists, tuples (they become lists) and dicts (by str) of them.
+
+    Raises:
+        StageformerError: the disk is full.
+        TypeError: the metadata holds something else.
+    """
+    seen: set[int] = set()
+    content = {
+        "kind": sys.intern(kind),
+        "schema_version": SCHEMA_VERSION,
+        "metadata": _plain(metadata),
+        "tensors": {sys.intern(name): _with_own_storage(tensors[name], seen) for name in sorted(tensors)},
+    }
+    with atomic_file(path) as file:
+        # Saved through a file object, so that the temporary name does not enter the archive.
+        torch.save(content, file)
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy of which the pickle depends on the content alone.
+
+    Pickle writes an object that it has met before as a reference, so two equal strings, lists or dicts would give other
+    bytes than one of them used twice. Here equal strings are one object, and every container is an object of its own.
+    """
+    if value is None or type(value) in (bool, int, float):
+        return value
+    if type(value) is str:
+        return sys.intern(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping) and all(type(key) is str for key in value):
+        return {sys.intern(key): _plain(value[key]) for key in sorted(value)}
+    raise TypeError(f"metadata may hold plain values only, found {value!r} of type {type(value).__name__}")
+
+
+def _with_own_storage(tensor: Tensor, seen: set[int]) -> Tensor:
+    """Return the tensor, copied only if it is a view of a larger storage or shares one with a tensor in ``seen``.
+
+    A view would be saved with the whole storage behind it, and shared storages would give other bytes than equal ones.
+    """
+    tensor = tensor.detach().cpu().contiguous()
+    storage = tensor.untyped_storage()
+    if storage.nbytes() != tensor.nbytes or storage.data_ptr() in seen:
+        tensor = tensor.clone()
+    seen.add(tensor.untyped_storage().data_ptr())
+    return tensor
+
+
+def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) -> TensorFile:
+    """Read a tensor artifact, memory-mapped. With ``kind``, it must be of that kind.
+
+    With ``verify`` the whole file is first read once and held against the checksums in it (about a second per
+    gigabyte); torch itself checks none. Without, a changed number goes unnoticed, a cut-off file never does.
+
+    Raises:
+        StageformerError: there is no such file, it is cut off or corrupt, it holds something other than plain tensors
+            and metadata (code is never loaded), or it is another kind of artifact.
+    """
+    hint = rerun_hint(kind or "")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip() if verify else None
+        if damaged:
+            raise StageformerError(f"{path}: damaged ({damaged} does not match its checksum){hint}")
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except StageformerError:
+        raise
+    except FileNotFoundError:
+        raise StageformerError(f"{path}: no such file{hint}") from None
+    except pickle.UnpicklingError:
+        raise StageformerError(
+            f"{path}: holds more than plain tensors and metadata; refused, since code is never loaded from a file{hint}"
+        ) from None
+    except Exception as error:  # Damaged bytes make zipfile and torch raise errors of nearly every class.
+        raise StageformerError(f"{path}: cut off or not a tensor file ({first_line(error)}){hint}") from None
+    header = content if isinstance(content, dict) else {}
+    check_header(path, header, kind)
+    metadata, tensors = header.get("metadata"), header.get("tensors")
+    if not isinstance(metadata, dict) or not isinstance(tensors, dict):
+        raise StageformerError(f"{path}: found no metadata and tensors beside the header{hint}")
+    return TensorFile(kind=header["kind"], metadata=metadata, tensors=tensors)

@@ -1,0 +1,1 @@
+"""Sentences as ids, and the batches that are made of them."""

@@ -1,0 +1,1 @@
+"""Models from parameters and files."""

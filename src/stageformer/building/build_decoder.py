@@ -1,0 +1,35 @@
+"""The model that ``train_decoder`` trains: the encoder as ``train_encoder`` left it, and a new decoder."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from stageformer.building.embeddings import EmbeddingStart
+from stageformer.building.stack import stack_config
+from stageformer.model.transformer import Transformer, load_weights, weights_of
+from stageformer.params.train_decoder import TrainDecoder
+
+
+def build_model(params: TrainDecoder, encoder_model: Transformer, start: EmbeddingStart) -> Transformer:
+    """Make the whole model: the encoder as ``train_encoder`` left it, and a new decoder.
+
+    A frozen encoder keeps its source embedding; the decoder's target embedding is then always a matrix of its own.
+    """
+    torch.manual_seed(params.training.seed)
+    finetune = params.encoder == "finetune"
+    model = Transformer(
+        dataclasses.replace(
+            encoder_model.config,
+            decoder=stack_config(params, encoder_model.config.encoder.d_model),
+            share_embeddings=start.shared and finetune,
+            tie_output=params.tie_output,
+        )
+    )
+    load_weights(model.encoder, weights_of(encoder_model.encoder))
+    if params.target_embedding == "train_encoder":
+        load_weights(model.decoder.embedding, weights_of(encoder_model.decoder.embedding))
+    elif not model.config.share_embeddings:
+        start.fill(model.decoder.embedding, "target")
+    return model

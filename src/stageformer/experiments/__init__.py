@@ -1,0 +1,1 @@
+"""Experiments: revisions read without checking them out, and compared."""

@@ -1,0 +1,166 @@
+"""Two experiments side by side on one test set: is the second better, for which sentences, and which changed most?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from stageformer.errors import StageformerError
+from stageformer.experiments.experiment import Experiment
+from stageformer.scoring.bootstrap import NUM_SAMPLES, SEED, Difference, paired_bootstrap
+from stageformer.scoring.buckets import rows_by_bucket
+from stageformer.scoring.lengths import length_bucket
+from stageformer.scoring.metrics import DIGITS
+from stageformer.scoring.rarest_words import count_words, rarest_word_buckets
+from stageformer.scoring.settings import Settings
+
+_METRICS = "reports/evaluate/metrics.json"
+_TRANSLATIONS = "data/evaluate/translations.parquet"
+_TRAIN = "data/ingest/train.parquet"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Some sentences, and how each experiment translated them; pairs are of the first and the second."""
+
+    name: str
+    sentences: int
+    bleu: tuple[float, float]
+    chrf: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A sentence that the two experiments translated differently; pairs are of the first and the second."""
+
+    id: int
+    source: str
+    references: list[str]
+    translations: tuple[str, str]
+    chrf: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of one test set in two experiments."""
+
+    names: tuple[str, str]
+    split: str
+    sentences: int
+    references: int
+    same_translations: int
+    """sentences that both translated in the same way"""
+    differences: dict[str, Difference]
+    """by name of the score"""
+    by_length: list[Bucket]
+    """by words of the source"""
+    by_rarest_word: list[Bucket]
+    """by occurrences of the rarest word of the source in the training text of the first experiment"""
+    changed: list[Change]
+    """those whose chrF changed most, in either direction"""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON, scores rounded as in the metrics, and what test gave the p."""
+        test = {"test": "paired bootstrap resampling", "samples": NUM_SAMPLES, "seed": SEED}
+        rounded: dict[str, Any] = _rounded(dataclasses.asdict(self) | test)
+        return rounded
+
+
+def compare(first: Experiment, second: Experiment, *, num_changed: int) -> Comparison:
+    """Compare the translations by beam search of two experiments, scored as the second one was.
+
+    Args:
+        first: the baseline.
+        second: what is held against it.
+        num_changed: how many of the sentences that changed most to return.
+
+    Raises:
+        StageformerError: an experiment has no translations, or they are not those of the same sentences.
+    """
+    metrics = second.read_json(_METRICS)
+    settings = Settings.of_metrics(metrics, f"{second.name}: {_METRICS}")
+    tables = [_rows(experiment) for experiment in (first, second)]
+    _check_same_sentences(tables[0], tables[1], (first.name, second.name))
+    ids = list(tables[0])
+    sources = [tables[0][id_]["source"] for id_ in ids]
+    references = [tables[0][id_]["references"] for id_ in ids]
+    texts = [[table[id_]["translation"] for id_ in ids] for table in tables]
+
+    scorer = settings.scorer(references)
+    differences = {
+        name: paired_bootstrap(texts[0], texts[1], statistic) for name, statistic in scorer.statistics().items()
+    }
+    in_buckets = partial(_score_buckets, texts=texts, references=references, settings=settings)
+    train = map(str, first.read_table(_TRAIN, "sentences", ["source"]).column("source").to_pylist())
+    chrf = [[score.chrf for score in scorer.sentences(system)] for system in texts]
+    changes = [
+        Change(id_, sources[row], references[row], (texts[0][row], texts[1][row]), (chrf[0][row], chrf[1][row]))
+        for row, id_ in enumerate(ids)
+        if chrf[0][row] != chrf[1][row]
+    ]
+    changes.sort(key=lambda change: (-abs(change.chrf[1] - change.chrf[0]), change.id))
+    return Comparison(
+        names=(first.name, second.name),
+        split=str(metrics.get("split")),
+        sentences=len(ids),
+        references=sum(map(len, references)),
+        same_translations=sum(map(str.__eq__, *texts)),
+        differences=differences,
+        by_length=in_buckets(list(map(length_bucket, sources))),
+        by_rarest_word=in_buckets(rarest_word_buckets(sources, count_words(sources, train))),
+        changed=changes[:num_changed],
+    )
+
+
+def _rows(experiment: Experiment) -> dict[int, dict[str, Any]]:
+    columns = ["id", "source", "references", "translation"]
+    rows = experiment.read_table(_TRANSLATIONS, "translations", columns).to_pylist()
+    return {row["id"]: row for row in rows}
+
+
+def _check_same_sentences(
+    first: Mapping[int, Mapping[str, Any]], second: Mapping[int, Mapping[str, Any]], names: tuple[str, str]
+) -> None:
+    mend = "; compare experiments with the same test set: equal parameters ingest.* and evaluate.split"
+    for here, there, name in ((first, second, names[0]), (second, first, names[1])):
+        if alone := [id_ for id_ in here if id_ not in there]:
+            raise StageformerError(
+                f"{names[0]} and {names[1]} translated different sentences: {len(alone):,} of {len(here):,} are only "
+                f"in {name}, the first with id {alone[0]}: {here[alone[0]]['source']!r}{mend}"
+            )
+    for what in ("source", "references"):
+        if unlike := [id_ for id_ in first if first[id_][what] != second[id_][what]]:
+            example = unlike[0]
+            raise StageformerError(
+                f"{names[0]} and {names[1]} have different test sets: {len(unlike):,} of {len(first):,} sentences have "
+                f"another {what.removesuffix('s')}, the first with id {example}: {first[example][what]!r} and "
+                f"{second[example][what]!r}{mend}"
+            )
+
+
+def _score_buckets(
+    names: Sequence[str],
+    *,
+    texts: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    settings: Settings,
+) -> list[Bucket]:
+    found = []
+    for name, rows in rows_by_bucket(names).items():
+        scorer = settings.scorer([references[row] for row in rows])
+        first, second = (scorer.brief([system[row] for row in rows]) for system in texts)
+        found.append(
+            Bucket(name, len(rows), bleu=(first["bleu"], second["bleu"]), chrf=(first["chrf"], second["chrf"]))
+        )
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, DIGITS)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,180 @@
+"""The files of an experiment, wherever it is: this folder, another copy, a git revision or a DVC experiment.
+
+A revision is read where it stands, in git and in DVC's cache: nothing is checked out. This is the only module that
+imports DVC, and only to open a revision; a folder is read without it.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stageformer.artifacts.files import first_line
+from stageformer.artifacts.header import check_header
+from stageformer.artifacts.tables import SCHEMAS, describe_table
+from stageformer.errors import StageformerError, did_you_mean
+
+WORKSPACE = "workspace"
+
+
+class Experiment(ABC):
+    """What the pipeline wrote, and the files that git keeps, of one run.
+
+    All paths are relative to the root of the repository and are written with ``/``.
+    """
+
+    name: str
+    """As the user gave it."""
+    commit: str | None = None
+    """The hash of a revision's commit; None of a folder, whose files belong to no commit yet."""
+
+    @staticmethod
+    def open(spec: str, root: Path) -> Experiment:
+        """Find an experiment.
+
+        Args:
+            spec: ``workspace``, a git revision (``HEAD~1``, a branch, a tag, a commit), the name of a DVC experiment,
+                or the folder of another copy of the repository. A revision wins over a folder of the same name;
+                ``./name`` is always the folder.
+            root: of the repository whose workspace, revisions and experiments are meant.
+
+        Raises:
+            StageformerError: there is no such thing; the message names the nearest that there is.
+        """
+        if spec == WORKSPACE:
+            return _Folder(spec, root)
+        if not spec:
+            raise StageformerError("the name of an experiment is empty; `workspace` is what stands in this folder")
+        commit, names = _resolve(spec, root)
+        if commit is not None:
+            return _Revision(spec, root, commit)
+        folder = root / spec
+        if (folder / "dvc.yaml").is_file():
+            return _Folder(spec, folder)
+        if folder.is_dir():
+            raise StageformerError(f"{spec}: this folder holds no dvc.yaml; name the root of a copy of the repository")
+        raise StageformerError(
+            f"{spec!r} is no git revision, DVC experiment or folder{did_you_mean(spec, [WORKSPACE, *names])}; "
+            "`dvc exp list --all-commits` and `git log --oneline` list what there is"
+        )
+
+    @abstractmethod
+    def read_bytes(self, path: str) -> bytes | None:
+        """Return the content of a file, or None if the experiment has no such file.
+
+        Raises:
+            StageformerError: it has one, but its content is not in DVC's cache (nor in a remote that answers).
+        """
+
+    @abstractmethod
+    def list(self, folder: str) -> list[str]:
+        """Return the paths of all files below a folder, sorted; none if the experiment has no such folder."""
+
+    def read_json(self, path: str) -> Any:
+        """Return the content of a JSON file. Raises StageformerError when it is missing, damaged or not in the cache.
+
+        The type is not checked.
+        """
+        try:
+            return json.loads(self._required(path))
+        except ValueError as error:
+            raise StageformerError(f"{self.name}: {path}: not readable as JSON ({error})") from None
+
+    def read_table(self, path: str, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a table, or some columns of it, of the given kind (:data:`stageformer.artifacts.tables.SCHEMAS`).
+
+        Raises:
+            StageformerError: it is missing, damaged, of another kind or version, or not in the cache.
+        """
+        place = f"{self.name}: {path}"
+        content = pa.BufferReader(self._required(path))
+        try:
+            file = pq.ParquetFile(content, page_checksum_verification=True)
+            check_header(Path(place), describe_table(file), kind)
+            if not file.schema_arrow.equals(SCHEMAS[kind]):
+                raise StageformerError(f"{place}: its columns are of another version; run that experiment again")
+            return file.read(columns=None if columns is None else [*columns])
+        except (pa.ArrowException, OSError) as error:
+            raise StageformerError(f"{place}: not a readable Parquet file ({first_line(error)})") from None
+
+    def _required(self, path: str) -> bytes:
+        content = self.read_bytes(path)
+        if content is None:
+            raise StageformerError(f"{self.name}: there is no {path}; its pipeline has not run so far (`dvc repro`)")
+        return content
+
+
+class _Folder(Experiment):
+    """The workspace, or that of another copy."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self._root = root
+
+    def read_bytes(self, path: str) -> bytes | None:
+        try:
+            return (self._root / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StageformerError(f"{self.name}: {path}: cannot be read ({error.strerror})") from None
+
+    def list(self, folder: str) -> list[str]:
+        files = (path for path in (self._root / folder).rglob("*") if path.is_file())
+        return sorted(path.relative_to(self._root).as_posix() for path in files)
+
+
+class _Revision(Experiment):
+    """A commit, that of a DVC experiment included: files of git, and the outputs that its ``dvc.lock`` names."""
+
+    def __init__(self, name: str, root: Path, commit: str) -> None:
+        from dvc.api import DVCFileSystem
+
+        self.name = name
+        self.commit = commit
+        self._files = DVCFileSystem(str(root), rev=commit)
+
+    def read_bytes(self, path: str) -> bytes | None:
+        from dvc.exceptions import DvcException
+
+        try:
+            content: bytes = self._files.read_bytes(path)
+        except (OSError, DvcException) as error:
+            if not self._files.exists(path):
+                return None
+            raise StageformerError(
+                f"{self.name}: the content of {path} is not in DVC's cache ({first_line(error)}); get it with "
+                f"`dvc pull`, or run that experiment again"
+            ) from None
+        return content
+
+    def list(self, folder: str) -> list[str]:
+        return sorted(self._files.find(folder))
+
+
+def _resolve(spec: str, root: Path) -> tuple[str | None, list[str]]:
+    """Return the commit of a revision or DVC experiment, or None, and the names that there are."""
+    # Importing DVC takes half a second, which comparing two folders need not wait for.
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import RevError, resolve_rev
+
+    try:
+        repo = Repo(str(root))
+    except DvcException:
+        return None, []
+    with repo:
+        try:
+            return resolve_rev(repo.scm, spec), []
+        except RevError:
+            experiments = [name for found in repo.experiments.ls(all_commits=True).values() for name, _ in found]
+            return None, [*repo.scm.list_branches(), *repo.scm.list_tags(), *experiments]
+        except DvcException:
+            # The folder is not kept by git.
+            return None, []

@@ -1,0 +1,1 @@
+"""Fast drop-in replacements for the readable formulations; they import torch alone."""

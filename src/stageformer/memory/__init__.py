@@ -1,0 +1,1 @@
+"""The memory: the encoder output of every sentence, written once and read many times."""

@@ -1,0 +1,100 @@
+"""Padded copies of the memory, for tools that know nothing of shards and offsets.
+
+``npy``: a folder of ``memory.npy [sentences, S, D]``, ``mask.npy [sentences, S]`` (bool, True where there is a token),
+``lengths.npy`` and ``ids.npy`` (``[sentences]``). ``pt``: a folder of ``padded-00000.pt`` and on, tensor artifacts of
+kind ``padded_memory`` with the same four for ``SENTENCES_PER_PART`` sentences each. S is the longest sentence of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.tensors import write_tensors
+from stageformer.errors import StageformerError
+from stageformer.memory.store import DTYPES, MemoryStore
+from stageformer.memory.writer import check_disk
+
+FORMATS = ("npy", "pt")
+SENTENCES_PER_PART = 1024
+
+
+def padded_dtype(store: MemoryStore, format: str) -> str:
+    """Return the number format of the copy: that of the store, but float32 for bfloat16 in ``npy``, which lacks it."""
+    return "float32" if format == "npy" and store.dtype == "bfloat16" else store.dtype
+
+
+def padded_bytes(store: MemoryStore, format: str) -> int:
+    """Return the bytes that :func:`export_padded` will write, at most."""
+    width = int(store.lengths.max(initial=0))
+    row = width * store.d_model * DTYPES[padded_dtype(store, format)].itemsize + width + 16
+    return len(store) * row + 8192 * (len(store) // SENTENCES_PER_PART + 1)
+
+
+def export_padded(store: MemoryStore, folder: Path, format: str) -> list[Path]:
+    """Write a padded copy of the whole store, in order, with no more than one part of it in memory.
+
+    Returns:
+        The files written.
+
+    Raises:
+        StageformerError: the format is not one of ``FORMATS``, or there is too little disk; nothing is written then.
+    """
+    if format not in FORMATS:
+        raise StageformerError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
+    check_disk(folder, padded_bytes(store, format))
+    return _export_npy(store, folder) if format == "npy" else _export_pt(store, folder)
+
+
+def _parts(store: MemoryStore, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Yield, part by part, its sentences, their memory ``[part, S, D]`` and their mask ``[part, S]``."""
+    width = int(store.lengths.max(initial=0))
+    for start in range(0, len(store), SENTENCES_PER_PART) or [0]:
+        part = slice(start, min(start + SENTENCES_PER_PART, len(store)))
+        memory, mask = store.batch(np.arange(part.start, part.stop))
+        missing = width - memory.shape[1]
+        yield part, pad(memory, (0, 0, 0, missing)).to(dtype), pad(mask, (0, missing))
+
+
+def _export_npy(store: MemoryStore, folder: Path) -> list[Path]:
+    shape = (len(store), int(store.lengths.max(initial=0)), store.d_model)
+    dtype = padded_dtype(store, "npy")
+    parts = (memory.numpy() for _, memory, _ in _parts(store, DTYPES[dtype]))
+    _write_npy(folder / "memory.npy", np.dtype(dtype), shape, parts)
+    mask = np.arange(shape[1]) < store.lengths[:, None]
+    _write_npy(folder / "mask.npy", mask.dtype, mask.shape, [mask])
+    _write_npy(folder / "lengths.npy", store.lengths.dtype, store.lengths.shape, [store.lengths])
+    _write_npy(folder / "ids.npy", store.ids.dtype, store.ids.shape, [store.ids])
+    return [folder / f"{name}.npy" for name in ("memory", "mask", "lengths", "ids")]
+
+
+def _write_npy(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[npt.NDArray[Any]]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    with atomic_file(path) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part).data)
+
+
+def _export_pt(store: MemoryStore, folder: Path) -> list[Path]:
+    paths = []
+    metadata = {"d_model": store.d_model, "dtype": store.dtype, "fingerprint": store.fingerprint}
+    num_parts = max(1, -(-len(store) // SENTENCES_PER_PART))
+    for index, (part, memory, mask) in enumerate(_parts(store, DTYPES[store.dtype])):
+        tensors = {
+            "memory": memory,
+            "mask": mask,
+            "lengths": torch.from_numpy(store.lengths[part]),
+            "ids": torch.from_numpy(store.ids[part]),
+        }
+        paths.append(folder / f"padded-{index:05d}.pt")
+        write_tensors(paths[-1], "padded_memory", tensors, {**metadata, "part": index, "num_parts": num_parts})
+    return paths

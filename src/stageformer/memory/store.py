@@ -1,0 +1,199 @@
+"""The store of encoder output, the *memory*, that any number of decoders are trained on.
+
+In meaning it is ``[B, S, D]``; on disk the padding is left out. A folder holds shards ``memory-00000.pt``, tensor
+artifacts of kind ``memory`` with ``values [tokens, D]``, ``offsets [sentences + 1]`` and ``ids [sentences]``: sentence
+``i`` of a shard owns the rows ``offsets[i]:offsets[i + 1]``, one for each of its ``source_ids``, ``<eos>`` included.
+
+Shape letters: B batch, S source length, D d_model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.tensors import TensorFile, read_tensors
+from stageformer.errors import StageformerError
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+Rows = npt.NDArray[np.int64]
+
+
+def shard_path(folder: Path, index: int) -> Path:
+    """Return the file of a shard."""
+    return folder / f"memory-{index:05d}.pt"
+
+
+def dropout_copy(folder: Path, number: int) -> Path:
+    """Return where, in the folder of the stage encode, an encoding of ``train`` with dropout stands, from 1."""
+    return folder / f"train-dropout-{number:02d}"
+
+
+def dropout_copies(folder: Path) -> list[Path]:
+    """Return the encodings of ``train`` with dropout that there are, in order."""
+    return sorted(folder.glob("train-dropout-*"))
+
+
+def flat_rows(starts: Rows, lengths: Rows, width: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """Return the row of ``values`` at each place of a padded batch, and whether it has one. Shapes: ``[B, width]``."""
+    position = np.arange(width, dtype=np.int64)
+    return starts[:, None] + position, position < lengths[:, None]
+
+
+class MemoryStore:
+    """Reads the memory of one split, memory-mapped: any sentences, in any order, as a padded batch.
+
+    Attributes:
+        ids: sentence ids. Shape: ``[sentences]``.
+        lengths: tokens of each sentence. Shape: ``[sentences]``.
+        d_model: width D of every row.
+        dtype: number format on disk: a key of ``DTYPES``.
+        fingerprint: names the encoder that made the output.
+
+    Raises:
+        StageformerError: the folder holds no memory, a shard is missing, cut off or inconsistent, or the shards do not
+            belong together.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shards = _open_shards(folder)
+        first = shards[0].metadata
+        self.d_model: int = first["d_model"]
+        self.dtype: str = first["dtype"]
+        self.fingerprint: str = first["fingerprint"]
+        self._values = [shard.tensors["values"] for shard in shards]
+        offsets = [shard.tensors["offsets"].numpy() for shard in shards]
+        self.ids: Rows = np.concatenate([shard.tensors["ids"].numpy() for shard in shards])
+        self.lengths: Rows = np.concatenate([np.diff(array) for array in offsets])
+        self._starts: Rows = np.concatenate([array[:-1] for array in offsets])
+        self._shards: Rows = np.repeat(np.arange(len(shards)), [len(array) - 1 for array in offsets])
+        self._order: Rows = np.argsort(self.ids, kind="stable")
+        twice = np.flatnonzero(np.diff(self.ids[self._order]) == 0)
+        if len(twice):
+            raise StageformerError(
+                f"{folder}: sentence {self.ids[self._order[twice[0]]]} is there twice{rerun_hint('memory')}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, rows: Rows | Tensor) -> tuple[Tensor, Tensor]:
+        """Gather sentences into a padded batch.
+
+        Args:
+            rows: rows of the sentences, in any order, also repeated. Shape: ``[B]``.
+
+        Returns:
+            The memory as float32, zeros where there is padding, and its mask, True where attention may look.
+            Shapes: ``[B, S, D]`` and ``[B, S]``, S the longest of these sentences.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        if len(rows) and rows.min() < 0:
+            raise IndexError(f"row {rows.min()} is negative")
+        lengths, shards = self.lengths[rows], self._shards[rows]
+        width = int(lengths.max(initial=0))
+        source, mask = flat_rows(self._starts[rows], lengths, width)
+        memory = torch.zeros(len(rows) * width, self.d_model)
+        for shard in np.unique(shards):
+            places = mask & (shards == shard)[:, None]
+            found = self._values[shard].index_select(0, torch.from_numpy(source[places]))
+            memory.index_copy_(0, torch.from_numpy(np.flatnonzero(places)), found.float())
+        return memory.view(len(rows), width, self.d_model), torch.from_numpy(mask)
+
+    def rows_of(self, ids: Rows | Tensor) -> Rows:
+        """Return the rows of sentences by their ids. Shape: ``[B]``.
+
+        Raises:
+            StageformerError: a sentence is not in the store.
+        """
+        ids = np.asarray(ids, dtype=np.int64)
+        if len(self):
+            found: Rows = self._order[np.searchsorted(self.ids, ids, sorter=self._order).clip(max=len(self) - 1)]
+            unknown = ids[self.ids[found] != ids]
+        else:
+            found, unknown = ids, ids
+        if len(unknown):
+            raise StageformerError(
+                f"{self.folder}: no sentence {unknown[0]} among the {len(self)} there ({len(unknown)} of {len(ids)} "
+                f"asked for are missing){rerun_hint('memory')}"
+            )
+        return found
+
+
+def _open_shards(folder: Path) -> list[TensorFile]:
+    """Open all shards of a folder, after a check that each is whole and that they belong together."""
+    hint = rerun_hint("memory")
+    # Checksums are left to `stageformer show`: a store is mapped so that it need not be read whole.
+    shards = [read_tensors(path, "memory", verify=False) for path in sorted(folder.glob("memory-*.pt"))]
+    if not shards:
+        raise StageformerError(f"{folder}: holds no memory (memory-00000.pt and on){hint}")
+    first = shards[0].metadata
+    num_shards = first.get("num_shards")
+    missing = [shard_path(folder, n).name for n in range(num_shards or 0) if not shard_path(folder, n).exists()]
+    if missing or len(shards) != num_shards:
+        what = f"{missing[0]} is missing" if missing else "there are more than belong together"
+        raise StageformerError(f"{folder}: found {len(shards)} of {num_shards} shards, {what}{hint}")
+    for index, shard in enumerate(shards):
+        path = shard_path(folder, index)
+        for key in ("d_model", "dtype", "fingerprint", "num_shards", "total_sentences", "total_tokens"):
+            if key not in shard.metadata or shard.metadata[key] != first.get(key):
+                raise StageformerError(
+                    f"{path}: its {key} is {shard.metadata.get(key)!r}, that of {shard_path(folder, 0).name} is "
+                    f"{first.get(key)!r}; they are of different runs{hint}"
+                )
+        if not _is_consistent(shard.tensors, shard.metadata, index):
+            raise StageformerError(f"{path}: its tensors and its metadata contradict each other{hint}")
+    for total, one in (("total_sentences", "num_sentences"), ("total_tokens", "num_tokens")):
+        found = sum(shard.metadata[one] for shard in shards)
+        if found != first[total]:
+            raise StageformerError(f"{folder}: found {one} {found} in all shards, needed {first[total]}{hint}")
+    return shards
+
+
+def _is_consistent(tensors: dict[str, Tensor], metadata: dict[str, Any], index: int) -> bool:
+    if set(tensors) != {"values", "offsets", "ids"} or metadata.get("dtype") not in DTYPES:
+        return False
+    values, offsets, ids = tensors["values"], tensors["offsets"], tensors["ids"]
+    return (
+        metadata.get("shard") == index
+        and values.dtype == DTYPES[metadata["dtype"]]
+        and offsets.dtype == ids.dtype == torch.int64
+        and tuple(values.shape) == (metadata.get("num_tokens"), metadata["d_model"])
+        and tuple(ids.shape) == (metadata.get("num_sentences"),)
+        and tuple(offsets.shape) == (len(ids) + 1,)
+        and int(offsets[0]) == 0
+        and int(offsets[-1]) == len(values)
+        and bool((offsets.diff() >= 0).all())
+    )
+
+
+def open_memory(folder: Path, ids: Rows, fingerprint: str) -> MemoryStore:
+    """Open the memory of a split, after a check that it belongs to these sentences and this encoder.
+
+    Args:
+        folder: of the split, such as ``data/encode/train``.
+        ids: sentence ids of the table that is trained on, in its order. Shape: ``[sentences]``.
+        fingerprint: of the encoder that should have made the memory.
+
+    Raises:
+        StageformerError: as :class:`MemoryStore`; the memory is another encoder's, or of other sentences.
+    """
+    store = MemoryStore(folder)
+    if store.fingerprint != fingerprint:
+        raise StageformerError(
+            f"{folder}: made by the encoder {store.fingerprint[:8]}, needed {fingerprint[:8]}{rerun_hint('memory')}"
+        )
+    if not np.array_equal(store.ids, ids):
+        raise StageformerError(f"{folder}: holds other sentences than the table of ids{rerun_hint('memory')}")
+    return store

@@ -1,0 +1,183 @@
+"""Write the memory store: one shard of encoder output at a time."""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stageformer.artifacts.tensors import write_tensors
+from stageformer.errors import StageformerError
+from stageformer.memory.store import DTYPES, Rows, flat_rows, shard_path
+
+BYTES_BESIDE_VALUES = 8192
+"""An upper bound on what a shard takes beside its values, offsets and ids."""
+
+
+def required_bytes(num_tokens: int, num_sentences: int, d_model: int, dtype: str, num_shards: int = 1) -> int:
+    """Return the bytes that memory needs on disk: exact up to ``BYTES_BESIDE_VALUES`` a shard, and never too few."""
+    return num_tokens * d_model * DTYPES[dtype].itemsize + num_sentences * 16 + num_shards * BYTES_BESIDE_VALUES
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Raise StageformerError unless the disk that ``folder`` is or will be on has ``needed`` bytes free."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise StageformerError(
+            f"{folder}: needs {needed / 2**20:,.1f} MiB of disk, {free / 2**20:,.1f} MiB are free; make room, "
+            "or choose a smaller encode.dtype"
+        )
+
+
+class MemoryShard:
+    """One shard while it is filled: the rows of the table that it holds, and their encoder output.
+
+    Args:
+        rows: the rows.
+        lengths: number of source tokens of each sentence of the whole table. Shape: ``[sentences]``.
+        d_model: width D of the encoder output.
+        dtype: number format of the values.
+        buffer: bytes for the values, at least as many as they need; the shard is worth nothing once another one uses
+            them.
+    """
+
+    def __init__(
+        self, rows: range, lengths: Rows, d_model: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
+    ) -> None:
+        self.rows = rows
+        self.offsets = np.concatenate([[0], np.cumsum(lengths[rows.start : rows.stop])]).astype(np.int64)
+        num_tokens = int(self.offsets[-1])
+        # A tensor of exactly these bytes: a view of a larger one would be copied to be saved.
+        taken = torch.from_numpy(buffer[: num_tokens * d_model * dtype.itemsize])
+        self.values = taken.view(num_tokens, d_model * dtype.itemsize).view(dtype)
+        self._missing = np.ones(len(rows), dtype=bool)
+
+    @property
+    def num_missing(self) -> int:
+        """Number of sentences that have not been put yet."""
+        return int(self._missing.sum())
+
+    def put(self, rows: Rows | Tensor, memory: Tensor) -> None:
+        """Take the encoder output of a batch of sentences of this shard, in any order.
+
+        Args:
+            rows: rows of the sentences in the whole table, all of them in ``self.rows``. Shape: ``[B]``.
+            memory: encoder output; what stands beyond a sentence's length is left out. Shape: ``[B, S, D]``.
+
+        Raises:
+            ValueError: a row belongs to another shard, or S is smaller than the length of a sentence.
+        """
+        local = np.asarray(rows, dtype=np.int64) - self.rows.start
+        if len(local) and (local.min() < 0 or local.max() >= len(self.rows)):
+            raise ValueError(f"rows {local.min() + self.rows.start} to {local.max() + self.rows.start} in {self.rows}")
+        lengths = self.offsets[local + 1] - self.offsets[local]
+        if memory.shape[0] != len(local) or memory.shape[1] < lengths.max(initial=0):
+            raise ValueError(f"memory of shape {tuple(memory.shape)} for sentences of lengths {lengths.tolist()}")
+        target, mask = flat_rows(self.offsets[local], lengths, memory.shape[1])
+        self.values[torch.from_numpy(target[mask])] = (
+            memory[torch.from_numpy(mask)].detach().cpu().to(self.values.dtype)
+        )
+        self._missing[local] = False
+
+
+class MemoryWriter:
+    """Writes the encoder output of one split, one shard at a time, so that no more than one stands in memory.
+
+    Args:
+        folder: of the split, such as ``data/encode/train``. Shards of an earlier run in it are removed first.
+        ids: sentence ids, in the order of the table. Shape: ``[sentences]``.
+        lengths: number of source tokens of each sentence, ``<eos>`` included. Shape: ``[sentences]``.
+        d_model: width D of the encoder output.
+        dtype: number format on disk: a key of ``DTYPES``.
+        fingerprint: names the encoder that made the output.
+        shard_tokens: most tokens of a shard; a longer sentence has a shard of its own.
+
+    Use::
+
+        for shard in writer.shards():
+            for rows in batches_of(shard.rows):
+                shard.put(rows, encoder(...))
+    """
+
+    def __init__(
+        self, folder: Path, ids: Rows, lengths: Rows, *, d_model: int, dtype: str, fingerprint: str, shard_tokens: int
+    ) -> None:
+        self.folder = folder
+        self.ids = np.asarray(ids, dtype=np.int64)
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+        self.plan = _plan_shards(self.lengths, shard_tokens)
+        self.d_model = d_model
+        self.dtype = dtype
+        self.fingerprint = fingerprint
+
+    @property
+    def required_bytes(self) -> int:
+        """Bytes that the split will take on disk, at most."""
+        return required_bytes(int(self.lengths.sum()), len(self.ids), self.d_model, self.dtype, len(self.plan))
+
+    def shards(self, rank: int = 0, size: int = 1) -> Iterator[MemoryShard]:
+        """Yield each shard to be filled, and write it when the next one is asked for, which takes its memory over.
+
+        Args:
+            rank: of ``size`` processes, which each write every ``size``-th shard, this one.
+            size: number of processes.
+
+        Raises:
+            StageformerError: there is not enough disk, which is seen before anything is written.
+            ValueError: a shard was not filled.
+        """
+        check_disk(self.folder, self.required_bytes)
+        for old in self.folder.glob("memory-*.pt"):
+            if int(old.stem.removeprefix("memory-")) % size == rank:  # the others may have written theirs already
+                old.unlink()
+        own = list(enumerate(self.plan))[rank::size]
+        # One buffer for all, and mapped: a shard rarely fits where another stood, and malloc would keep room for both.
+        dtype = DTYPES[self.dtype]
+        largest = max((int(self.lengths[rows.start : rows.stop].sum()) for _, rows in own), default=0)
+        num_bytes = max(1, largest * self.d_model * dtype.itemsize)
+        pages = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        buffer = np.frombuffer(pages, dtype=np.uint8)
+        for index, rows in own:
+            shard = MemoryShard(rows, self.lengths, self.d_model, dtype, buffer)
+            yield shard
+            if shard.num_missing:
+                raise ValueError(f"{shard.num_missing} of the {len(rows)} sentences of shard {index} are missing")
+            tensors = {
+                "values": shard.values,
+                "offsets": torch.from_numpy(shard.offsets),
+                "ids": torch.tensor(self.ids[rows.start : rows.stop]),
+            }
+            metadata = {
+                "d_model": self.d_model,
+                "dtype": self.dtype,
+                "fingerprint": self.fingerprint,
+                "num_sentences": len(rows),
+                "num_tokens": len(shard.values),
+                "shard": index,
+                "num_shards": len(self.plan),
+                "total_sentences": len(self.ids),
+                "total_tokens": int(self.lengths.sum()),
+            }
+            write_tensors(shard_path(self.folder, index), "memory", tensors, metadata)
+
+
+def _plan_shards(lengths: Rows, shard_tokens: int) -> list[range]:
+    """Cut the sentences, in order, into shards of at most ``shard_tokens`` tokens, and at least one sentence."""
+    ends = np.cumsum(lengths)
+    starts, start, before = [0], 0, 0
+    while start < len(lengths):
+        start = max(int(np.searchsorted(ends, before + shard_tokens, side="right")), start + 1)
+        before = int(ends[start - 1])
+        starts.append(start)
+    # A split without sentences has one empty shard: a folder without a shard is one that was never written.
+    return [range(a, b) for a, b in itertools.pairwise(starts)] or [range(0)]

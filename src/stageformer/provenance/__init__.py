@@ -1,0 +1,1 @@
+"""Where a result came from: code, environment, cost and fingerprint."""

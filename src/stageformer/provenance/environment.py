@@ -1,0 +1,87 @@
+"""What the outputs of a stage may depend on besides its inputs, parameters and code: ``reports/NAME/environment.json``.
+
+The file lies beside the reports in git, but DVC knows nothing of it: it differs between machines whose outputs are the
+same. It holds what could change the bits and nothing else, no name of a machine or user, no time, no path.
+
+This module does not import torch, and neither do the stages that do not need it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stageformer.artifacts.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from stageformer.params.compute import Compute
+
+PACKAGES = (
+    "stageformer", "ctranslate2", "dvclive", "matplotlib", "numpy", "pandas", "pyarrow", "sacrebleu", "sacremoses",
+    "safetensors", "tokenizers", "torch", "transformers",
+)  # fmt: skip
+"""The packages that compute or write outputs."""
+
+VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+"""The environment variables that choose among the code paths of torch."""
+
+NAME = "environment.json"
+
+
+def write_environment(reports: Path, compute: Compute | None = None) -> None:
+    """Write ``environment.json`` into the folder ``reports`` at the end of a stage.
+
+    Args:
+        reports: the stage's folder of reports.
+        compute: the parameters of the machine, in stages that have them.
+    """
+    write_json(reports / NAME, environment(compute))
+
+
+def environment(compute: Compute | None = None) -> dict[str, Any]:
+    """Return what could change the bits: this machine, the packages imported so far, and how torch computes."""
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "libc": " ".join(platform.libc_ver()),
+        "cpu": _cpu(),
+        "versions": {name: _version(name) for name in PACKAGES if name in sys.modules},
+    }
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        found["versions"]["torch"] = torch.__version__  # with its build, such as +cpu
+        found["instruction_set"] = torch.backends.cpu.get_cpu_capability()
+        found["variables"] = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    if compute is not None:
+        found["threads"] = compute.threads
+        found["processes"] = int(os.environ.get("WORLD_SIZE", "1"))
+        found["device"] = torch.cuda.get_device_name() if compute.device == "cuda" else compute.device
+    return found
+
+
+def read_environments(reports: Path) -> dict[str, Any]:
+    """Return what the stages wrote, by stage, from the folder that holds their folders of reports."""
+    return {path.parent.name: read_json(path) for path in sorted(reports.glob(f"*/{NAME}"))}
+
+
+def _version(package: str) -> str | None:
+    """Return the version of an installed package, or None for one that is used without being installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    """Return the name of the processor's model; what Python knows of it where the system is not Linux."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

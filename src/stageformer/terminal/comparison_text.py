@@ -1,0 +1,75 @@
+"""A comparison of two experiments as text for a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from stageformer.experiments.comparison import Bucket, Change, Comparison
+from stageformer.scoring.bootstrap import NUM_SAMPLES, SEED
+from stageformer.scoring.labels import LABELS
+from stageformer.terminal.text import columns, labelled
+
+WIDTH = 100
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Return the differences with intervals and p-values, the scores by kind of sentence, and what changed most."""
+    first, second = comparison.names
+    lines = [
+        f"A: {first}, B: {second}",
+        f"{comparison.sentences:,} sentences of the split {comparison.split}, {comparison.references:,} references; "
+        f"{comparison.same_translations:,} translations are the same",
+        "",
+        *_differences(comparison),
+        "",
+        "By words of the source:",
+        *_buckets(comparison.by_length, "words"),
+        "",
+        f"By the rarest word of the source, how often it occurs in the training text of {first}:",
+        *_buckets(comparison.by_rarest_word, "occurrences"),
+    ]
+    if comparison.changed:
+        lines += ["", f"The {len(comparison.changed)} translations that changed most, by chrF of the sentence:"]
+    for change in comparison.changed:
+        lines += ["", *_change(change)]
+    return "\n".join(lines)
+
+
+def _differences(comparison: Comparison) -> list[str]:
+    cells = [["", "A", "B", "B - A", "95 % interval", "p"]]
+    for name, found in comparison.differences.items():
+        interval = f"{found.low:+z.2f} to {found.high:+z.2f}"
+        scores = [f"{found.first:.2f}", f"{found.second:.2f}", f"{found.difference:+z.2f}"]
+        cells.append([LABELS[name], *scores, interval, f"{found.p:.3f}"])
+    return [
+        *columns(cells, right=range(1, 6)),
+        *columns([(LABELS[name], found.signature) for name, found in comparison.differences.items()]),
+        f"  Paired bootstrap resampling, {NUM_SAMPLES:,} samples, seed {SEED}.",
+    ]
+
+
+def _buckets(buckets: Sequence[Bucket], title: str) -> list[str]:
+    cells = [[title, "sentences", "BLEU A", "B", "B - A", "chrF A", "B", "B - A"]]
+    for bucket in buckets:
+        scores = [
+            text
+            for first, second in (bucket.bleu, bucket.chrf)
+            for text in (f"{first:.2f}", f"{second:.2f}", f"{second - first:+z.2f}")
+        ]
+        # The zeros are there for sorting by name.
+        cells.append([re.sub(r"\b0+(?=\d)", "", bucket.name), f"{bucket.sentences:,}", *scores])
+    return columns(cells, right=range(1, 8))
+
+
+def _change(change: Change) -> list[str]:
+    first, second = change.chrf
+    reference, *others = change.references
+    more = f" (and {len(others)} more)" if others else ""
+    fields = [
+        ("source", change.source),
+        ("reference", reference + more),
+        ("A", change.translations[0]),
+        ("B", change.translations[1]),
+    ]
+    return [f"  id {change.id}: chrF {first:.1f}, {second:.1f} ({second - first:+z.1f})", *labelled(fields, WIDTH)]

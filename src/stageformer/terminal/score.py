@@ -1,0 +1,103 @@
+"""Scores of the last run's translations, or of text files, each with the signature that says what kind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stageformer.artifacts.files import read_json
+from stageformer.artifacts.tables import read_table
+from stageformer.corpus.lines import read_lines
+from stageformer.errors import StageformerError
+from stageformer.scoring.labels import LABELS, show_score
+from stageformer.scoring.moses import TokenizedBleu
+from stageformer.scoring.settings import Settings
+from stageformer.terminal.text import columns
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Translations and the references of each."""
+
+    translations: list[str]
+    references: list[list[str]]
+
+
+def last_run(root: Path) -> tuple[Texts, Settings]:
+    """Return the translations by beam search of the stage evaluate, and how it scored them.
+
+    Raises:
+        StageformerError: it has not run yet, or its table is damaged.
+    """
+    table = read_table(root / "data/evaluate/translations.parquet", "translations", ["references", "translation"])
+    content = table.to_pydict()
+    path = root / "reports/evaluate/metrics.json"
+    return Texts(content["translation"], content["references"]), Settings.of_metrics(read_json(path), str(path))
+
+
+def text_files(hypotheses: Path, references: Sequence[Path]) -> Texts:
+    """Read plain or gzip text files, one sentence a line.
+
+    An empty line of ``hypotheses`` is an empty translation; an empty line of a file of references is none.
+
+    Raises:
+        StageformerError: a file is missing or not UTF-8, the numbers of lines differ, or a sentence has no reference.
+    """
+    translations = _read(hypotheses)
+    if not translations:
+        raise StageformerError(f"{hypotheses}: an empty file; there is nothing to score")
+    files = [_read(path) for path in references]
+    for path, lines in zip(references, files, strict=True):
+        if len(lines) != len(translations):
+            raise StageformerError(
+                f"{path}: {len(lines):,} lines, but {hypotheses} has {len(translations):,}; line by line, they must be "
+                "of the same sentences"
+            )
+    rows = [[text for text in texts if text] for texts in zip(*files, strict=True)]
+    if missing := [number for number, texts in enumerate(rows, start=1) if not texts]:
+        raise StageformerError(f"{references[0]}, line {missing[0]}: empty, and no other file has a reference for it")
+    return Texts(translations, rows)
+
+
+def score_text(texts: Texts, settings: Settings, *, tokenized_language: str | None = None) -> str:
+    """Return a line for each score: name, value and signature.
+
+    Args:
+        texts: what is scored.
+        settings: what kind of scores.
+        tokenized_language: two-letter code: report BLEU of text tokenised by Moses as well, with its case unless the
+            settings are without regard to case.
+
+    Raises:
+        StageformerError: a tokenisation is not to be had.
+    """
+    if settings.lowercase and tokenized_language is not None:
+        settings = replace(settings, moses_language=tokenized_language)
+    scorer = settings.scorer(texts.references)
+    scores, signatures = scorer.corpus(texts.translations), scorer.signatures
+    cells = [
+        [label, show_score(scores[key]), signatures.get(f"{key}_signature", "")]
+        for key, label in LABELS.items()
+        if key in scores
+    ]
+    if tokenized_language is not None and not settings.lowercase:
+        tokenized = TokenizedBleu(texts.references, language=tokenized_language, lowercase=False)
+        score = show_score(tokenized.corpus(texts.translations))
+        cells.insert(1, ["BLEU tokenized, cased", score, tokenized.signature])
+    head = f"{len(texts.translations):,} sentences, {sum(map(len, texts.references)):,} references"
+    return "\n".join([head, *columns(cells, right=[1])])
+
+
+def _read(path: Path) -> list[str]:
+    if not path.is_file():
+        raise StageformerError(f"{path}: no such file")
+    lines = []
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError as error:
+            raise StageformerError(
+                f"{path}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; convert the text"
+            ) from None
+    return lines

@@ -1,0 +1,96 @@
+"""The facts and the sample of tensor artifacts and of the memory. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stageformer.artifacts.tensors import read_tensors
+from stageformer.memory.store import MemoryStore
+from stageformer.terminal.show_tables import Facts, rows_beside
+from stageformer.terminal.text import columns, flat_fields, labelled
+
+
+def tensor_line(path: Path) -> str:
+    """Return kind and size of a tensor artifact. Raises StageformerError if it is damaged or foreign."""
+    found = read_tensors(path, verify=False)
+    return f"{found.kind}, {len(found.tensors)} tensors, {_num_numbers(found.tensors.values()):,} numbers"
+
+
+def memory_line(folder: Path) -> str:
+    """Return the size of a split's memory. Raises StageformerError if it is not whole."""
+    store = MemoryStore(folder)
+    return f"memory, {len(store):,} sentences, {store.lengths.sum():,} tokens, D {store.d_model}, {store.dtype}"
+
+
+def show_tensor_file(path: Path, width: int) -> tuple[str, Facts, list[str]]:
+    """Return kind, facts and the lines about each tensor. Raises StageformerError if it is damaged or foreign."""
+    found = read_tensors(path)
+    facts = [
+        ("tensors", f"{len(found.tensors)}, {_num_numbers(found.tensors.values()):,} numbers in all"),
+        ("checksums", "good"),
+        *flat_fields(found.metadata),
+    ]
+    rows = [["tensor", "shape", "type", "mean", "std", "min", "max"]]
+    for name, tensor in found.tensors.items():
+        shape = "[" + ", ".join(map(str, tensor.shape)) + "]"
+        rows.append([name, shape, str(tensor.dtype).removeprefix("torch."), *_statistics(tensor)])
+    return found.kind, facts, columns(rows, right=(3, 4, 5, 6)) if found.tensors else []
+
+
+def show_memory(folder: Path, rows: int, sentence: int | None, width: int) -> tuple[str, Facts, list[str]]:
+    """Return kind, facts and the lines about some sentences of a split's memory.
+
+    Raises:
+        StageformerError: it is not whole, a shard is damaged, or the sentence is not in it.
+    """
+    shards = sorted(folder.glob("memory-*.pt"))
+    for shard in tqdm(shards, desc="checksums", unit="shard", disable=None, leave=False):
+        read_tensors(shard, "memory")
+    store = MemoryStore(folder)
+    facts = [
+        (
+            "shape",
+            f"[{len(store):,} sentences, up to {store.lengths.max(initial=0)} tokens, {store.d_model}], {store.dtype}",
+        ),
+        ("tokens", f"{store.lengths.sum():,} in {len(shards)} shards, padding left out"),
+        ("lengths", _lengths(store)),
+        ("encoder", f"fingerprint {store.fingerprint}"),
+        ("checksums", "good"),
+    ]
+    shown = np.arange(min(rows, len(store))) if sentence is None else store.rows_of(np.array([sentence]))
+    tokens = rows_beside(folder.absolute().parents[1], folder.name, "tokens", store.ids[shown].tolist())
+    lines: list[str] = []
+    for row in shown:
+        memory = store.batch(np.array([row]))[0][0]
+        fields = [("memory", f"[{len(memory)}, {store.d_model}]")]
+        if memory.numel():
+            mean, std, *_ = _statistics(memory)
+            fields[0] = ("memory", f"[{len(memory)}, {store.d_model}], mean {mean}, std {std}")
+        if beside := tokens.get(int(store.ids[row])):
+            fields.append(("tokens", " ".join([*beside["source_tokens"], "<eos>"])))
+        lines += [f"sentence {store.ids[row]}, {store.lengths[row]} tokens", *labelled(fields, width), ""]
+    return "memory", facts, lines[:-1]
+
+
+def _lengths(store: MemoryStore) -> str:
+    if not len(store):
+        return "no sentences"
+    low, middle, high = np.percentile(store.lengths, [0, 50, 100])
+    return f"{low:.0f} to {high:.0f} tokens, median {middle:.0f}"
+
+
+def _num_numbers(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)
+
+
+def _statistics(tensor: Tensor) -> list[str]:
+    if not tensor.numel() or tensor.dtype == torch.bool:
+        return [""] * 4
+    values = tensor.double()
+    return [f"{v.item():.4g}" for v in (values.mean(), values.std(correction=0), values.min(), values.max())]

@@ -1,0 +1,48 @@
+"""``byte_bpe``: byte-pair encoding on the bytes of UTF-8 (Radford et al. 2019); exact, and nothing is unknown.
+
+Token strings show each byte as one printable character (a space as ``Ġ``). A space is put before the text and taken
+away in decoding, so that a word has the same tokens at the head of a sentence as inside. Bytes that are not UTF-8,
+which only a model can produce, decode to U+FFFD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from stageformer.text.tokenizers.hugging_face import HuggingFaceTokenizer
+
+
+class ByteBpeTokenizer(HuggingFaceTokenizer):
+    """Merges the most frequent pair of neighbouring byte sequences again and again."""
+
+    kind = "byte_bpe"
+    exact = True
+
+    @classmethod
+    def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
+        """Learn from the sentences, see :meth:`Tokenizer.train`."""
+        library_tokenizer = tokenizers.Tokenizer(models.BPE())
+        library_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        library_tokenizer.decoder = decoders.ByteLevel()
+        self = cls(library_tokenizer, lowercase)
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary_size,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            special_tokens=[],
+            show_progress=False,
+        )
+        library_tokenizer.train_from_iterator((self.prepare(self.normalise(text)) for text in sentences), trainer)
+        return self
+
+    def prepare(self, text: str) -> str:
+        """Return the text as the model is given it."""
+        return f" {text}" if text else text
+
+    def decode(self, tokens: list[str]) -> str:
+        """Join token strings to text."""
+        text = str(self._tokenizer.decoder.decode(tokens))
+        return text.removeprefix(" ")

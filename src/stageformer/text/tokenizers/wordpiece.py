@@ -1,0 +1,74 @@
+"""``wordpiece``: pieces of words, the later ones marked with ``##`` (Schuster and Nakajima 2012, as in BERT).
+
+Text is cut at white space and around punctuation, and a word into the longest pieces that fit, from the left. Lossy:
+the spaces around punctuation are guessed in decoding. What is promised: a decoded text is cut into the very same tokens
+again. A word with a character that training never saw stays whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Self
+
+import tokenizers
+from tokenizers import models, pre_tokenizers, trainers
+
+from stageformer.text.tokenizers.hugging_face import HuggingFaceTokenizer
+from stageformer.text.tokenizers.spacing import join_words
+
+CONTINUATION = "##"
+_LONGEST_WORD = 100  # characters; a longer word stays whole, as in BERT
+_NO_LIMIT = 2**31
+
+
+class WordPieceTokenizer(HuggingFaceTokenizer):
+    """Learns pieces by merging frequent neighbours, and cuts words greedily."""
+
+    kind = "wordpiece"
+    exact = False
+    unknown = "[UNK]"  # brackets are punctuation, which is cut off: no piece of a text can spell this
+
+    @classmethod
+    def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
+        """Learn from the sentences, see :meth:`Tokenizer.train`."""
+        library_tokenizer = tokenizers.Tokenizer(models.WordPiece())
+        library_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        self = cls(library_tokenizer, lowercase)
+        # The library numbers the ## characters in the order of a hash table with a random seed, and breaks ties between
+        # merges by those numbers. Given first and sorted, they have fixed numbers, and training is deterministic.
+        characters = sorted({character for text in sentences for character in self.normalise(text)})
+        continuations = [CONTINUATION + character for character in characters if _is_inside_words(character)]
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=vocabulary_size,
+            limit_alphabet=_NO_LIMIT,
+            special_tokens=continuations,
+            continuing_subword_prefix=CONTINUATION,
+            show_progress=False,
+        )
+        library_tokenizer.train_from_iterator((self.normalise(text) for text in sentences), trainer)
+        vocabulary = json.loads(library_tokenizer.to_str())["model"]["vocab"]
+        # A new library tokenizer: the old one holds the ## characters as special tokens and would find them in texts.
+        trained = tokenizers.Tokenizer(
+            models.WordPiece(
+                vocab={**vocabulary, cls.unknown: len(vocabulary)},
+                unk_token=cls.unknown,
+                max_input_chars_per_word=_LONGEST_WORD,
+            )
+        )
+        trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        return cls(trained, lowercase)
+
+    def decode(self, tokens: list[str]) -> str:
+        """Join token strings to text."""
+        words: list[str] = []
+        for token in tokens:
+            if words and token.startswith(CONTINUATION):
+                words[-1] += token.removeprefix(CONTINUATION)
+            else:
+                words.append(token)
+        return join_words(words)
+
+
+def _is_inside_words(character: str) -> bool:
+    return len(pre_tokenizers.BertPreTokenizer().pre_tokenize_str(f"a{character}a")) == 1

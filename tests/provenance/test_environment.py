@@ -1,0 +1,63 @@
+"""``environment.json``: all that could change the bits, and nothing that could not."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from stageformer.params.base import parse
+from stageformer.params.compute import Compute
+from stageformer.params.reading import read_yaml
+from stageformer.provenance.environment import environment, read_environments, write_environment
+
+ROOT = Path(__file__).parent.parent
+MACHINE = {"python", "system", "machine", "libc", "cpu", "versions"}
+TORCH = {"instruction_set", "variables"}
+
+
+@pytest.fixture
+def compute() -> Compute:
+    values = read_yaml(ROOT / "recipes/default.yaml")["compute"]
+    assert isinstance(values, dict)
+    return parse(Compute, values | {"threads": 3}, "compute")
+
+
+def test_a_stage_without_torch_says_nothing_of_it() -> None:
+    script = "import json, stages.ingest, stages.tokenize, stages.vocab; "
+    script += "from stageformer.provenance import environment as e; "
+    command = [sys.executable, "-c", script + "print(json.dumps(e.environment()))"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(run.stdout)
+    assert found.keys() == MACHINE
+    assert {"stageformer", "numpy", "pyarrow", "tokenizers"} <= found["versions"].keys()
+    assert "torch" not in found["versions"]
+
+
+def test_a_stage_with_torch_says_how_it_computes(compute: Compute, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert environment().keys() == MACHINE | TORCH
+    found = environment(compute)
+    assert found.keys() == MACHINE | TORCH | {"threads", "processes", "device"}
+    assert found["python"] == platform.python_version()
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["instruction_set"] == torch.backends.cpu.get_cpu_capability()
+    assert found["variables"]["MKL_CBWR"] == "COMPATIBLE"
+    assert (found["threads"], found["processes"], found["device"]) == (3, 2, "cpu")
+    assert found["cpu"]
+
+
+def test_written_and_read(compute: Compute, tmp_path: Path) -> None:
+    write_environment(tmp_path / "encode", compute)
+    write_environment(tmp_path / "ingest")
+    first = (tmp_path / "encode/environment.json").read_bytes()
+    write_environment(tmp_path / "encode", compute)
+    assert (tmp_path / "encode/environment.json").read_bytes() == first
+    assert read_environments(tmp_path) == {"encode": environment(compute), "ingest": environment()}
+    assert read_environments(tmp_path / "nowhere") == {}

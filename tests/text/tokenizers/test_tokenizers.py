@@ -1,0 +1,222 @@
+"""Every family of tokenizers: round trips over any Unicode text, unseen characters, determinism, files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tokenizers
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from stageformer.errors import StageformerError
+from stageformer.params.tokenize import Tokenize
+from stageformer.text.tokenizers.base import Tokenizer
+from stageformer.text.tokenizers.registry import TOKENIZERS, tokenizer_class
+
+ROOT = Path(__file__).resolve().parents[3]
+CORPUS = [
+    "Turn on the lights in the kitchen.",
+    "Turn off the lights, please!",
+    "Schalte das Licht in der Küche ein.",
+    "Schalte bitte das Licht aus!",
+    "The device {name} isn't available (yet).",
+    "Das Gerät {name} ist nicht verfügbar.",
+    "re-entering e-mail lights kitchens",
+    "<unk> <eos> <unk> <eos> [UNK] ## ##a",
+]
+EXACT = [kind for kind, family in TOKENIZERS.items() if family.exact]
+LOSSY = [kind for kind, family in TOKENIZERS.items() if not family.exact]
+TRAINED = ["bpe", "unigram", "wordpiece", "byte_bpe"]
+
+# Any text without surrogates, which no UTF-8 file can hold, with a bias to what has a meaning somewhere in the code.
+TEXT = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
+    st.text(st.sampled_from("aAbtT .,!?'\"()<>/▁␛_#ĠİẞΣς{}[]\u0301\u200d漢か🎉\n\t\u3000"), max_size=40),
+    st.lists(
+        st.sampled_from(
+            [
+                "<unk>",
+                "<eos>",
+                "[UNK]",
+                "##a",
+                "##",
+                "▁",
+                "␛",
+                "␛_",
+                "▁<unk>▁",
+                "<br",
+                "/>",
+                "lights",
+                "Küche",
+                "漢字",
+                "🎉",
+            ]
+        ),
+        max_size=6,
+    ).map(" ".join),
+)
+
+
+@functools.cache
+def trained(kind: str, lowercase: bool = False) -> Tokenizer:
+    return tokenizer_class(kind).train(CORPUS, 300, lowercase)
+
+
+def encode(tokenizer: Tokenizer, text: str) -> list[str]:
+    return tokenizer.encode_batch([text])[0]
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+@pytest.mark.parametrize("kind", EXACT)
+@settings(max_examples=150, deadline=None)
+@given(text=TEXT)
+@example("")
+@example(" ")
+@example(" a  b ")
+@example("▁")
+@example("␛▁␛_ ␛␛")
+@example("a<unk>b ▁<unk>▁")
+@example("漢字 lights🎉🎉 Küche")
+@example("İstanbul ΟΔΟΣ")
+def test_round_trip_is_exact(kind: str, lowercase: bool, text: str) -> None:
+    tokenizer = trained(kind, lowercase)
+    assert tokenizer.decode(encode(tokenizer, text)) == tokenizer.normalise(text)
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+@settings(max_examples=300, deadline=None)
+@given(text=TEXT)
+@example("0 } { 0 - 1")
+@example("<br <br /> /> x<br ; />y")
+@example('isn\'t "it" ( a ) ; b : c')
+@example("##a [UNK] ## lights##s")
+@example("x" * 300)
+def test_decoded_text_has_the_same_tokens(kind: str, text: str) -> None:
+    tokenizer = trained(kind)
+    tokens = encode(tokenizer, text)
+    decoded = tokenizer.decode(tokens)
+    assert encode(tokenizer, decoded) == tokens
+    assert tokenizer.decode(encode(tokenizer, decoded)) == decoded
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@settings(max_examples=60, deadline=None)
+@given(tokens=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=8))
+@example(["<unk>", "a", "<unk>"])
+@example(["##a", "▁b", "Ã"])
+def test_any_tokens_decode(kind: str, tokens: list[str]) -> None:
+    assert isinstance(trained(kind).decode(tokens), str)
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_lowercase_is_composed_and_idempotent(kind: str) -> None:
+    tokenizer = trained(kind, lowercase=True)
+    assert encode(tokenizer, "KÜCHE") == encode(tokenizer, "küche")
+    text = tokenizer.normalise("A\u0301bc İ")
+    assert text == tokenizer.normalise(text)
+    assert text.startswith("ábc")
+    assert trained(kind).normalise("Küche") == "Küche"
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_unseen_characters_are_tokens_of_their_own(kind: str) -> None:
+    tokens = encode(trained(kind), "lights漢字 🎉on")
+    assert [token for token in tokens if token in "漢字🎉"] == ["漢", "字", "🎉"]
+    assert "▁<unk>▁" not in tokens
+
+
+def test_wordpiece_keeps_a_word_with_an_unseen_character_whole() -> None:
+    assert encode(trained("wordpiece"), "lights li漢ghts")[-1] == "li漢ghts"
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_punctuation_is_no_part_of_a_word(kind: str) -> None:
+    assert encode(trained(kind), "lights, lights.") == ["▁lights", ",", "▁lights", "."]
+
+
+def test_word_is_basic_english() -> None:
+    text = 'Isn\'t this: (a) "test"; or,<br />not?'
+    words = ["Isn", "'", "t", "this", "(", "a", ")", "test", "or", ",", "not", "?"]
+    assert encode(trained("word"), text) == words
+    assert encode(trained("word", lowercase=True), text) == [word.lower() for word in words]
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+def test_usual_sentences_come_back(kind: str) -> None:
+    tokenizer = trained(kind)
+    for text in CORPUS[:4]:
+        assert tokenizer.decode(encode(tokenizer, text)) == text
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_saved_and_loaded_is_the_same(kind: str, tmp_path: Path) -> None:
+    tokenizer = trained(kind)
+    tokenizer.save(tmp_path)
+    loaded = tokenizer_class(kind).load(tmp_path, False)
+    texts = [*CORPUS, "unseen 漢字 words", ""]
+    assert loaded.encode_batch(texts) == tokenizer.encode_batch(texts)
+    assert loaded.size == tokenizer.size
+    # The file serves the library on its own, too.
+    alone = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert alone.encode(tokenizer.prepare(CORPUS[0])).tokens == encode(tokenizer, CORPUS[0])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_the_size_is_at_most_what_was_asked(kind: str) -> None:
+    size = trained(kind).size
+    assert size is not None
+    assert 60 < size <= 300
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+@pytest.mark.parametrize("sentences", [["a"], ["漢字 かな"], ["aaaa aaaa"], [" "], ["a", ""]])
+def test_the_smallest_corpora(kind: str, sentences: list[str]) -> None:
+    tokenizer = tokenizer_class(kind).train(sentences, 8, False)
+    if tokenizer.exact:
+        assert [tokenizer.decode(tokens) for tokens in tokenizer.encode_batch(sentences)] == sentences
+
+
+TRAINING = """
+import sys
+from pathlib import Path
+from stageformer.text.tokenizers.registry import tokenizer_class
+import random
+words = random.Random(1)
+syllables = ["ka", "ti", "mo", "su", "re", "li", "ön", "ß"]
+sentences = [" ".join("".join(words.choices(syllables, k=words.randint(1, 4))) for _ in range(8)) for _ in range(400)]
+for kind in sys.argv[2:]:
+    tokenizer_class(kind).train(sentences, 200, False).save(Path(sys.argv[1], kind))
+assert "torch" not in sys.modules
+"""
+
+
+def test_training_gives_the_same_bytes_with_any_threads_and_hash_seed(tmp_path: Path) -> None:
+    digests = []
+    for run, threads in enumerate(["1", "2", "5"]):
+        folder = tmp_path / str(run)
+        environment = os.environ | {
+            "RAYON_NUM_THREADS": threads,
+            "PYTHONHASHSEED": str(run),
+            "PYTHONPATH": str(ROOT / "src"),
+        }
+        subprocess.run([sys.executable, "-c", TRAINING, str(folder), *TRAINED], check=True, env=environment)
+        files = [folder / kind / "tokenizer.json" for kind in TRAINED]
+        digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
+    assert digests[0] == digests[1] == digests[2]
+
+
+def test_unknown_kind() -> None:
+    with pytest.raises(StageformerError, match=r"unknown kind of tokenizer 'bep' \(did you mean 'bpe'\?\)"):
+        tokenizer_class("bep")
+
+
+def test_the_parameter_names_the_families_of_the_registry() -> None:
+    field = Tokenize.__dataclass_fields__["kind"]
+    assert field.metadata["choices"] == tuple(TOKENIZERS)
+    assert all(kind == family.kind for kind, family in TOKENIZERS.items())
