@@ -35,7 +35,8 @@ def _arrows() -> dict[tuple[str, str], list[str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules: list[str] = []
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                modules = [node.module] if node.module != "stageformer" else [f"stageformer.{a.name}" for a in node.names]
+                top_level = node.module == "stageformer"
+                modules = [f"stageformer.{alias.name}" for alias in node.names] if top_level else [node.module]
             elif isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
             for module in modules:
