@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from stageformer.kernels.choice import KERNELS
+
 ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
@@ -36,3 +38,17 @@ def test_the_compiler_of_torch_is_imported_only_where_it_is_used(compiled: bool)
     command = [sys.executable, "-c", script]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert printed.split() == [str(compiled)]
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_the_kernels_are_those_of_the_parameters(kernels: str) -> None:
+    script = (
+        "import sys; from stageformer.compute.device import prepare; from stageformer.kernels import choice;"
+        "from stageformer.params.base import parse; from stageformer.params.compute import Compute;"
+        "from stageformer.params.reading import read_yaml; from pathlib import Path;"
+        "values = read_yaml(Path('recipes/default.yaml'))['compute'];"
+        "prepare(parse(Compute, values | {'kernels': sys.argv[1]}, 'compute'));"
+        "print(choice.accelerated_by(lambda: 'fast')(lambda: 'reference')())"
+    )
+    command = [sys.executable, "-c", script, kernels]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split() == [kernels]

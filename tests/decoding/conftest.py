@@ -16,7 +16,7 @@ PAD, BOS, EOS, UNK = range(4)
 VOCABULARY = 14
 COMPUTE = {
     "device": "cpu", "processes": 1, "sharded": False, "micro_batch_tokens": 1, "precision": "fp32", "compile": False,
-    "portable": False,
+    "kernels": "fast", "portable": False,
 }  # fmt: skip
 
 

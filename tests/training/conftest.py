@@ -48,6 +48,7 @@ COMPUTE = {
     "micro_batch_tokens": 200,
     "precision": "fp32",
     "compile": False,
+    "kernels": "fast",
     "portable": False,
 }
 

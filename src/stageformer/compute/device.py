@@ -9,11 +9,12 @@ import torch
 from stageformer.compute.allocator import keep_freed_memory
 from stageformer.compute.instruction_set import use_avx2_alone
 from stageformer.errors import StageformerError
+from stageformer.kernels.choice import use_kernels
 from stageformer.params.compute import Compute
 
 
 def prepare(compute: Compute) -> torch.device:
-    """Set threads, determinism and the allocator, and return the device to compute on.
+    """Set threads, determinism, kernels and the allocator, and return the device to compute on.
 
     Raises:
         StageformerError: there is no such device here, or no AVX2 for ``portable``.
@@ -31,6 +32,7 @@ def prepare(compute: Compute) -> torch.device:
     # Either also fills every fresh tensor with NaN, in case something reads it before writing: a tenth of the time, for
     # nothing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    use_kernels(compute.kernels)
     keep_freed_memory()
     if compute.device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # torchrun gives each process a GPU of its own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stageformer.errors import StageformerError
+from stageformer.kernels.choice import KERNELS
 from stageformer.params.base import param
 
 
@@ -20,6 +21,7 @@ class Compute:
                                     minimum=1)
     precision: str = param("fp32, or bf16 autocast", choices=("fp32", "bf16"))
     compile: bool = param("translate the model with torch.compile (needs a C++ compiler on the CPU)")
+    kernels: str = param("fast, or reference: the readable formulation of each kernel, slower", choices=KERNELS)
     portable: bool = param("use AVX2 code paths alone, so that other x86 machines may give the same bits")
 
     def __post_init__(self) -> None:
