@@ -44,8 +44,9 @@ repro: setup
 verify: setup
 	python -m tools.verify $(if $(RECIPE),--recipe '$(RECIPE)')
 
+# A worker per core, two at most: the tests are many small processes, and each worker loads torch once.
 test: lint
-	python -m pytest
+	python -m pytest -n $(or $(WORKERS),2) --dist worksteal
 
 lint: setup
 	ruff check .

@@ -1,16 +1,44 @@
+import contextlib
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 # Before torch is imported: tests are many and small, and threads that wait for each other only cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs", "and": "und"}
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function ``made_once(name, make)`` that returns a folder which ``make(folder)`` has filled.
+
+    The workers of pytest-xdist share it: the first that asks makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def folder_of(name, make):
+        folder, done = base / "shared" / name, base / f"{name}.done"
+        with filelock.FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                # What a failed try left would be in the way of the next.
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(folder)
+                folder.mkdir(parents=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,11 +75,16 @@ def toy_pairs(number, seed):
 
 
 @pytest.fixture(scope="session")
-def toy_root(tmp_path_factory):
+def toy_root(made_once):
     """What the pipeline up to train_decoder leaves: a model that has learnt to translate numbers word by word.
 
     Shared by the tests of a session: copy it before changing it.
     """
+    return made_once("toy", make_toy_root)
+
+
+def make_toy_root(root):
+    """Train the toy model and write its artifacts below ``root``."""
     import numpy as np
     import torch
     from torch.nn.functional import cross_entropy
@@ -65,7 +98,6 @@ def toy_root(tmp_path_factory):
     from stageformer.text.pair import save_tokenizers, train_tokenizers
     from stageformer.text.vocabulary import SHARED_NAME, Vocabulary
 
-    root = tmp_path_factory.mktemp("toy")
     params = (Path(__file__).parent.parent / "recipes/default.yaml").read_text()
     # What the default recipe is tuned to must not change what the toy model says.
     params = re.sub("length_penalty: .*", "length_penalty: 0.6", params)
@@ -129,4 +161,3 @@ def toy_root(tmp_path_factory):
         ids, present = pad(sources, 0)
         with torch.no_grad():
             shard.put(np.arange(40), model.encoder(ids, present))
-    return root

@@ -111,9 +111,18 @@ def write_corpus(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, dvc) -> Repository:
+def finished(made_once, dvc) -> Repository:
     """The repository after a real ``dvc repro`` from nothing, committed. Shared: `repository` is for changing."""
-    root = tmp_path_factory.mktemp("pipeline") / "a repository"
+
+    def make(folder: Path) -> None:
+        finish(Repository(folder / "a repository", dvc))
+
+    return Repository(made_once("pipeline", make) / "a repository", dvc)
+
+
+def finish(repository: Repository) -> None:
+    """Make ``repository`` a copy of this one on a toy corpus, run its pipeline, and commit what came out."""
+    root = repository.root
     listed = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -124,7 +133,6 @@ def finished(tmp_path_factory, dvc) -> Repository:
             shutil.copy2(ROOT / name, root / name)
     write_corpus(root / "corpus")
     use("smoke", root / "params.yaml", root / "recipes")
-    repository = Repository(root, dvc)
     repository.set(
         ingest__source="text",
         ingest__files__train=["corpus/train.en", "corpus/train.de"],
@@ -136,7 +144,6 @@ def finished(tmp_path_factory, dvc) -> Repository:
     repository.commit()
     assert repository.repro() == (list(repository.stages), [])
     repository.commit()
-    return repository
 
 
 @pytest.fixture
