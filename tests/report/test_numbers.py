@@ -3,7 +3,7 @@ import pytest
 from stageformer.report.formats import difference, duration, number, short, size
 from stageformer.report.parameters import differences, groups
 from stageformer.report.scores import signatures, table, tiles
-from stageformer.scoring.bootstrap import Difference
+from stageformer.scoring.significance import BootstrapResult
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -42,7 +42,7 @@ def test_a_lower_error_rate_is_better_and_a_lower_bleu_worse():
 
 
 def test_chance_stands_beside_the_difference():
-    tested = Difference(20.0, 21.5, 1.5, low=-0.104, high=3.1, p=0.0004, signature="")
+    tested = BootstrapResult(20.0, 21.5, 1.5, low=-0.104, high=3.1, p=0.0004, signature="")
     metrics = [{"beam": {"bleu": bleu, "chrf": 40.0}} for bleu in (20.0, 21.5)]
     shown = [tile.chance.replace("\N{NO-BREAK SPACE}", " ") for tile in tiles(metrics, {"bleu": tested})]
     assert shown == ["95 %: −0.10 to +3.10, p < 0.001", ""]

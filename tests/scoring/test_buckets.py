@@ -5,9 +5,7 @@ import pytest
 
 from stageformer.artifacts.files import read_json
 from stageformer.artifacts.tables import write_table
-from stageformer.scoring.buckets import by_bucket
-from stageformer.scoring.lengths import length_bucket
-from stageformer.scoring.rarest_words import count_words, rarest_word_buckets, words
+from stageformer.scoring.buckets import by_bucket, count_words, length_bucket, rarest_word_buckets, words
 from stageformer.scoring.report import Translations
 from stageformer.scoring.settings import Settings
 from stageformer.scoring.writing import write_scores

@@ -3,7 +3,8 @@ import sacrebleu
 
 from stageformer.errors import StageformerError
 from stageformer.params.evaluate import MOSES_LANGUAGES
-from stageformer.scoring.moses import MosesText, TokenizedBleu
+from stageformer.scoring.metrics import TokenizedBleu
+from stageformer.scoring.moses import MosesText
 
 # Made as Multi30k's lc.norm.tok files were, by the rules of the Perl scripts.
 PREPARED = {

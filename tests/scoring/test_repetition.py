@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.scoring.repetition import repeats, repetition
+from stageformer.scoring.metrics import repeats, repetition
 
 
 @pytest.mark.parametrize(

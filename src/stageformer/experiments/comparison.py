@@ -10,12 +10,10 @@ from typing import Any
 
 from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
-from stageformer.scoring.bootstrap import NUM_SAMPLES, SEED, Difference, paired_bootstrap
-from stageformer.scoring.buckets import rows_by_bucket
-from stageformer.scoring.lengths import length_bucket
+from stageformer.scoring.buckets import count_words, length_bucket, rarest_word_buckets, rows_by_bucket
 from stageformer.scoring.metrics import DIGITS
-from stageformer.scoring.rarest_words import count_words, rarest_word_buckets
 from stageformer.scoring.settings import Settings
+from stageformer.scoring.significance import NUM_SAMPLES, SEED, BootstrapResult, paired_bootstrap
 
 _METRICS = "reports/evaluate/metrics.json"
 _TRANSLATIONS = "data/evaluate/translations.parquet"
@@ -53,7 +51,7 @@ class Comparison:
     references: int
     same_translations: int
     """sentences that both translated in the same way"""
-    differences: dict[str, Difference]
+    differences: dict[str, BootstrapResult]
     """by name of the score"""
     by_length: list[Bucket]
     """by words of the source"""

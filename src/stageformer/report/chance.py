@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
-from stageformer.scoring.bootstrap import NUM_SAMPLES, Difference
+from stageformer.scoring.significance import NUM_SAMPLES, BootstrapResult
 
 
 @dataclass(frozen=True)
 class Chance:
     """What paired bootstrap resampling tells, by name of the score; nothing for one experiment."""
 
-    differences: Mapping[str, Difference] = field(default_factory=dict)
+    differences: Mapping[str, BootstrapResult] = field(default_factory=dict)
     note: str = ""
     """how it was tested, or why it was not"""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stageformer.report.formats import difference, number
-from stageformer.scoring.bootstrap import Difference
+from stageformer.scoring.significance import BootstrapResult
 
 NAMES = {
     "bleu": "BLEU", "bleu_tokenized_lowercased": "BLEU, tokenized, lower-cased", "chrf": "chrF", "ter": "TER",
@@ -36,7 +36,7 @@ class Tile:
     """interval and p of the difference, "" if they were not computed"""
 
 
-def tiles(metrics: Sequence[Mapping[str, Any]], differences: Mapping[str, Difference]) -> list[Tile]:
+def tiles(metrics: Sequence[Mapping[str, Any]], differences: Mapping[str, BootstrapResult]) -> list[Tile]:
     """Return the scores of beam search, with what the second experiment has gained, and whether by chance."""
     found = []
     for key in TILES:
@@ -83,7 +83,7 @@ def _show(key: str, value: float | None) -> str:
     return number(value) + (" %" if key in PERCENT else "")
 
 
-def _chance(tested: Difference | None) -> str:
+def _chance(tested: BootstrapResult | None) -> str:
     if tested is None:
         return ""
     p = f"p = {tested.p:.3f}" if tested.p >= 0.001 else "p < 0.001"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 from sacrebleu.metrics.bleu import BLEU
@@ -12,11 +13,9 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from stageformer.errors import StageformerError
-from stageformer.scoring.moses import TokenizedBleu
-from stageformer.scoring.phonemes import PhonemeErrors
-from stageformer.scoring.references import columns
-from stageformer.scoring.repetition import repetition
-from stageformer.scoring.statistics import Statistic, statistic_of
+from stageformer.scoring.error_rates import PhonemeErrors
+from stageformer.scoring.moses import MosesText
+from stageformer.scoring.significance import Statistic, statistic_of
 
 DIGITS = 4
 """Decimals that are kept: more than anyone reads, fewer than the last bits in which machines differ."""
@@ -164,3 +163,71 @@ class Scorer:
         if self.lowercase:
             return translation.lower() in {text.lower() for text in references}
         return translation in references
+
+
+class TokenizedBleu:
+    """BLEU of translations and references that Moses has tokenised: never to be mixed up with BLEU on plain text.
+
+    Lower-cased as well, it is the BLEU of Multi30k's papers.
+
+    Args:
+        references: one or more plain texts a sentence.
+        language: two-letter code of their language.
+        lowercase: lower-case all text first.
+
+    Raises:
+        StageformerError: Moses knows no such language.
+    """
+
+    def __init__(self, references: Sequence[Sequence[str]], *, language: str, lowercase: bool) -> None:
+        self.prepare = MosesText(language, lowercase=lowercase)
+        self._language = language
+        tokenized = [[self.prepare(text) for text in texts] for texts in references]
+        # lowercase: so that the signature says so; lower-casing again changes nothing.
+        self.bleu = BLEU(tokenize="none", lowercase=lowercase, force=True, references=columns(tokenized))
+
+    def corpus(self, translations: Sequence[str]) -> float:
+        """Score all translations, as plain text, together: 0 to 100."""
+        return float(self.bleu.corpus_score([self.prepare(text) for text in translations], None).score)
+
+    @property
+    def signature(self) -> str:
+        """That of sacreBLEU, but with the tokenisation that was applied before, and its version."""
+        tokenised = str(self.bleu.get_signature()).replace("tok:none", f"tok:moses-{self._language}")
+        return f"{tokenised}|sacremoses:{version('sacremoses')}"
+
+
+def repeats(text: str) -> bool:
+    """Return whether an n-gram of words, of any length, directly follows itself: ``a b a b``, ``the the``.
+
+    Words are what white space separates; where a language writes none, little is found.
+    """
+    words = text.split()
+    for n in range(1, len(words) // 2 + 1):
+        equal = 0
+        # A repeated n-gram is a run of n places at which the word n places later is the same.
+        for word, later in zip(words, words[n:], strict=False):
+            equal = equal + 1 if word == later else 0
+            if equal == n:
+                return True
+    return False
+
+
+def repetition(translations: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """Return the percentage of translations with an n-gram that directly follows itself, though no reference has one.
+
+    Such loops are the over-translation of Tu et al. (2016, "Modeling Coverage for Neural Machine Translation") and the
+    oscillatory hallucinations of Raunak et al. (2021, "The Curious Case of Hallucinations in Neural Machine
+    Translation"); those count n-grams anywhere in the sentence, which a long sentence repeats without fault.
+    """
+    found = sum(
+        repeats(translation) and not any(map(repeats, texts))
+        for translation, texts in zip(translations, references, strict=True)
+    )
+    return 100 * found / len(translations)
+
+
+def columns(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
+    """Turn the references of each sentence into the sequences that sacreBLEU wants; None where a sentence has fewer."""
+    most = max(map(len, references))
+    return [[texts[n] if n < len(texts) else None for texts in references] for n in range(most)]

@@ -1,15 +1,9 @@
-"""BLEU on text that Moses has tokenised, as older papers report it: not to be mixed up with BLEU on plain text."""
+"""Text as Moses tokenises it, for the BLEU of older papers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.metadata import version
-
-from sacrebleu.metrics.bleu import BLEU
-
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.evaluate import MOSES_LANGUAGES
-from stageformer.scoring.references import columns
 
 
 class MosesText:
@@ -44,33 +38,3 @@ class MosesText:
         """Return the tokens of a text with spaces between them."""
         text = self._normalizer.normalize(text.lower() if self._lowercase else text)
         return str(self._tokenizer.tokenize(text, return_str=True))
-
-
-class TokenizedBleu:
-    """BLEU of translations and references that Moses has tokenised, the BLEU of Multi30k's papers if lower-cased, too.
-
-    Args:
-        references: one or more plain texts a sentence.
-        language: two-letter code of their language.
-        lowercase: lower-case all text first.
-
-    Raises:
-        StageformerError: Moses knows no such language.
-    """
-
-    def __init__(self, references: Sequence[Sequence[str]], *, language: str, lowercase: bool) -> None:
-        self.prepare = MosesText(language, lowercase=lowercase)
-        self._language = language
-        tokenized = [[self.prepare(text) for text in texts] for texts in references]
-        # lowercase: so that the signature says so; lower-casing again changes nothing.
-        self.bleu = BLEU(tokenize="none", lowercase=lowercase, force=True, references=columns(tokenized))
-
-    def corpus(self, translations: Sequence[str]) -> float:
-        """Score all translations, as plain text, together: 0 to 100."""
-        return float(self.bleu.corpus_score([self.prepare(text) for text in translations], None).score)
-
-    @property
-    def signature(self) -> str:
-        """That of sacreBLEU, but with the tokenisation that was applied before, and its version."""
-        tokenised = str(self.bleu.get_signature()).replace("tok:none", f"tok:moses-{self._language}")
-        return f"{tokenised}|sacremoses:{version('sacremoses')}"

@@ -8,9 +8,7 @@ from typing import Any
 
 from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.artifacts.tables import read_batches, write_table
-from stageformer.scoring.buckets import by_bucket
-from stageformer.scoring.lengths import length_bucket
-from stageformer.scoring.rarest_words import count_words, rarest_word_buckets
+from stageformer.scoring.buckets import by_bucket, count_words, length_bucket, rarest_word_buckets
 from stageformer.scoring.report import Translations, metrics, table
 from stageformer.scoring.settings import Settings
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from stageformer.experiments.comparison import Bucket, Change, Comparison
-from stageformer.scoring.bootstrap import NUM_SAMPLES, SEED
 from stageformer.scoring.labels import LABELS
+from stageformer.scoring.significance import NUM_SAMPLES, SEED
 from stageformer.terminal.text import columns, labelled
 
 WIDTH = 100

@@ -11,7 +11,7 @@ from stageformer.artifacts.tables import read_table
 from stageformer.corpus.lines import read_lines
 from stageformer.errors import StageformerError
 from stageformer.scoring.labels import LABELS, show_score
-from stageformer.scoring.moses import TokenizedBleu
+from stageformer.scoring.metrics import TokenizedBleu
 from stageformer.scoring.settings import Settings
 from stageformer.terminal.text import columns
 

@@ -1,13 +1,18 @@
-"""Is one system better than another, or is it chance? Paired bootstrap resampling (Koehn 2004)."""
+"""Is one system better than another, or is it chance? Paired bootstrap resampling (Koehn 2004).
+
+Corpus scores are taken apart into counts per sentence, whose sums over any sentences give the score of these.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from sacrebleu.metrics.base import Metric
 
-from stageformer.scoring.statistics import Counts, Statistic
+Counts = NDArray[np.float64]
 
 NUM_SAMPLES = 1_000
 SEED = 12_345
@@ -15,7 +20,40 @@ SEED = 12_345
 
 
 @dataclass(frozen=True)
-class Difference:
+class Statistic:
+    """A score that is computed from sums of counts, which makes it cheap to compute for many samples of sentences."""
+
+    counts: Callable[[Sequence[str]], Counts]
+    """From translations to ``[sentences, counts]``."""
+    score: Callable[[Counts], float]
+    """From the sums over sentences, ``[counts]``, to the score."""
+    signature: str
+    """How it is computed."""
+
+
+def statistic_of(metric: Metric, signature: str, prepare: Callable[[str], str] | None = None) -> Statistic:
+    """Take a metric of sacreBLEU apart, which holds the references.
+
+    sacreBLEU itself does so for its significance tests, but has no public name for it.
+
+    Args:
+        metric: made with ``references``.
+        signature: of the metric.
+        prepare: what is done to a translation before.
+    """
+
+    def counts(translations: Sequence[str]) -> Counts:
+        texts = [prepare(text) for text in translations] if prepare else translations
+        return np.array(metric._extract_corpus_statistics(texts, None), dtype=np.float64)
+
+    def score(totals: Counts) -> float:
+        return float(metric._compute_score_from_stats(totals).score)
+
+    return Statistic(counts, score, signature)
+
+
+@dataclass(frozen=True)
+class BootstrapResult:
     """How a second system differs from a first one in one score."""
 
     first: float
@@ -31,7 +69,7 @@ class Difference:
     signature: str
 
 
-def paired_bootstrap(first: Sequence[str], second: Sequence[str], statistic: Statistic) -> Difference:
+def paired_bootstrap(first: Sequence[str], second: Sequence[str], statistic: Statistic) -> BootstrapResult:
     """Compare two systems on ``NUM_SAMPLES`` samples of the test set, drawn with replacement; of its own size each.
 
     Both systems are scored on the same samples. The interval reaches from the 2.5th to the 97.5th percentile of the
@@ -51,7 +89,7 @@ def paired_bootstrap(first: Sequence[str], second: Sequence[str], statistic: Sta
     seen = scores[1] - scores[0]
     reached = np.abs(differences - differences.mean()) >= abs(seen)
     low, high = np.percentile(differences, [2.5, 97.5])
-    return Difference(
+    return BootstrapResult(
         first=scores[0],
         second=scores[1],
         difference=seen,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.scoring.phonemes import PhonemeErrors, edit_distance, edits_to_nearest
+from stageformer.scoring.error_rates import PhonemeErrors, edits_to_nearest
 
 SEQUENCES = st.lists(st.sampled_from("abc"), max_size=7)
 
@@ -24,14 +24,15 @@ def by_definition(first, second):
 
 
 @given(SEQUENCES, SEQUENCES)
-def test_edit_distance_is_that_of_the_definition(first, second):
-    assert edit_distance(first, second) == by_definition(first, second) == edit_distance(second, first)
+def test_edits_are_those_of_the_definition(first, second):
+    assert edits_to_nearest(first, [second]) == (by_definition(first, second), len(second))
+    assert edits_to_nearest(second, [first]) == (by_definition(first, second), len(first))
 
 
-def test_edit_distance_by_hand():
-    assert edit_distance("kitten", "sitting") == 3
-    assert edit_distance("", "abc") == 3
-    assert edit_distance([], []) == 0
+def test_edits_by_hand():
+    assert edits_to_nearest("kitten", ["sitting"]) == (3, 7)
+    assert edits_to_nearest("", ["abc"]) == (3, 3)
+    assert edits_to_nearest([], [[]]) == (0, 0)
 
 
 def test_rates_by_hand():

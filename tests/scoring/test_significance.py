@@ -6,9 +6,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 
-from stageformer.scoring.bootstrap import NUM_SAMPLES, paired_bootstrap, resample
-from stageformer.scoring.metrics import Scorer
-from stageformer.scoring.references import columns
+from stageformer.scoring.metrics import Scorer, columns
+from stageformer.scoring.significance import NUM_SAMPLES, paired_bootstrap, resample
 
 WORDS = "der die das ein eine Hund Katze Haus läuft sitzt schläft groß klein rot unter auf neben und".split()
 

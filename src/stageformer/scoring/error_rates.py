@@ -6,25 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-
-def edit_distance(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return the smallest number of insertions, deletions and substitutions between two sequences (Levenshtein 1966).
-
-    Time grows with the product of their lengths.
-    """
-    previous = list(range(len(second) + 1))
-    for row, a in enumerate(first, start=1):
-        current = [row]
-        for column, b in enumerate(second, start=1):
-            current.append(min(previous[column] + 1, current[column - 1] + 1, previous[column - 1] + (a != b)))
-        previous = current
-    return previous[-1]
+from rapidfuzz.distance import Levenshtein
 
 
 def edits_to_nearest(phonemes: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[int, int]:
     """Return the edits to the reference that needs the fewest (of equals, the longest), and its number of phonemes."""
-    edits, negative_length = min((edit_distance(phonemes, reference), -len(reference)) for reference in references)
+    distances = [(Levenshtein.distance(phonemes, reference), -len(reference)) for reference in references]
+    edits, negative_length = min(distances)
     return edits, -negative_length
 
 
