@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 		fi; \
 	done; \
 	echo "error: Python 3.11 or newer is needed, found $$($(firstword $(or $(PYTHON),python3)) --version 2>&1); install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,export]'
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,export,dev]'
 	@touch $@
 
 # The check comes before DVC as well: DVC itself reads params.yaml, and tells a mistake in its YAML in many lines.

@@ -6,6 +6,7 @@ import click
 
 from stageformer.commands.check import check
 from stageformer.commands.compare import compare
+from stageformer.commands.completion import completion
 from stageformer.commands.explain import explain
 from stageformer.commands.export import export
 from stageformer.commands.memory import memory
@@ -17,10 +18,11 @@ from stageformer.commands.translate import translate
 from stageformer.commands.use import use
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("stageformer", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stageformer", prog_name="stageformer")
 def main() -> None:
     """Train, inspect and use the Transformer that this repository builds. Run it from the root of the repository."""
 
 
-for command in (use, check, show, translate, explain, summary, report, score, compare, memory, export):
+for command in (use, check, show, translate, explain, summary, report, score, compare, memory, export, completion):
     main.add_command(command)

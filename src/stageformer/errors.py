@@ -12,6 +12,24 @@ from typing import ParamSpec
 Arguments = ParamSpec("Arguments")
 
 
+EXTRAS = {
+    "ctranslate2": "export",
+    "dvc": "pipeline",
+    "dvclive": "pipeline",
+    "jinja2": "pipeline",
+    "markupsafe": "pipeline",
+    "matplotlib": "figures",
+    "pandas": "pipeline",
+    "psutil": "pipeline",
+    "sacrebleu": "scoring",
+    "sacremoses": "scoring",
+    "safetensors": "export",
+    "scmrepo": "pipeline",
+    "transformers": "export",
+}
+"""Each package that the model, the tokenizers and the translator do without, and the extra that installs it."""
+
+
 class StageformerError(Exception):
     """A mistake in the input, the parameters or the machine, told in one line.
 
@@ -27,12 +45,21 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
 
 def friendly(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make a command print a StageformerError as one line on stderr and exit with code 2, without a traceback."""
+    """Make a command print a StageformerError as one line on stderr and exit with code 2, without a traceback.
+
+    A package of an extra that is missing is such an error, wherever the command imports it.
+    """
 
     @functools.wraps(command)
     def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            try:
+                command(*args, **kwargs)
+            except ModuleNotFoundError as error:
+                package = (error.name or "").partition(".")[0]
+                if package in EXTRAS:
+                    require(package)
+                raise
         except StageformerError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
@@ -41,6 +68,8 @@ def friendly(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
 
 def require(package: str) -> None:
-    """Raise StageformerError, which says how to install it, unless the optional package is there."""
+    """Raise StageformerError, which says how to install it, unless a package of :data:`EXTRAS` is installed."""
     if find_spec(package) is None:
-        raise StageformerError(f"the package {package} is not installed; run `pip install 'stageformer[export]'`")
+        raise StageformerError(
+            f"the package {package} is not installed; run `pip install 'stageformer[{EXTRAS[package]}]'`"
+        )
