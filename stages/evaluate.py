@@ -33,9 +33,8 @@ from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities, perplexity
 from stageformer.decoding.greedy import greedy
-from stageformer.decoding.rules import Hypothesis
+from stageformer.decoding.rules import Hypothesis, rules_for
 from stageformer.decoding.sources import EncodedSources, Sources, StoredSources
-from stageformer.decoding.text import rules_for, target_text
 from stageformer.errors import StageformerError
 from stageformer.figures.embedding import project_embeddings, write_projections
 from stageformer.figures.evaluation import Sentence, choose_sentences, draw_attention
@@ -48,6 +47,7 @@ from stageformer.provenance.environment import write_environment
 from stageformer.scoring.report import Translations
 from stageformer.scoring.settings import Settings
 from stageformer.scoring.writing import write_scores
+from stageformer.text.conversion import target_text
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import load_vocabularies
 from stages.common import friendly, read_group

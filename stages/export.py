@@ -26,7 +26,7 @@ from stageformer.artifacts.files import atomic_file, read_json, write_json
 from stageformer.artifacts.tables import read_table
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
-from stageformer.decoding.text import rules_for
+from stageformer.decoding.rules import rules_for
 from stageformer.errors import StageformerError
 from stageformer.export.card import card
 from stageformer.export.engines import Task

@@ -8,10 +8,10 @@ from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
 from stageformer.decoding.sources import EncodedSources
-from stageformer.decoding.text import source_ids, target_text
 from stageformer.errors import StageformerError
 from stageformer.export.differences import difference, summary
 from stageformer.export.huggingface import HuggingFaceEngine, save_huggingface, to_transformers
+from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.pair import save_tokenizers, train_tokenizers
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
 from tests.export.conftest import BOS, EOS, PAD, UNK, random_model

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stageformer.decoding.text import source_ids, target_text
 from stageformer.export.tokenizer_files import transformers_tokenizer
+from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
 from stageformer.text.tokenizers.registry import TOKENIZERS
 from stageformer.text.vocabulary import UNK, Vocabulary

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stageformer.model.decoder import Decoder
+from stageformer.text.vocabulary import Vocabulary
 
 
 class Hypothesis(NamedTuple):
@@ -56,6 +57,20 @@ class Rules:
         It is rounded down; <eos> counts on both sides. Where it is larger than the largest number, that one holds.
         """
         return (source_lengths.double() * self.min_length_ratio).long()
+
+
+def rules_for(
+    vocabulary: Vocabulary, *, max_length_ratio: float, max_length_offset: int, min_length_ratio: float = 0.0
+) -> Rules:
+    """Return the rules of translations into the language of this vocabulary."""
+    return Rules(
+        bos_id=vocabulary.bos_id,
+        eos_id=vocabulary.eos_id,
+        forbidden_ids=(vocabulary.pad_id, vocabulary.bos_id, vocabulary.unk_id),
+        max_length_ratio=max_length_ratio,
+        max_length_offset=max_length_offset,
+        min_length_ratio=min_length_ratio,
+    )
 
 
 def penalty(length: Tensor | int, alpha: float, normalisation: str = "paper") -> Tensor:

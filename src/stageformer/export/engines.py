@@ -15,10 +15,10 @@ from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
 from stageformer.decoding.sources import EncodedSources
-from stageformer.decoding.text import source_ids, target_text
 from stageformer.export.huggingface import HuggingFaceEngine
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
+from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.pair import Tokenizers
 from stageformer.text.vocabulary import Vocabularies
 from stageformer.translator.ctranslate2_engine import CTranslate2Engine

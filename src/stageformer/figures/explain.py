@@ -9,14 +9,15 @@ import numpy as np
 
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
+from stageformer.decoding.rules import rules_for
 from stageformer.decoding.sources import EncodedSources
-from stageformer.decoding.text import rules_for, source_ids, target_text
 from stageformer.errors import StageformerError
 from stageformer.figures.operation import KINDS, Kind, Operation, attention_operations
 from stageformer.figures.operation_picture import operation_picture
 from stageformer.figures.style import Format, render, style
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
+from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
 from stageformer.translator.translator import Translator
 

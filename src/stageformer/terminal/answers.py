@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stageformer.decoding.text import source_ids
 from stageformer.figures.attention_weights import attention_weights
 from stageformer.terminal.alignment import LEGEND, alignment_lines
+from stageformer.text.conversion import source_ids
 from stageformer.text.normalisation import normalise
 from stageformer.translator.translations import Sampling, Score, Translation
 from stageformer.translator.translator import Translator

@@ -18,10 +18,9 @@ from stageformer.decoding.batch import Batch
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities
-from stageformer.decoding.rules import Hypothesis, Rules
+from stageformer.decoding.rules import Hypothesis, Rules, rules_for
 from stageformer.decoding.sampling import sample
 from stageformer.decoding.sources import EncodedSources
-from stageformer.decoding.text import rules_for, source_ids, target_text
 from stageformer.errors import StageformerError
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
@@ -29,6 +28,7 @@ from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.evaluate import Evaluate
 from stageformer.params.reading import read_yaml
+from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
 from stageformer.text.pair import Tokenizers, load_tokenizers
 from stageformer.text.vocabulary import Vocabularies, load_vocabularies
