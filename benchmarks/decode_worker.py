@@ -72,7 +72,7 @@ def convert(job: DecodeJob, vocabularies: Vocabularies) -> None:
 
 
 def stageformer(job: DecodeJob, _: Vocabularies) -> Translate:
-    """Make our search, as ``evaluate`` does."""
+    """Make our search, as the stage ``translate`` does."""
     params = parameters(CONFIGURATIONS["tiny"], {"compute.threads": job.threads})
     compute = parse(Compute, params["compute"], "compute")
     device = prepare(compute)

@@ -36,6 +36,7 @@ from stageformer.params.compute import Compute
 from stageformer.params.evaluate import Evaluate
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
+from stageformer.params.translate import Translate
 from stageformer.provenance.cost import write_cost
 from stageformer.provenance.environment import write_environment
 from stageformer.scoring.metrics import Scorer
@@ -64,6 +65,7 @@ def main(
     """Write the model for other engines, and hold what they translate against our own search."""
     params = read_group(params_path, "export", Export)
     ingest = read_group(params_path, "ingest", Ingest)
+    translate = read_group(params_path, "translate", Translate)
     evaluate = read_group(params_path, "evaluate", Evaluate)
     # All engines are compared on the CPU: it is where exported models are mostly served, and every machine has one.
     compute = dataclasses.replace(read_group(params_path, "compute", Compute), device="cpu")
@@ -75,23 +77,23 @@ def main(
     for name in params.formats:
         write_format(name, output / name, model, tokenizers, tokenizer, vocabularies)
 
-    split = ingest_folder / f"{evaluate.split}.parquet"
+    split = ingest_folder / f"{translate.split}.parquet"
     sentences = read_table(split, "sentences").to_pydict()
     if not sentences["id"]:
         raise StageformerError(f"{split}: holds no sentences to compare the formats on; choose another split")
     rules = rules_for(
-        vocabularies.target, max_length_ratio=evaluate.max_length_ratio, max_length_offset=evaluate.max_length_offset
+        vocabularies.target, max_length_ratio=translate.max_length_ratio, max_length_offset=translate.max_length_offset
     )
-    task = Task(sentences["source"], tokenizers, vocabularies, rules, evaluate.batch_tokens, compute)
+    task = Task(sentences["source"], tokenizers, vocabularies, rules, translate.batch_tokens, compute)
     scorer = Scorer(sentences["references"], lowercase=evaluate.lowercase, bleu_tokenize=evaluate.bleu_tokenize)
     found = compare(params.formats, output, task, sentences["id"], model, vocabularies, scorer)
 
-    write_json(reports / "metrics.json", {"split": evaluate.split, "sentences": len(task.texts)} | found.metrics)
+    write_json(reports / "metrics.json", {"split": translate.split, "sentences": len(task.texts)} | found.metrics)
     write_json(reports / "differences.json", found.examples)
     write_json(reports / "speed.json", {"threads": compute.threads, "sentences_per_second": found.speeds})
     inputs = [model_path, *sorted(tokenizer.rglob("*.json")), *sorted(vocab.glob("vocabulary*.parquet")), split]
     told = facts(
-        export=params, ingest=ingest, evaluate=evaluate, model=model, tokenizer=tokenizers.source.kind,
+        export=params, ingest=ingest, translate=translate, model=model, tokenizer=tokenizers.source.kind,
         scores=read_json(scores), formats=found.metrics, inputs=inputs,
     )  # fmt: skip
     write_json(output / NAME, told)

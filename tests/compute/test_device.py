@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
 import sys
-import stages.encode, stages.evaluate, stages.train_decoder, stages.train_encoder
+import stages.encode, stages.evaluate, stages.train_decoder, stages.train_encoder, stages.translate
 import torch
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute

@@ -26,7 +26,7 @@ needs_avx2 = pytest.mark.skipif(not HAS_AVX2, reason="the CPU has no AVX2")
 # All that the stages import comes first: it must not make torch choose its code paths.
 SCRIPT = """
 import hashlib, json, sys
-import stages.embed, stages.train_encoder, stages.encode, stages.train_decoder, stages.evaluate
+import stages.embed, stages.train_encoder, stages.encode, stages.train_decoder, stages.translate, stages.evaluate
 import torch
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute

@@ -126,7 +126,7 @@ def test_different_test_sets(root, changes, message):
     with pytest.raises(StageformerError) as caught:
         compared(root, "good", "other")
     assert str(caught.value).startswith(message)
-    assert "equal parameters ingest.* and evaluate.split" in str(caught.value)
+    assert "equal parameters ingest.* and translate.split" in str(caught.value)
 
 
 def run(root, monkeypatch, *arguments):

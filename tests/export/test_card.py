@@ -6,10 +6,10 @@ from ruamel.yaml import YAML
 from stageformer.export.card import card
 from stageformer.export.facts import facts
 from stageformer.params.base import parse
-from stageformer.params.evaluate import Evaluate
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
 from stageformer.params.reading import read_yaml
+from stageformer.params.translate import Translate
 from tests.export.conftest import random_model
 
 RECIPE = read_yaml(Path(__file__).parents[2] / "recipes/default.yaml")
@@ -30,7 +30,7 @@ def told(tmp_path, monkeypatch):
         return facts(
             export=parse(Export, export, "export"),
             ingest=parse(Ingest, {**RECIPE["ingest"], **changes}, "ingest"),
-            evaluate=parse(Evaluate, RECIPE["evaluate"], "evaluate"),
+            translate=parse(Translate, RECIPE["translate"], "translate"),
             model=random_model(),
             tokenizer="bpe",
             scores=SCORES,

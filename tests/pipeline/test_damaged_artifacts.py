@@ -32,7 +32,7 @@ def test_a_damaged_artifact_is_one_line_and_mended_from_the_cache(repository) ->
 
     replace(root / table, whole[table])
     replace(root / model, b"not a model")
-    foreign = run_stage(root, "evaluate")
+    foreign = run_stage(root, "translate")
     assert (foreign.returncode, foreign.stderr.count("\n")) == (2, 1), foreign.stderr
     assert foreign.stderr.startswith(f"error: {model}: ")
     assert "`dvc repro --force train_decoder`" in foreign.stderr

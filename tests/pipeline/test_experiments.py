@@ -27,7 +27,8 @@ def test_an_experiment_is_run_listed_and_compared(repository) -> None:
     assert params == {"params.yaml": {"train_decoder.num_layers": {"old": 1, "new": 2, "diff": 1}}}
 
     metrics = json.loads(repository.dvc("metrics", "diff", "--json"))
-    assert metrics.keys() == {f"reports/{stage}/metrics.json" for stage in ("train_decoder", "evaluate", "export")}
+    changed = ("train_decoder", "translate", "evaluate", "export")
+    assert metrics.keys() == {f"reports/{stage}/metrics.json" for stage in changed}
     perplexity = metrics["reports/evaluate/metrics.json"]["perplexity"]
     assert perplexity["diff"] == pytest.approx(perplexity["new"] - perplexity["old"])
     assert perplexity["diff"] != 0
@@ -54,7 +55,8 @@ def test_masked_objective_and_joint_training(repository) -> None:
     assert math.isfinite(metrics["valid_loss"])
 
     repository.set(train_encoder__objective="none", train_decoder__encoder="finetune")
-    assert repository.repro() == (["check", "train_encoder", "encode", "train_decoder", "evaluate", "export"], [])
+    later = ["train_encoder", "encode", "train_decoder", "translate", "evaluate", "export"]
+    assert repository.repro() == (["check", *later], [])
     assert json.loads((repository.root / "reports/train_encoder/metrics.json").read_text()) == {"updates": 0}
     scores = json.loads((repository.root / "reports/evaluate/metrics.json").read_text())
     assert math.isfinite(scores["perplexity"])

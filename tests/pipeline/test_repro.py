@@ -44,7 +44,7 @@ def test_the_reports_hold_counts_and_scores(finished) -> None:
 def test_artifacts_open_with_pandas_and_torch_alone(finished) -> None:
     data = finished.root / "data"
     tables = sorted(data.rglob("*.parquet"))
-    assert {path.parent.name for path in tables} == {"ingest", "tokenize", "vocab", "evaluate"}
+    assert {path.parent.name for path in tables} == {"ingest", "tokenize", "vocab", "translate", "evaluate"}
     for path in tables:
         assert len(pandas.read_parquet(path)), path
     tensors = sorted(data.rglob("*.pt"))
@@ -88,21 +88,29 @@ def test_a_second_run_runs_nothing_nor_does_a_comment_that_no_stage_imports(repo
     assert repository.repro() == ([], [])
 
 
+def test_scores_and_pictures_do_not_repeat_the_search(repository) -> None:
+    repository.set(evaluate__num_pictures=2)
+    # The scores are the same, which are all that `export` reads.
+    assert repository.repro() == (["check", "evaluate"], [])
+    repository.set(evaluate__lowercase=True)
+    assert repository.repro() == (["check", "evaluate", "export"], [])
+
+
 def test_only_what_depends_on_a_change_runs_and_going_back_computes_nothing(repository) -> None:
     before = repository.hashes()
-    repository.set(evaluate__beam_size=3)
-    assert repository.repro() == (["check", "evaluate", "export"], [])
-    repository.set(evaluate__beam_size=2, train_decoder__training__seed=2)
-    assert repository.repro() == (["check", "train_decoder", "evaluate", "export"], [])
+    repository.set(translate__beam_size=3)
+    assert repository.repro() == (["check", "translate", "evaluate", "export"], [])
+    repository.set(translate__beam_size=2, train_decoder__training__seed=2)
+    assert repository.repro() == (["check", "train_decoder", "translate", "evaluate", "export"], [])
     after = repository.hashes()
     changed = {out for out in before if after[out] != before[out]}
     assert "data/train_decoder/model.pt" in changed
-    assert {out.split("/")[1] for out in changed} == {"train_decoder", "evaluate", "export"}
+    assert {out.split("/")[1] for out in changed} == {"train_decoder", "translate", "evaluate", "export"}
     model = (repository.root / "data/train_decoder/model.pt").read_bytes()
 
     repository.git("checkout", "params.yaml")
     # DVC keeps no runs of `check`, whose outputs it must never delete; that stage takes no time.
-    assert repository.repro() == (["check"], ["train_decoder", "evaluate", "export"])
+    assert repository.repro() == (["check"], ["train_decoder", "translate", "evaluate", "export"])
     assert repository.hashes() == before
     # What a run took is told by the last run, wherever its outputs come from.
     changed_files = repository.git("status", "--porcelain").split()[1::2]

@@ -32,7 +32,7 @@ def test_another_seed_gives_other_bits(repository) -> None:
     table = [line.split() for line in run.stdout.splitlines()]
     different = {line[1] for line in table if line[-1:] == ["DIFFERENT"]}
     assert "data/train_decoder/model.pt" in different
-    assert {path.split("/")[1] for path in different} == {"train_decoder", "evaluate", "export"}
+    assert {path.split("/")[1] for path in different} == {"train_decoder", "translate", "evaluate", "export"}
     *_, parameters, environment, verdict = run.stdout.splitlines()
     assert parameters == "The parameters differ: train_decoder.training.seed: 1 -> 2"
     assert environment.startswith("The environment is the same")

@@ -98,7 +98,7 @@ def make_run(root, *, bleu=20.4, beam_size=4, model="ee", loss=3.0, gain=0.0, nu
         "params.yaml",
         "ingest: {source: text, source_language: en, target_language: de}\n"
         f"train_encoder:\n  training: {{max_updates: 400}}\n"
-        f"evaluate: {{beam_size: {beam_size}, note: {json.dumps(HOSTILE)}}}\n",
+        f"translate: {{beam_size: {beam_size}, note: {json.dumps(HOSTILE)}}}\n",
     )
     metrics = {
         "beam": {"bleu": bleu, "chrf": 45.25, "ter": 79.5 - bleu / 10, "exact_match": 10.0, "empty": 0},

@@ -37,7 +37,7 @@ def test_workspace_is_the_default(run, tmp_path):
 def test_two_folders(run, tmp_path):
     make_run(tmp_path / "other", beam_size=8)
     assert run("workspace", tmp_path / "other", "--output", tmp_path / "deep/two.html").exit_code == 0
-    assert "evaluate.beam_size" in (tmp_path / "deep/two.html").read_text()
+    assert "translate.beam_size" in (tmp_path / "deep/two.html").read_text()
 
 
 def test_unknown_experiment(run):

@@ -67,14 +67,14 @@ def test_table_has_every_system_and_score_even_unknown_ones():
 
 
 def test_parameters_by_group_with_those_of_either_experiment():
-    old = {"evaluate": {"beam_size": 4, "gone": True}, "embed": {"d_model": 128}}
-    new = {"evaluate": {"beam_size": 8}, "embed": {"d_model": 128}, "train_encoder": {"training": {"seed": None}}}
+    old = {"translate": {"beam_size": 4, "gone": True}, "embed": {"d_model": 128}}
+    new = {"translate": {"beam_size": 8}, "embed": {"d_model": 128}, "train_encoder": {"training": {"seed": None}}}
     assert groups([old, new]) == [
-        ("evaluate", [("beam_size", ["4", "8"], True), ("gone", ["true", "(absent)"], True)]),
+        ("translate", [("beam_size", ["4", "8"], True), ("gone", ["true", "(absent)"], True)]),
         ("embed", [("d_model", ["128", "128"], False)]),
         ("train_encoder", [("training.seed", ["(absent)", "null"], True)]),
     ]
     changes = {change.key: (change.old, change.new, change.meaning) for change in differences(old, new)}
-    assert changes["evaluate.beam_size"] == ("4", "8", "hypotheses kept at each step; 1: greedy")
-    assert changes["evaluate.gone"] == ("true", "(absent)", "")
+    assert changes["translate.beam_size"] == ("4", "8", "hypotheses kept at each step; 1: greedy")
+    assert changes["translate.gone"] == ("true", "(absent)", "")
     assert changes["train_encoder.training.seed"][2].startswith("seed of initial weights")

@@ -131,7 +131,7 @@ def test_scores_and_differences_of_two(pages):
     assert "±0 same" in texts  # chrF
     assert "95 %: ±0 to ±0, p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1.000" in texts  # both translated the same
     assert "One parameter differs." in texts
-    assert "evaluate.beam_size" in texts
+    assert "translate.beam_size" in texts
     assert "hypotheses kept at each step; 1: greedy" in texts
 
 

@@ -39,7 +39,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     params.write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8").replace("beam_size:", "beam_sise:"))
     code, error = run_check(tmp_path / "check", params)
     assert code == 2
-    assert error == "error: params: unknown key evaluate.beam_sise (did you mean 'beam_size'?)\n"
+    assert error == "error: params: unknown key translate.beam_sise (did you mean 'beam_size'?)\n"
     assert not (tmp_path / "check/passed.txt").exists()
 
 

@@ -13,14 +13,16 @@ from stages.evaluate import main
 PICTURES = {"cross", "cross-heads", "decoder", "encoder"}
 
 
-def run(root, monkeypatch, **changes):
+@pytest.fixture
+def run(root, monkeypatch, set_group):
+    """A function that runs the stage with some parameters of its group changed."""
     monkeypatch.chdir(root)
-    before, group = (root / "params.yaml").read_text().split("\nevaluate:\n")
-    for name, value in changes.items():
-        (line,) = (line for line in group.splitlines() if line.startswith(f"  {name}:"))
-        group = group.replace(f"{line}\n", f"  {name}: {value}\n")
-    (root / "params.yaml").write_text(f"{before}\nevaluate:\n{group}")
-    return CliRunner().invoke(main, [])
+
+    def evaluate(**changes):
+        set_group(root, "evaluate", **changes)
+        return CliRunner().invoke(main, [])
+
+    return evaluate
 
 
 def contents(root):
@@ -31,14 +33,13 @@ def contents(root):
 
 
 @pytest.fixture
-def root(toy_root, tmp_path):
-    return shutil.copytree(toy_root, tmp_path / "root")
+def root(translated_root, tmp_path):
+    return shutil.copytree(translated_root, tmp_path / "root")
 
 
-def test_the_stage_writes_what_it_says(root, monkeypatch):
-    result = run(root, monkeypatch, num_pictures=1)
+def test_the_stage_writes_what_it_says(root, run):
+    result = run(num_pictures=1)
     assert result.exit_code == 0, result.output
-    assert "sentences/s" in result.stderr
 
     found = json.loads((root / "reports/evaluate/metrics.json").read_text())
     assert (found["split"], found["sentences"], found["references"]) == ("test", 40, 54)
@@ -68,44 +69,24 @@ def test_the_stage_writes_what_it_says(root, monkeypatch):
     assert {path.stem.split("-", 1)[1] for path in pictures} == PICTURES
 
 
-def test_the_same_inputs_give_the_same_bytes_and_old_pictures_go(root, monkeypatch):
-    run(root, monkeypatch, num_pictures=1)
+def test_the_same_inputs_give_the_same_bytes_and_old_pictures_go(root, run):
+    run(num_pictures=1)
     first = contents(root)
     (root / "reports/evaluate/attention/7-cross.png").write_bytes(b"of an earlier run")
     shutil.rmtree(root / "data/evaluate")
-    run(root, monkeypatch)
+    run()
     assert contents(root) == first
 
 
-def test_memory_of_another_encoder_is_not_used(root, monkeypatch):
-    import torch
-
-    run(root, monkeypatch, num_pictures=0)
-    staged = json.loads((root / "reports/evaluate/metrics.json").read_text())
-    # The memory is still there, but worth nothing: the right result must come from the encoder of the model.
-    path = root / "data/encode/test/memory-00000.pt"
-    content = torch.load(path, weights_only=True)
-    content["tensors"]["values"].zero_()
-    torch.save(content, path)
-    run(root, monkeypatch)
-    blind = json.loads((root / "reports/evaluate/metrics.json").read_text())
-    assert blind["beam"]["bleu"] < 20, "with the fingerprint of the encoder, the memory is used"
-    content["metadata"]["fingerprint"] = "another"
-    torch.save(content, path)
-    run(root, monkeypatch)
-    joint = json.loads((root / "reports/evaluate/metrics.json").read_text())
-    assert joint == staged
-
-
-def test_scores_without_regard_to_case(root, monkeypatch):
-    result = run(root, monkeypatch, lowercase="true", num_pictures=0)
+def test_scores_without_regard_to_case(root, run):
+    result = run(lowercase="true", num_pictures=0)
     assert result.exit_code == 0, result.output
     found = json.loads((root / "reports/evaluate/metrics.json").read_text())
     assert "case:lc" in found["bleu_signature"]
 
 
-def test_scores_of_phonemes_and_of_older_papers_are_reported_and_shown(root, monkeypatch):
-    result = run(root, monkeypatch, moses_language="de", phonemes="true", num_pictures=0)
+def test_scores_of_phonemes_and_of_older_papers_are_reported_and_shown(root, run):
+    result = run(moses_language="de", phonemes="true", num_pictures=0)
     assert result.exit_code == 0, result.output
     found = json.loads((root / "reports/evaluate/metrics.json").read_text())
     assert "case:lc|eff:no|tok:moses-de" in found["bleu_tokenized_lowercased_signature"]
@@ -123,30 +104,32 @@ def test_scores_of_phonemes_and_of_older_papers_are_reported_and_shown(root, mon
     [
         (lambda root: (root / "data/train_decoder/model.pt").unlink(), "model.pt: no such file"),
         (lambda root: (root / "data/vocab/test.parquet").write_bytes(b"PAR1"), "test.parquet: not a readable Parquet"),
-        (lambda root: shutil.rmtree(root / "data/encode"), "holds no memory"),
+        (lambda root: (root / "reports/translate/metrics.json").unlink(), "metrics.json: no such file"),
+        (lambda root: (root / "data/translate/hypotheses.parquet").unlink(), "`dvc repro --force translate`"),
     ],
 )
-def test_bad_input_is_one_line(root, monkeypatch, damage, message):
+def test_bad_input_is_one_line(root, run, damage, message):
     damage(root)
-    result = run(root, monkeypatch)
+    result = run()
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
-    assert not (root / "reports").exists()
+    assert not (root / "reports/evaluate").exists()
 
 
-def test_tables_of_different_sentences_are_an_error(root, monkeypatch):
+@pytest.mark.parametrize(("path", "kind"), [("data/vocab/test", "ids"), ("data/translate/hypotheses", "hypotheses")])
+def test_tables_of_different_sentences_are_an_error(root, run, path, kind):
     from stageformer.artifacts.tables import write_table
 
-    table = read_table(root / "data/vocab/test.parquet", "ids").slice(1)
-    write_table(root / "data/vocab/test.parquet", "ids", table.to_batches())
-    result = run(root, monkeypatch)
+    table = read_table(root / f"{path}.parquet", kind).slice(1)
+    write_table(root / f"{path}.parquet", kind, table.to_batches())
+    result = run()
     assert result.exit_code == 2
     assert "other sentences" in result.stderr
 
 
-def test_summary_shows_scores_and_translations_within_100_columns(root, monkeypatch):
-    run(root, monkeypatch, num_pictures=0)
+def test_summary_shows_scores_and_translations_within_100_columns(root, run):
+    run(num_pictures=0)
     result = CliRunner().invoke(stageformer, ["summary", "--examples", "5"])
     assert result.exit_code == 0, result.output
     assert result.stdout.count("  source ") == 5

@@ -18,9 +18,9 @@ MODEL = "data/train_decoder/model.pt"
 
 
 @pytest.fixture(scope="module")
-def exported(toy_root, tmp_path_factory):
-    """What the stages evaluate and export leave."""
-    root = shutil.copytree(toy_root, tmp_path_factory.mktemp("export") / "root")
+def exported(translated_root, tmp_path_factory):
+    """What the stages translate, evaluate and export leave."""
+    root = shutil.copytree(translated_root, tmp_path_factory.mktemp("export") / "root")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         assert CliRunner().invoke(evaluate, []).exit_code == 0

@@ -107,6 +107,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             }
         ],
     )  # fmt: skip
+    write_table(
+        data / "translate" / "hypotheses.parquet",
+        "hypotheses",
+        [
+            {
+                "id": [10], "beam_ids": [[7, 8]], "beam_score": [-0.25], "beam_log_probability": [-0.5],
+                "greedy_ids": [[7, 99]], "target_log_probability": [-1.5],
+            }
+        ],
+    )  # fmt: skip
     write_json(root / "reports" / "ingest" / "metrics.json", {"dropped": {"equal": 3, "ratio": 0.25}, "train": 3})
     return root
 
@@ -217,6 +227,14 @@ def test_translations(root: Path) -> None:
     assert "translation Verbindung weg" in found
     assert "bleu 12.5" in found
     assert "exact_match False" in found
+
+
+def test_hypotheses_beside_their_tokens(root: Path) -> None:
+    found = lines(show(root / "data/translate/hypotheses.parquet", width=100))
+    assert found[-8:] == [
+        "sentence 10", "beam tokens Ver bindung", "beam ids 7 8", "greedy tokens Ver (outside the vocabulary)",
+        "greedy ids 7 99", "beam score -0.25", "beam log probability -0.5", "target log probability -1.5",
+    ]  # fmt: skip
 
 
 def test_json_and_folders(root: Path, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_without_an_export_the_message_says_what_to_run(run):
 def test_an_engine_that_cannot_do_what_the_parameters_ask_says_so(toy_root):
     translator = Translator.load(toy_root)
     strict = replace(translator, engine=object(), params=replace(translator.params, early_stopping=True))
-    with pytest.raises(StageformerError, match="ctranslate2 knows no evaluate"):
+    with pytest.raises(StageformerError, match="ctranslate2 knows no translate"):
         strict.translate(["one"])
 
 
@@ -214,6 +214,6 @@ def test_the_search_is_that_of_the_parameters(toy_root, tmp_path):
     short = short.replace("max_length_offset: 10", "max_length_offset: 5")
     (root / "params.yaml").write_text(short)
     assert Translator.load(root).translate(["two and five"]) == ["zwei"]
-    (root / "params.yaml").write_text(text.replace("evaluate:", "evaluat:"))
-    with pytest.raises(StageformerError, match="evaluate"):
+    (root / "params.yaml").write_text(text.replace("\ntranslate:", "\ntranslat:"))
+    with pytest.raises(StageformerError, match="translate"):
         Translator.load(root)

@@ -24,6 +24,7 @@ MADE_BY = {
     "encoder": "train_encoder",
     "memory": "encode",
     "model": "train_decoder",
+    "hypotheses": "translate",
     "translations": "evaluate",
 }
 """The stage that makes each kind of artifact, for messages."""

@@ -34,6 +34,14 @@ SCHEMAS: dict[str, pa.Schema] = {
     "tokens": _schema(id=pa.int64(), source_tokens=_STRINGS, target_tokens=_STRINGS),
     "ids": _schema(id=pa.int64(), source_ids=_IDS, target_ids=_IDS),
     "vocabulary": _schema(token=pa.string(), id=pa.int32(), count=pa.int64()),
+    "hypotheses": _schema(
+        id=pa.int64(),
+        beam_ids=_IDS,
+        beam_score=pa.float64(),
+        beam_log_probability=pa.float64(),
+        greedy_ids=_IDS,
+        target_log_probability=pa.float64(),
+    ),
     "translations": _schema(
         id=pa.int64(),
         source=pa.string(),

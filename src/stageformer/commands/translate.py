@@ -22,7 +22,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("sentences", nargs=-1)
 @click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
 @click.option("--output", "output_path", type=_PATH, help="File for as many translations.")
-@click.option("--beam-size", type=click.IntRange(min=1), help="Default: evaluate.beam_size of params.yaml.")
+@click.option("--beam-size", type=click.IntRange(min=1), help="Default: translate.beam_size of params.yaml.")
 @click.option("--nbest", type=click.IntRange(min=1), metavar="N",
               help="Show N translations of each sentence: number of the sentence, score and text.")
 @click.option("--sample", is_flag=True, help="Draw translations by their probability.")

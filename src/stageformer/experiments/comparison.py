@@ -122,7 +122,7 @@ def _rows(experiment: Experiment) -> dict[int, dict[str, Any]]:
 def _check_same_sentences(
     first: Mapping[int, Mapping[str, Any]], second: Mapping[int, Mapping[str, Any]], names: tuple[str, str]
 ) -> None:
-    mend = "; compare experiments with the same test set: equal parameters ingest.* and evaluate.split"
+    mend = "; compare experiments with the same test set: equal parameters ingest.* and translate.split"
     for here, there, name in ((first, second, names[0]), (second, first, names[1])):
         if alone := [id_ for id_ in here if id_ not in there]:
             raise StageformerError(

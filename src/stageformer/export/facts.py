@@ -11,9 +11,9 @@ from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer, weights_of
-from stageformer.params.evaluate import Evaluate
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
+from stageformer.params.translate import Translate
 
 NAME = "card.json"
 CORPUS_LICENSES = {"homeassistant": "apache-2.0"}
@@ -26,7 +26,7 @@ def facts(
     *,
     export: Export,
     ingest: Ingest,
-    evaluate: Evaluate,
+    translate: Translate,
     model: Transformer,
     tokenizer: str,
     scores: Mapping[str, Any],
@@ -41,7 +41,7 @@ def facts(
     Args:
         export: parameters
         ingest: parameters
-        evaluate: parameters, of the search that was scored
+        translate: parameters, of the search that was scored
         model: the model
         tokenizer: its family
         scores: content of ``reports/evaluate/metrics.json``
@@ -57,7 +57,7 @@ def facts(
         "data_license": export.data_license or CORPUS_LICENSES.get(ingest.source),
         "model": model.config.to_dict() | {"weights": sum(weight.numel() for weight in weights_of(model).values())},
         "tokenizer": tokenizer,
-        "search": {name: getattr(evaluate, name) for name in _SEARCH},
+        "search": {name: getattr(translate, name) for name in _SEARCH},
         "scores": dict(scores),
         "formats": dict(formats),
         "inputs": {path.as_posix(): md5(path) for path in inputs},

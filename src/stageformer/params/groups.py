@@ -17,6 +17,7 @@ from stageformer.params.ingest import Ingest
 from stageformer.params.tokenize import Tokenize
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
+from stageformer.params.translate import Translate
 from stageformer.params.vocab import Vocab
 
 GROUPS: dict[str, type] = {
@@ -27,6 +28,7 @@ GROUPS: dict[str, type] = {
     "train_encoder": TrainEncoder,
     "encode": Encode,
     "train_decoder": TrainDecoder,
+    "translate": Translate,
     "evaluate": Evaluate,
     "export": Export,
     "compute": Compute,

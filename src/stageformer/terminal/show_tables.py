@@ -45,10 +45,13 @@ def show_table(path: Path, rows: int, sentence: int | None, width: int) -> tuple
     texts = rows_beside(data, path.stem, "sentences", ids) if kind in ("tokens", "ids") else {}
     cut = rows_beside(data, path.stem, "tokens", ids) if kind == "ids" else {}
     vocabularies = _vocabularies(path.parent) if kind == "ids" else {}
+    target_tokens = _vocabularies(data / MADE_BY["ids"]).get("target") if kind == "hypotheses" else None
     for row in found:
         lines.append(f"sentence {row['id']}" + (f" (group {row['group']})" if row.get("group") else ""))
         if kind in ("sentences", "translations"):
             lines += labelled(((name, _text(row[name])) for name in row if name not in ("id", "group")), width)
+        if kind == "hypotheses":
+            lines += _hypotheses(row, target_tokens, width)
         for side in ("source", "target") if kind in ("tokens", "ids") else ():
             if row["id"] in texts:
                 lines += labelled([(f"{side} text".ljust(len("source tokens")), texts[row["id"]][side])], width)
@@ -64,7 +67,7 @@ def _side(
     ids = row.get(f"{side}_ids")
     if ids is None:
         return labelled([(f"{side} tokens ({len(row[f'{side}_tokens'])})", " ".join(row[f"{side}_tokens"]))], width)
-    names = [tokens[i] if 0 <= i < len(tokens) else "(outside the vocabulary)" for i in ids] if tokens else None
+    names = _names(ids, tokens)
     labels, sequences = [f"{side} ids"], [[str(i) for i in ids]]
     if names is not None:
         labels, sequences = ["in vocabulary", *labels], [names, *sequences]
@@ -73,6 +76,24 @@ def _side(
         labels = [f"{side} tokens", *labels]
         sequences = [[*([""] if side == "target" else []), *cut[f"{side}_tokens"]], *sequences]
     return aligned(labels, sequences, width)
+
+
+def _hypotheses(row: dict[str, Any], tokens: list[str] | None, width: int) -> list[str]:
+    """What either search found for a sentence, with its tokens where the vocabulary is at hand, and how probable."""
+    lines: list[str] = []
+    for search in ("beam", "greedy"):
+        ids = row[f"{search}_ids"]
+        labels, sequences = [f"{search} ids"], [[str(i) for i in ids]]
+        if (names := _names(ids, tokens)) is not None:
+            labels, sequences = [f"{search} tokens", *labels], [names, *sequences]
+        lines += aligned(labels, sequences, width)
+    names_of_numbers = ("beam_score", "beam_log_probability", "target_log_probability")
+    return lines + labelled(((name.replace("_", " "), _text(row[name])) for name in names_of_numbers), width)
+
+
+def _names(ids: Sequence[int], tokens: list[str] | None) -> list[str] | None:
+    """The token of each id; None without a vocabulary."""
+    return [tokens[i] if 0 <= i < len(tokens) else "(outside the vocabulary)" for i in ids] if tokens else None
 
 
 def rows_beside(data: Path, split: str, kind: str, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

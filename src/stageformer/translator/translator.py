@@ -26,8 +26,8 @@ from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
-from stageformer.params.evaluate import Evaluate
 from stageformer.params.reading import read_yaml
+from stageformer.params.translate import Translate
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
 from stageformer.text.pair import Tokenizers, load_tokenizers
@@ -45,8 +45,8 @@ class Translator:
     tokenizers: Tokenizers
     vocabularies: Vocabularies
     model: Transformer
-    params: Evaluate
-    """the search: that of the stage evaluate, so that the scores reported there are those of what comes out here"""
+    params: Translate
+    """the search: that of the stage translate, so that the scores reported there are those of what comes out here"""
     workers: Workers
     """threads that translate batches of their own"""
     engine: CTranslate2Engine | None = None
@@ -57,7 +57,7 @@ class Translator:
         """Load what the pipeline made in a copy of the repository.
 
         Args:
-            root: of the copy; read are params.yaml (groups evaluate and compute), data/tokenize, data/vocab and
+            root: of the copy; read are params.yaml (groups translate and compute), data/tokenize, data/vocab and
                 data/train_decoder, and the export where it is asked for.
             engine: ``stageformer``, or ``ctranslate2`` for the export in data/export/ctranslate2.
 
@@ -74,7 +74,7 @@ class Translator:
             tokenizers=load_tokenizers(root / "data/tokenize/tokenizer"),
             vocabularies=vocabularies,
             model=load_model(model_path)[0],
-            params=parse(Evaluate, values.get("evaluate"), "evaluate"),
+            params=parse(Translate, values.get("translate"), "translate"),
             workers=Workers(compute, pieces=compute.threads),
             engine=None if engine == "stageformer" else _ctranslate2(root, vocabularies, compute.threads),
         )
@@ -111,7 +111,7 @@ class Translator:
         Args:
             texts: one sentence each; an empty one, or one of white space alone, has no translation.
             number: translations of each sentence.
-            beam_size: hypotheses kept at each step; None: as ``evaluate.beam_size`` says, and at least ``number``.
+            beam_size: hypotheses kept at each step; None: as ``translate.beam_size`` says, and at least ``number``.
             sampling: draw translations instead of looking for the best; what is drawn follows from the number of the
                 line.
             prefix: what every translation begins with.
@@ -132,7 +132,7 @@ class Translator:
                 raise StageformerError("ctranslate2 gives the best translation alone; leave the engine or the options")
             if self.params.min_length_ratio or self.params.early_stopping:
                 raise StageformerError(
-                    "params: ctranslate2 knows no evaluate.min_length_ratio above 0 and no evaluate.early_stopping; "
+                    "params: ctranslate2 knows no translate.min_length_ratio above 0 and no translate.early_stopping; "
                     "leave the engine, or these parameters"
                 )
             found = self._by_engine(self.engine, ids, beam_size)

@@ -1,0 +1,119 @@
+"""Translate a split by greedy and by beam search, and ask the model how probable the references are.
+
+Example::
+
+    python -m stages.translate
+
+Reads:  data/vocab/, data/encode/, data/train_decoder/model.pt
+Writes: data/translate/hypotheses.parquet      ids and log-probabilities of both searches, log-probability of the target
+        reports/translate/metrics.json         split, sentences, tokens of each search, perplexity of the targets
+        reports/translate/environment.json     machine and versions
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.tables import read_table, write_table
+from stageformer.building.model_files import load_model
+from stageformer.compute.device import prepare
+from stageformer.compute.workers import Workers
+from stageformer.decoding.beam import beam_search
+from stageformer.decoding.corpus import Search, translate_corpus
+from stageformer.decoding.forced import log_probabilities, perplexity
+from stageformer.decoding.greedy import greedy
+from stageformer.decoding.rules import Hypothesis, rules_for
+from stageformer.decoding.sources import EncodedSources, Sources, StoredSources
+from stageformer.errors import StageformerError
+from stageformer.memory.store import MemoryStore
+from stageformer.params.compute import Compute
+from stageformer.params.translate import Translate
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
+from stageformer.text.vocabulary import load_vocabularies
+from stages.common import friendly, read_group
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.option("--params", "params_path", type=_FILE, default="params.yaml", help="The parameters.")
+@click.option("--vocab", type=_FOLDER, default="data/vocab", help="Folder of the stage vocab.")
+@click.option("--memory", type=_FOLDER, default="data/encode", help="Folder of the stage encode.")
+@click.option("--model", "model_path", type=_FILE, default="data/train_decoder/model.pt", help="The model.")
+@click.option("--output", type=_FOLDER, default="data/translate", help="Folder for the hypotheses.")
+@click.option("--reports", type=_FOLDER, default="reports/translate", help="Folder for metrics.")
+@friendly
+def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output: Path, reports: Path) -> None:
+    """Translate a split by greedy and by beam search, and ask the model how probable the references are."""
+    params = read_group(params_path, "translate", Translate)
+    compute = read_group(params_path, "compute", Compute)
+    device = prepare(compute)
+    vocabularies = load_vocabularies(vocab)
+    model, metadata = load_model(model_path)
+    model.to(device)
+    rows = read_table(vocab / f"{params.split}.parquet", "ids").to_pydict()
+    if not rows["id"]:
+        raise StageformerError(f"{vocab}: the split {params.split} holds no sentences to translate; choose another")
+
+    store = MemoryStore(memory / params.split)
+    sources: Sources
+    if store.fingerprint == metadata["encoder_fingerprint"]:
+        sources = StoredSources(store, rows["id"], device)
+    else:  # The encoder was trained further, together with the decoder: the memory is that of another one.
+        sources = EncodedSources(model.encoder, rows["source_ids"], vocabularies.source.pad_id, device)
+
+    rules = rules_for(
+        vocabularies.target, max_length_ratio=params.max_length_ratio, max_length_offset=params.max_length_offset,
+        min_length_ratio=params.min_length_ratio,
+    )  # fmt: skip
+    workers = Workers(compute, pieces=compute.threads)
+
+    def translate(search: Search, title: str) -> list[Hypothesis]:
+        started = time.perf_counter()
+        found = translate_corpus(sources, search, params.batch_tokens, f"translate: {title}", workers)
+        speed = len(found) / (time.perf_counter() - started)
+        print(f"translate: {title}: {speed:,.0f} sentences/s", file=sys.stderr)
+        return [best for best, *_ in found]
+
+    by_greedy = translate(partial(greedy, model.decoder, rules=rules, with_scores=False), "greedy search")
+    beam = partial(
+        beam_search, model.decoder, rules=rules, beam_size=params.beam_size, length_penalty=params.length_penalty,
+        length_normalisation=params.length_normalisation, early_stopping=params.early_stopping,
+    )  # fmt: skip
+    by_beam = translate(beam, f"beam of {params.beam_size}")
+    of_targets = log_probabilities(
+        model.decoder, sources, rows["target_ids"], params.batch_tokens, "translate: perplexity", workers
+    )
+    workers.close()
+
+    table = {
+        "id": rows["id"],
+        "beam_ids": [hypothesis.ids for hypothesis in by_beam],
+        "beam_score": [hypothesis.score for hypothesis in by_beam],
+        "beam_log_probability": [hypothesis.log_probability for hypothesis in by_beam],
+        "greedy_ids": [hypothesis.ids for hypothesis in by_greedy],
+        "target_log_probability": of_targets,
+    }
+    write_table(output / "hypotheses.parquet", "hypotheses", [table])
+    metrics = {
+        "split": params.split,
+        "sentences": len(rows["id"]),
+        "beam_tokens": sum(len(hypothesis.ids) for hypothesis in by_beam),
+        "greedy_tokens": sum(len(hypothesis.ids) for hypothesis in by_greedy),
+        "perplexity": round(perplexity(of_targets, rows["target_ids"]), 4),
+    }
+    write_json(reports / "metrics.json", metrics)
+    write_environment(reports, compute)
+    write_cost(reports)
+
+
+if __name__ == "__main__":
+    main()
