@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stageformer.artifacts import tables as artifacts
+from stageformer.artifacts import files
 from stageformer.artifacts.files import atomic_file, read_json, write_json
 from stageformer.artifacts.header import MADE_BY, SCHEMA_VERSION
 from stageformer.artifacts.tables import ROWS_PER_GROUP, SCHEMAS, open_table, read_batches, read_table, write_table
 from stageformer.errors import StageformerError
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "artifacts.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "artifacts.md"
 
 
 def vocabulary(count: int) -> dict[str, list[object]]:
@@ -55,7 +55,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_roundtrip_of_every_kind(tmp_path: Path) -> None:
-    samples = {pa.int64(): 3, pa.int32(): 4, pa.string(): "שלום 世界", pa.float32(): 0.5, pa.bool_(): True}
+    samples = {pa.int64(): 3, pa.int32(): 4, pa.string(): "שלום 世界", pa.float32(): 0.5, pa.float64(): 0.1,
+               pa.bool_(): True}
     for kind, schema in SCHEMAS.items():
         row = {f.name: [samples.get(f.type) or [samples[f.type.value_type]]] for f in schema}
         path = tmp_path / f"{kind}.parquet"
@@ -110,12 +111,12 @@ def test_lists_in_any_batches_give_the_same_bytes(tmp_path_factory: pytest.TempP
 
 def test_other_process_gives_the_same_bytes(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from stageformer.artifacts.tables import write_table, write_json\n"
+        "import sys; from pathlib import Path; from stageformer.artifacts.tables import write_table\n"
         "n = 50; write_table(Path(sys.argv[1]), 'vocabulary',"
         " [{'token': [f't{i}' for i in range(n)], 'id': list(range(n)), 'count': [n - i for i in range(n)]}])\n"
         "assert 'torch' not in sys.modules"
     )
-    source = Path(artifacts.__file__).parents[1]
+    source = Path(files.__file__).parents[2]
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(source)}
         subprocess.run([sys.executable, "-c", code, str(tmp_path / seed)], check=True, env=environment)
@@ -228,7 +229,7 @@ def test_interrupted_write_leaves_the_old_file(tmp_path: Path, error: type[BaseE
 def test_full_disk_in_the_middle_of_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_vocabulary(tmp_path / "x.parquet")
     before = path.read_bytes()
-    monkeypatch.setattr(artifacts.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     for write in (lambda: write_vocabulary(path, 60), lambda: write_json(path, {"a": 1})):
         with pytest.raises(StageformerError, match=r"x.parquet: the disk is full .*MiB free.*nothing was replaced"):
             write()
@@ -275,7 +276,8 @@ def test_document_states_every_schema() -> None:
         if kind := re.search(r"^Kind: `(\w+)`", section, flags=re.MULTILINE):
             documented[kind[1]] = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", section, flags=re.MULTILINE)
     assert set(documented) == set(MADE_BY) | {"padded_memory"}
-    spelled = {"float": "float32", "list<element: string>": "list<string>", "list<element: int32>": "list<int32>"}
+    spelled = {"float": "float32", "double": "float64"}
+    spelled |= {f"list<element: {item}>": f"list<{item}>" for item in ("string", "int32")}
     for kind, schema in SCHEMAS.items():
         assert documented[kind] == [(f.name, spelled.get(str(f.type), str(f.type))) for f in schema]
     for kind, stage in MADE_BY.items():
