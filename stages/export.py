@@ -75,7 +75,7 @@ def main(
     tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
     model, _ = load_model(model_path)
     for name in params.formats:
-        write_format(name, output / name, model, tokenizers, tokenizer, vocabularies)
+        write_format(name, output / name, model, tokenizers, vocabularies)
 
     split = ingest_folder / f"{translate.split}.parquet"
     sentences = read_table(split, "sentences").to_pydict()

@@ -96,6 +96,7 @@ def make_toy_root(root):
     from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
     from stageformer.model.transformer import Transformer
     from stageformer.text.pair import save_tokenizers, train_tokenizers
+    from stageformer.text.tokenizers.base import Options
     from stageformer.text.vocabulary import SHARED_NAME, Vocabulary
 
     params = (Path(__file__).parent.parent / "recipes/default.yaml").read_text()
@@ -103,7 +104,7 @@ def make_toy_root(root):
     params = re.sub("length_penalty: .*", "length_penalty: 0.6", params)
     (root / "params.yaml").write_text(params.replace("threads: 2", "threads: 1"))
     tokenizers = train_tokenizers(
-        "char", list(WORDS), list(WORDS.values()), vocabulary_size=100, joint=True, lowercase=False
+        "char", list(WORDS), list(WORDS.values()), options=Options(100, lowercase=False), joint=True
     )
     save_tokenizers(tokenizers, root / "data/tokenize/tokenizer")
     characters = sorted({character for pair in WORDS.items() for character in "".join(pair)} | {" "})

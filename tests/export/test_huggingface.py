@@ -12,7 +12,8 @@ from stageformer.errors import StageformerError
 from stageformer.export.differences import difference, summary
 from stageformer.export.huggingface import HuggingFaceEngine, save_huggingface, to_transformers
 from stageformer.text.conversion import source_ids, target_text
-from stageformer.text.pair import save_tokenizers, train_tokenizers
+from stageformer.text.pair import train_tokenizers
+from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
 from tests.export.conftest import BOS, EOS, PAD, UNK, random_model
 
@@ -27,10 +28,9 @@ TARGETS = [
 NEW = ["The bigger house?", "Unknown: 雪 ▁ x", "", "a <eos> b"]
 
 
-def made(folder, **options):
+def made(**options):
     """A tokenizer and a vocabulary a side, which lacks rare pieces, and a model for them."""
-    tokenizers = train_tokenizers("bpe", SOURCES, TARGETS, vocabulary_size=60, joint=False, lowercase=True)
-    save_tokenizers(tokenizers, folder)
+    tokenizers = train_tokenizers("bpe", SOURCES, TARGETS, options=Options(60, lowercase=True), joint=False)
     sides = []
     for tokenizer, texts in ((tokenizers.source, SOURCES), (tokenizers.target, TARGETS)):
         counts = {}
@@ -45,8 +45,8 @@ def made(folder, **options):
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_text_to_text_is_ours(norm, tmp_path):
-    model, tokenizers, vocabularies = made(tmp_path / "tokenizer", norm=norm)
-    save_huggingface(model, tokenizers, tmp_path / "tokenizer", vocabularies, tmp_path / "model")
+    model, tokenizers, vocabularies = made(norm=norm)
+    save_huggingface(model, tokenizers, vocabularies, tmp_path / "model")
     assert (tmp_path / "model/target_tokenizer/tokenizer.json").exists()
     texts = SOURCES[:4] + NEW
     ids = source_ids(texts, tokenizers.source, vocabularies.source)
@@ -64,15 +64,15 @@ def test_text_to_text_is_ours(norm, tmp_path):
 
 def test_the_same_model_gives_the_same_bytes(tmp_path):
     for name in ("one", "other"):
-        model, tokenizers, vocabularies = made(tmp_path / "tokenizer", norm="pre")
-        save_huggingface(model, tokenizers, tmp_path / "tokenizer", vocabularies, tmp_path / name)
+        model, tokenizers, vocabularies = made(norm="pre")
+        save_huggingface(model, tokenizers, vocabularies, tmp_path / name)
     names = [str(path.relative_to(tmp_path / "one")) for path in (tmp_path / "one").rglob("*") if path.is_file()]
     assert {"model.safetensors", "tokenizer.json", "target_tokenizer/tokenizer.json"} <= set(names)
     assert filecmp.cmpfiles(tmp_path / "one", tmp_path / "other", names, shallow=False)[0] == names
 
 
 def test_stacks_that_no_architecture_has(tmp_path):
-    model, _, vocabularies = made(tmp_path)
+    model, _, vocabularies = made()
     object.__setattr__(model.config.decoder, "norm", "pre")
     with pytest.raises(StageformerError) as caught:
         to_transformers(model, vocabularies.target)
@@ -83,7 +83,7 @@ def test_stacks_that_no_architecture_has(tmp_path):
 
 
 def test_a_difference_is_explained(tmp_path):
-    model, _, vocabularies = made(tmp_path)
+    model, _, vocabularies = made()
     source = [5, 6, EOS]
     with torch.no_grad():
         scores = model.decoder.project(model(torch.tensor([source]), torch.tensor([[BOS, 7]])))[0, -1].log_softmax(-1)

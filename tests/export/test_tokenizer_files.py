@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from stageformer.export.tokenizer_files import transformers_tokenizer
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
-from stageformer.text.tokenizers.registry import TOKENIZERS
+from stageformer.text.pair import KINDS, tokenizer_class
+from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocabulary import UNK, Vocabulary
 
 pytest.importorskip("transformers")
@@ -31,23 +32,22 @@ def made(tmp_path_factory):
     from transformers import AutoTokenizer
 
     found = Made()
-    for kind, family in TOKENIZERS.items():
+    for kind in KINDS:
         for lowercase in (False, True):
             folder = tmp_path_factory.mktemp(kind)
-            ours = family.train(SENTENCES, 150, lowercase)
-            ours.save(folder)
+            ours = tokenizer_class(kind).train(SENTENCES, Options(150, lowercase))
             counts = {}
             for tokens in ours.encode_batch(SENTENCES):
                 for token in tokens:
                     counts[token] = counts.get(token, 0) + 1
             vocabulary = Vocabulary.from_counts(counts, min_frequency=4, max_size=None)
-            exported = transformers_tokenizer(ours, folder, vocabulary)
+            exported = transformers_tokenizer(ours, vocabulary)
             exported.save(folder / "exported", 512)
             found[kind, lowercase] = (ours, vocabulary, exported, AutoTokenizer.from_pretrained(folder / "exported"))
     return found
 
 
-CASES = pytest.mark.parametrize(("kind", "lowercase"), [(kind, low) for kind in TOKENIZERS for low in (False, True)])
+CASES = pytest.mark.parametrize(("kind", "lowercase"), [(kind, low) for kind in KINDS for low in (False, True)])
 
 
 @CASES

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from stageformer.errors import StageformerError
-from stageformer.text.pair import Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
-from stageformer.text.tokenizers.registry import TOKENIZERS
+from stageformer.text.pair import KINDS, Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
+from stageformer.text.tokenizers.base import Options
 
 SOURCE = ["the lights are on", "the lights are off"]
 TARGET = ["das Licht ist an", "das Licht ist aus"]
 
 
 def train(kind: str = "bpe", joint: bool = True) -> Tokenizers:
-    return train_tokenizers(kind, SOURCE, TARGET, vocabulary_size=60, joint=joint, lowercase=False)
+    return train_tokenizers(kind, SOURCE, TARGET, options=Options(60, lowercase=False), joint=joint)
 
 
 @pytest.mark.parametrize("joint", [True, False])
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_saved_and_loaded(kind: str, joint: bool, tmp_path: Path) -> None:
     tokenizers = train(kind, joint)
     save_tokenizers(tokenizers, tmp_path)
@@ -55,7 +55,7 @@ def test_folders(tmp_path: Path) -> None:
 
 def test_no_text() -> None:
     with pytest.raises(StageformerError, match="the target side of the training split holds no text"):
-        train_tokenizers("bpe", SOURCE, ["", ""], vocabulary_size=60, joint=True, lowercase=False)
+        train_tokenizers("bpe", SOURCE, ["", ""], options=Options(60, lowercase=False), joint=True)
 
 
 def error(folder: Path) -> str:
@@ -82,7 +82,7 @@ def test_missing_and_damaged_files_are_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "bep"}, "unknown kind of tokenizer 'bep' (did you mean 'bpe'?)"),
+        ({"kind": "bep"}, "unknown kind 'bep' of tokenizers (did you mean 'bpe'?)"),
         ({"kind": 3}, "needs 'kind' of type str"),
         ({"joint": "yes"}, "needs 'joint' of type bool"),
         ({"schema_version": 99}, "found schema version 99, needed 1"),

@@ -32,7 +32,7 @@ class Comparison:
 
 
 def write_format(
-    name: str, folder: Path, model: Transformer, tokenizers: Tokenizers, learnt: Path, vocabularies: Vocabularies
+    name: str, folder: Path, model: Transformer, tokenizers: Tokenizers, vocabularies: Vocabularies
 ) -> None:
     """Write one format.
 
@@ -41,14 +41,13 @@ def write_format(
         folder: where to
         model: in eval mode, on the CPU
         tokenizers: those of the model
-        learnt: the folder that they were loaded from
         vocabularies: those of the model
 
     Raises:
         StageformerError: the format cannot express the model, or its package is not installed.
     """
     if name == "huggingface":
-        save_huggingface(model, tokenizers, learnt, vocabularies, folder)
+        save_huggingface(model, tokenizers, vocabularies, folder)
     else:
         quantization = "int8" if name == "ctranslate2_int8" else None
         save_ctranslate2(model, vocabularies, folder, quantization=quantization)

@@ -54,28 +54,26 @@ def to_transformers(
 
 
 def save_huggingface(
-    model: Transformer, tokenizers: Tokenizers, learnt: Path, vocabularies: Vocabularies, folder: Path
+    model: Transformer, tokenizers: Tokenizers, vocabularies: Vocabularies, folder: Path
 ) -> None:
     """Write model and tokenizer into ``folder``; the same model gives the same bytes.
 
     Args:
         model: in eval mode
         tokenizers: those of the model
-        learnt: the folder that they were loaded from
         vocabularies: those of the model
         folder: created if need be
 
     Raises:
         StageformerError: as :func:`to_transformers`.
     """
-    names = list(tokenizers.by_folder)
-    source = transformers_tokenizer(tokenizers.source, learnt / names[0], vocabularies.source)
+    source = transformers_tokenizer(tokenizers.source, vocabularies.source)
     copy = to_transformers(model, vocabularies.target, range(len(vocabularies.source), source.entries))
     _hide_progress()
     copy.save_pretrained(folder)
     source.save(folder, model.config.source.max_length)
     if not vocabularies.shared:
-        target = transformers_tokenizer(tokenizers.target, learnt / names[-1], vocabularies.target)
+        target = transformers_tokenizer(tokenizers.target, vocabularies.target)
         target.save(folder / TARGET_TOKENIZER, model.config.target.max_length)
 
 

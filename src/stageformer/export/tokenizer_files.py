@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tokenizers
-from tokenizers import AddedToken, models, processors
+from tokenizers import AddedToken, processors
 
 from stageformer.artifacts.files import atomic_file, write_json
-from stageformer.export.tokenizer_pipelines import decoder, normalizer, pre_tokenizer
+from stageformer.errors import StageformerError
 from stageformer.text.tokenizers.base import Tokenizer
-from stageformer.text.tokenizers.hugging_face import FILE_NAME, HuggingFaceTokenizer
 from stageformer.text.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
+
+_CLEANING = [
+    {"type": "NFC"},
+    # The last four are white space to Python alone.
+    {"type": "Replace", "pattern": {"Regex": r"[\s\x1c-\x1f]+"}, "content": " "},
+    {"type": "Strip", "strip_left": True, "strip_right": True},
+]
+"""What the stage ``ingest`` does to every text (:mod:`stageformer.text.normalisation`), as the library describes it."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +54,32 @@ class TransformersTokenizer:
         write_json(folder / "tokenizer_config.json", config)
 
 
-def transformers_tokenizer(tokenizer: Tokenizer, learnt: Path, vocabulary: Vocabulary) -> TransformersTokenizer:
+def transformers_tokenizer(tokenizer: Tokenizer, vocabulary: Vocabulary) -> TransformersTokenizer:
     """Return a tokenizer that gives our ids with <eos>, and our text for ids.
 
     It cleans the text as ``ingest`` does.
 
     Args:
         tokenizer: that of one side
-        learnt: the folder into which it was saved; of a family that learns nothing, nothing is read
         vocabulary: that of the same side
+
+    Raises:
+        StageformerError: the library cannot express this family of tokenizers.
     """
-    trained = isinstance(tokenizer, HuggingFaceTokenizer)
-    original = tokenizers.Tokenizer.from_file(str(learnt / FILE_NAME)) if trained else None
-    model = json.loads(original.to_str())["model"] if original else {}
-    unknown = tokenizer.unknown if isinstance(tokenizer, HuggingFaceTokenizer) else None
-    pieces = [piece for piece in _pieces(model) if piece != unknown]
+    alone = tokenizer.to_hugging_face()
+    if alone is None:
+        raise StageformerError(
+            f"tokenize.kind is {tokenizer.kind!r}, which the library tokenizers cannot express, so that transformers "
+            "could not cut a text as the model needs it; take huggingface out of export.formats"
+        )
+    description = json.loads(alone.to_str())
     known = set(vocabulary.tokens)
-    entries = [*vocabulary.tokens, *(piece for piece in pieces if piece not in known)]
-    backend = tokenizers.Tokenizer(_model(tokenizer.kind, model, entries))
-    backend.normalizer = normalizer(tokenizer.kind, tokenizer.lowercase)
-    characters = {character for piece in pieces for character in piece}
-    backend.pre_tokenizer = pre_tokenizer(tokenizer.kind, original.pre_tokenizer if original else None, characters)
-    backend.decoder = decoder(tokenizer.kind)
+    entries = [*vocabulary.tokens, *(piece for piece in _pieces(description["model"]) if piece not in known)]
+    description["model"] = _with_ids(description["model"], entries)
+    own = description["normalizer"]
+    steps = own["normalizers"] if own["type"] == "Sequence" else [own]
+    description["normalizer"] = {"type": "Sequence", "normalizers": [*_CLEANING, *steps]}
+    backend = tokenizers.Tokenizer.from_str(json.dumps(description))
     backend.post_processor = processors.TemplateProcessing(
         single=f"$A {EOS}", pair=f"$A {EOS} $B {EOS}", special_tokens=[(EOS, vocabulary.eos_id)]
     )
@@ -77,24 +87,18 @@ def transformers_tokenizer(tokenizer: Tokenizer, learnt: Path, vocabulary: Vocab
     return TransformersTokenizer(backend, len(entries))
 
 
-def _pieces(model: dict[str, Any]) -> Iterable[str]:
-    """Return the pieces of a trained model in the order in which it holds them."""
-    if model.get("type") == "Unigram":
-        return [piece for piece, _ in model["vocab"]]
-    return sorted(model.get("vocab", {}), key=model.get("vocab", {}).get)
+def _pieces(model: dict[str, Any]) -> list[str]:
+    """Return the pieces of a trained model in the order in which it holds them, without its unknown piece."""
+    if model["type"] == "Unigram":
+        return [piece for index, (piece, _) in enumerate(model["vocab"]) if index != model["unk_id"]]
+    return [piece for piece in sorted(model["vocab"], key=model["vocab"].get) if piece != model["unk_token"]]
 
 
-def _model(kind: str, model: dict[str, Any], entries: list[str]) -> models.Model:
-    """Return the trained model with the ids of ``entries``."""
+def _with_ids(model: dict[str, Any], entries: list[str]) -> dict[str, Any]:
+    """Return the description of the model with the ids of ``entries``, <unk> as the unknown one."""
     ids = {entry: index for index, entry in enumerate(entries)}
-    if kind == "unigram":
+    if model["type"] == "Unigram":
         scores = dict(model["vocab"])
         # Special tokens are found in no text: no stretch of letters or of other signs can spell them.
-        return models.Unigram([(entry, scores.get(entry, 0.0)) for entry in entries], ids[UNK], False)
-    if kind == "wordpiece":
-        longest = model["max_input_chars_per_word"]
-        return models.WordPiece(vocab=ids, unk_token=UNK, max_input_chars_per_word=longest)
-    if kind in ("bpe", "byte_bpe"):
-        merges = [(left, right) for left, right in model["merges"]]
-        return models.BPE(vocab=ids, merges=merges, unk_token=UNK if kind == "bpe" else None)
-    return models.WordLevel(vocab=ids, unk_token=UNK)
+        return model | {"vocab": [[entry, scores.get(entry, 0.0)] for entry in entries], "unk_id": ids[UNK]}
+    return model | {"vocab": ids, "unk_token": UNK if model["unk_token"] is not None else None}

@@ -10,15 +10,37 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 from stageformer.artifacts.files import read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
-from stageformer.errors import StageformerError
-from stageformer.text.tokenizers.base import Tokenizer
-from stageformer.text.tokenizers.registry import tokenizer_class
+from stageformer.errors import StageformerError, did_you_mean
+from stageformer.text.tokenizers.base import Options, Tokenizer
 
+KINDS = ("bpe", "unigram", "wordpiece", "byte_bpe", "char", "word")
 CONFIG_NAME = "config.json"
 _TYPES = {"kind": str, "lowercase": bool, "joint": bool, "schema_version": int}
+
+
+def tokenizer_class(kind: str) -> type[Tokenizer]:
+    """Import the family of that name and return its class. Raises StageformerError when there is none."""
+    module = _module(kind)
+    (family,) = (
+        found
+        for found in vars(module).values()
+        if isinstance(found, type) and issubclass(found, Tokenizer) and found.__module__ == module.__name__
+    )
+    return family
+
+
+def _module(kind: str) -> ModuleType:
+    from stageformer.text.tokenizers import bpe, byte_bpe, char, unigram, word, wordpiece
+
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS)
+        raise StageformerError(f"unknown kind {kind!r} of tokenizers{hint}; known: {', '.join(KINDS)}")
+    modules = {"bpe": bpe, "byte_bpe": byte_bpe, "char": char, "unigram": unigram, "word": word, "wordpiece": wordpiece}
+    return modules[kind]
 
 
 @dataclass(frozen=True)
@@ -50,19 +72,17 @@ def train_tokenizers(
     source: Iterable[str],
     target: Iterable[str],
     *,
-    vocabulary_size: int,
+    options: Options,
     joint: bool,
-    lowercase: bool,
 ) -> Tokenizers:
     """Train one tokenizer on both sides (``joint``) or one on each.
 
     Args:
-        kind: the family, see :mod:`stageformer.text.tokenizers.registry`.
+        kind: the family: a module of :mod:`stageformer.text.tokenizers`.
         source: sentences of the source side; may be iterated more than once.
         target: sentences of the target side; may be iterated more than once.
-        vocabulary_size: tokens to learn, for each tokenizer.
+        options: what each tokenizer is told.
         joint: one tokenizer for both sides.
-        lowercase: lower-case the text first.
 
     Raises:
         StageformerError: an unknown kind, or no text to learn from.
@@ -72,13 +92,9 @@ def train_tokenizers(
         if not any(sentences):
             raise StageformerError(f"the {side} side of the training split holds no text; check what `ingest` kept")
     if joint:
-        shared = family.train(_Chained(source, target), vocabulary_size, lowercase)
+        shared = family.train(_Chained(source, target), options)
         return Tokenizers(shared, shared, joint=True)
-    return Tokenizers(
-        family.train(source, vocabulary_size, lowercase),
-        family.train(target, vocabulary_size, lowercase),
-        joint=False,
-    )
+    return Tokenizers(family.train(source, options), family.train(target, options), joint=False)
 
 
 def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> None:

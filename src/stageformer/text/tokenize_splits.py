@@ -16,7 +16,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import open_table, read_batches, write_table
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
-from stageformer.text.tokenizers.base import Tokenizer
+from stageformer.text.tokenizers.base import Options, Tokenizer
 
 SIDES = ("source", "target")
 
@@ -71,9 +71,8 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
         params.kind,
         _Column(train, "source"),
         _Column(train, "target"),
-        vocabulary_size=params.vocabulary_size,
+        options=Options(params.vocabulary_size, params.lowercase),
         joint=params.joint,
-        lowercase=params.lowercase,
     )
     save_tokenizers(tokenizers, output / "tokenizer")
     metrics: dict[str, Any] = {

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from stageformer.errors import StageformerError
 from stageformer.params.tokenize import Tokenize
-from stageformer.text.tokenizers.base import Tokenizer
-from stageformer.text.tokenizers.registry import TOKENIZERS, tokenizer_class
+from stageformer.text.pair import KINDS, tokenizer_class
+from stageformer.text.tokenizers.base import Options, Tokenizer
 
 ROOT = Path(__file__).resolve().parents[3]
 CORPUS = [
@@ -30,8 +30,8 @@ CORPUS = [
     "re-entering e-mail lights kitchens",
     "<unk> <eos> <unk> <eos> [UNK] ## ##a",
 ]
-EXACT = [kind for kind, family in TOKENIZERS.items() if family.exact]
-LOSSY = [kind for kind, family in TOKENIZERS.items() if not family.exact]
+EXACT = [kind for kind in KINDS if tokenizer_class(kind).exact]
+LOSSY = [kind for kind in KINDS if not tokenizer_class(kind).exact]
 TRAINED = ["bpe", "unigram", "wordpiece", "byte_bpe"]
 
 # Any text without surrogates, which no UTF-8 file can hold, with a bias to what has a meaning somewhere in the code.
@@ -65,7 +65,7 @@ TEXT = st.one_of(
 
 @functools.cache
 def trained(kind: str, lowercase: bool = False) -> Tokenizer:
-    return tokenizer_class(kind).train(CORPUS, 300, lowercase)
+    return tokenizer_class(kind).train(CORPUS, Options(300, lowercase))
 
 
 def encode(tokenizer: Tokenizer, text: str) -> list[str]:
@@ -105,7 +105,7 @@ def test_decoded_text_has_the_same_tokens(kind: str, text: str) -> None:
     assert tokenizer.decode(encode(tokenizer, decoded)) == decoded
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=60, deadline=None)
 @given(tokens=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=8))
 @example(["<unk>", "a", "<unk>"])
@@ -114,7 +114,7 @@ def test_any_tokens_decode(kind: str, tokens: list[str]) -> None:
     assert isinstance(trained(kind).decode(tokens), str)
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_lowercase_is_composed_and_idempotent(kind: str) -> None:
     tokenizer = trained(kind, lowercase=True)
     assert encode(tokenizer, "KÜCHE") == encode(tokenizer, "küche")
@@ -177,7 +177,7 @@ def test_the_size_is_at_most_what_was_asked(kind: str) -> None:
 @pytest.mark.parametrize("kind", TRAINED)
 @pytest.mark.parametrize("sentences", [["a"], ["漢字 かな"], ["aaaa aaaa"], [" "], ["a", ""]])
 def test_the_smallest_corpora(kind: str, sentences: list[str]) -> None:
-    tokenizer = tokenizer_class(kind).train(sentences, 8, False)
+    tokenizer = tokenizer_class(kind).train(sentences, Options(8, False))
     if tokenizer.exact:
         assert [tokenizer.decode(tokens) for tokens in tokenizer.encode_batch(sentences)] == sentences
 
@@ -185,13 +185,14 @@ def test_the_smallest_corpora(kind: str, sentences: list[str]) -> None:
 TRAINING = """
 import sys
 from pathlib import Path
-from stageformer.text.tokenizers.registry import tokenizer_class
+from stageformer.text.pair import tokenizer_class
+from stageformer.text.tokenizers.base import Options
 import random
 words = random.Random(1)
 syllables = ["ka", "ti", "mo", "su", "re", "li", "ön", "ß"]
 sentences = [" ".join("".join(words.choices(syllables, k=words.randint(1, 4))) for _ in range(8)) for _ in range(400)]
 for kind in sys.argv[2:]:
-    tokenizer_class(kind).train(sentences, 200, False).save(Path(sys.argv[1], kind))
+    tokenizer_class(kind).train(sentences, Options(200, False)).save(Path(sys.argv[1], kind))
 assert "torch" not in sys.modules
 """
 
@@ -212,11 +213,11 @@ def test_training_gives_the_same_bytes_with_any_threads_and_hash_seed(tmp_path: 
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(StageformerError, match=r"unknown kind of tokenizer 'bep' \(did you mean 'bpe'\?\)"):
+    with pytest.raises(StageformerError, match=r"unknown kind 'bep' of tokenizers \(did you mean 'bpe'\?\)"):
         tokenizer_class("bep")
 
 
 def test_the_parameter_names_the_families_of_the_registry() -> None:
     field = Tokenize.__dataclass_fields__["kind"]
-    assert field.metadata["choices"] == tuple(TOKENIZERS)
-    assert all(kind == family.kind for kind, family in TOKENIZERS.items())
+    assert field.metadata["choices"] == KINDS
+    assert all(kind == tokenizer_class(kind).kind for kind in KINDS)

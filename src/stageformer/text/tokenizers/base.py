@@ -1,12 +1,30 @@
-"""The interface that every family of tokenizers implements."""
+"""The interface that every family of tokenizers implements.
+
+A family is one file in this folder, which holds one subclass of :class:`Tokenizer`. Its name is that of the file, and
+the value of ``tokenize.kind``.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a family is told before it learns."""
+
+    vocabulary_size: int
+    """The number of tokens to learn; every character of the sentences is one of them, even where that makes more."""
+    lowercase: bool
+    """Lower-case every text first."""
 
 
 class Tokenizer(ABC):
@@ -20,21 +38,20 @@ class Tokenizer(ABC):
     """
 
     kind: ClassVar[str]
-    """The name of the family, the value of the parameter ``tokenize.kind``."""
+    """The name of the family: that of its file."""
     exact: ClassVar[bool]
-    """Whether ``decode(encode(text)) == normalise(text)`` for every Unicode text."""
+    """True: ``decode(encode(text)) == normalise(text)`` for every Unicode text. False: something is lost, which the
+    family documents, but a decoded text is cut into the same tokens again."""
 
     def __init__(self, lowercase: bool) -> None:
         self.lowercase = lowercase
 
     @classmethod
     @abstractmethod
-    def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
+    def train(cls, sentences: Iterable[str], options: Options) -> Self:
         """Learn from ``sentences``, which may be iterated more than once.
 
-        The result depends on the sentences and the arguments alone: not on threads, hash seeds or the clock.
-        ``vocabulary_size`` is the number of tokens to learn; every character of the sentences is one of them, even
-        where that makes more.
+        The result depends on the sentences and the options alone: not on threads, hash seeds or the clock.
         """
 
     @abstractmethod
@@ -59,6 +76,39 @@ class Tokenizer(ABC):
     def size(self) -> int | None:
         """The number of tokens learnt; None in a family that learns nothing."""
 
+    @abstractmethod
+    def to_hugging_face(self) -> tokenizers.Tokenizer | None:
+        """Return a tokenizer of the Hugging Face library that does the same in the library's own components.
+
+        It cuts what :meth:`normalise` is given into the tokens of :meth:`encode_batch`, except that what training never
+        saw becomes the model's unknown token, and it joins tokens as :meth:`decode` does. Its model is a BPE, a
+        Unigram, a WordPiece or, in a family that learns nothing, a WordLevel without entries: the ids are those of
+        whoever has a vocabulary. None: the library cannot express this family, and the model cannot be exported with
+        its tokenizer.
+        """
+
     def normalise(self, text: str) -> str:
         """Return the text that is cut: ``text`` itself, or its lower-cased form, composed again (NFC)."""
         return unicodedata.normalize("NFC", text.lower()) if self.lowercase else text
+
+
+class UntrainedTokenizer(Tokenizer):
+    """A tokenizer that is wholly given by its code: there is nothing to train, to save or to load."""
+
+    @classmethod
+    def train(cls, sentences: Iterable[str], options: Options) -> Self:
+        """Learn nothing."""
+        return cls(options.lowercase)
+
+    def save(self, folder: Path) -> None:
+        """Write nothing."""
+
+    @classmethod
+    def load(cls, folder: Path, lowercase: bool) -> Self:
+        """Read nothing."""
+        return cls(lowercase)
+
+    @property
+    def size(self) -> None:
+        """None: nothing is learnt."""
+        return None

@@ -8,28 +8,28 @@ from typing import Self
 
 from tokenizers import models, trainers
 
-from stageformer.text.tokenizers import marker
-from stageformer.text.tokenizers.marked import MarkedTokenizer
+from stageformer.text.hugging_face import SPACE, SpaceMarkingTokenizer
+from stageformer.text.tokenizers.base import Options
 
 
-class BpeTokenizer(MarkedTokenizer):
+class BpeTokenizer(SpaceMarkingTokenizer):
     """Merges the most frequent pair of neighbours again and again."""
 
     kind = "bpe"
 
     @classmethod
-    def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
+    def train(cls, sentences: Iterable[str], options: Options) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = cls.untrained(models.BPE())
-        self = cls(library_tokenizer, lowercase)
+        self = cls(library_tokenizer, options.lowercase)
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary_size, initial_alphabet=[marker.SPACE], special_tokens=[], show_progress=False
+            vocab_size=options.vocabulary_size, initial_alphabet=[SPACE], special_tokens=[], show_progress=False
         )
         library_tokenizer.train_from_iterator((self.prepare(self.normalise(text)) for text in sentences), trainer)
         # A model without an unknown piece drops unseen characters. Given to the trainer, that piece would be searched
         # for in the text; put into the model afterwards, it is not.
         learnt = json.loads(library_tokenizer.to_str())["model"]
-        vocabulary = {**learnt["vocab"], marker.UNKNOWN: len(learnt["vocab"])}
+        vocabulary = {**learnt["vocab"], cls.unknown: len(learnt["vocab"])}
         merges = [(left, right) for left, right in learnt["merges"]]
-        library_tokenizer.model = models.BPE(vocab=vocabulary, merges=merges, unk_token=marker.UNKNOWN)
+        library_tokenizer.model = models.BPE(vocab=vocabulary, merges=merges, unk_token=cls.unknown)
         return self

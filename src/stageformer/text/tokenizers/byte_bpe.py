@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from typing import Self
 
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
-from stageformer.text.tokenizers.hugging_face import HuggingFaceTokenizer
+from stageformer.text.hugging_face import HuggingFaceTokenizer
+from stageformer.text.tokenizers.base import Options
 
 
 class ByteBpeTokenizer(HuggingFaceTokenizer):
@@ -23,14 +24,14 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
     exact = True
 
     @classmethod
-    def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
+    def train(cls, sentences: Iterable[str], options: Options) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = tokenizers.Tokenizer(models.BPE())
         library_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         library_tokenizer.decoder = decoders.ByteLevel()
-        self = cls(library_tokenizer, lowercase)
+        self = cls(library_tokenizer, options.lowercase)
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary_size,
+            vocab_size=options.vocabulary_size,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             special_tokens=[],
             show_progress=False,
@@ -42,7 +43,15 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
         """Return the text as the model is given it."""
         return f" {text}" if text else text
 
+    def preparation(self) -> list[normalizers.Normalizer]:
+        """Return the same in the components of the library."""
+        return [normalizers.Prepend(" ")]
+
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         text = str(self._tokenizer.decoder.decode(tokens))
         return text.removeprefix(" ")
+
+    def decoder(self) -> decoders.Decoder:
+        """Return the same in the components of the library."""
+        return decoders.Sequence([decoders.ByteLevel(), decoders.Replace(Regex(r"\A "), "")])

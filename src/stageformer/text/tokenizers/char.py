@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from stageformer.text.tokenizers.untrained import UntrainedTokenizer
+from typing import TYPE_CHECKING
+
+from stageformer.text.tokenizers.base import UntrainedTokenizer
+
+if TYPE_CHECKING:
+    import tokenizers
 
 
 class CharTokenizer(UntrainedTokenizer):
@@ -18,3 +23,16 @@ class CharTokenizer(UntrainedTokenizer):
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return "".join(tokens)
+
+    def to_hugging_face(self) -> tokenizers.Tokenizer:
+        """Return the same in the components of the library."""
+        import tokenizers
+        from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+
+        from stageformer.text.hugging_face import lowercasing
+
+        tokenizer = tokenizers.Tokenizer(models.WordLevel())
+        tokenizer.normalizer = normalizers.Sequence(lowercasing(self.lowercase))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
+        tokenizer.decoder = decoders.Fuse()
+        return tokenizer

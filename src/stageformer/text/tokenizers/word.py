@@ -8,9 +8,13 @@ the case is kept unless the parameter ``lowercase`` says otherwise.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from stageformer.text.tokenizers.spacing import join_words
-from stageformer.text.tokenizers.untrained import UntrainedTokenizer
+from stageformer.text.spacing import join_words, joining_decoder
+from stageformer.text.tokenizers.base import UntrainedTokenizer
+
+if TYPE_CHECKING:
+    import tokenizers
 
 _MARKS = frozenset("'.,()!?")
 _REPLACEMENTS = str.maketrans({mark: f" {mark} " for mark in _MARKS} | {'"': "", ";": " ", ":": " "})
@@ -30,6 +34,31 @@ class WordTokenizer(UntrainedTokenizer):
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return join_words(tokens, _MARKS)
+
+    def to_hugging_face(self) -> tokenizers.Tokenizer:
+        """Return the same in the components of the library."""
+        import tokenizers
+        from tokenizers import Regex, models, normalizers, pre_tokenizers
+
+        from stageformer.text.hugging_face import lowercasing
+        from stageformer.text.vocabulary import BOS, EOS, PAD, UNK
+
+        tokenizer = tokenizers.Tokenizer(models.WordLevel())
+        tokenizer.normalizer = normalizers.Sequence(
+            [
+                *lowercasing(self.lowercase),
+                *(normalizers.Replace(mark, f" {mark} ") for mark in sorted(_MARKS)),
+                normalizers.Replace('"', ""),
+                normalizers.Replace(Regex("[;: ]+"), " "),
+                # Taking out one can bring the halves of another together.
+                *[normalizers.Replace(Regex("<br +/>"), " ")] * 2,
+                # Only this family can cut out a word that is spelt like a special token. It is not one.
+                normalizers.Replace(Regex(f"(?<![^ ])(?:{PAD}|{BOS}|{EOS})(?![^ ])"), UNK),
+            ]
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        tokenizer.decoder = joining_decoder(_MARKS)
+        return tokenizer
 
 
 def _words(text: str) -> list[str]:

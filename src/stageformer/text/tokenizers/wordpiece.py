@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from typing import Self
 
 import tokenizers
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from stageformer.text.tokenizers.hugging_face import HuggingFaceTokenizer
-from stageformer.text.tokenizers.spacing import join_words
+from stageformer.text.hugging_face import HuggingFaceTokenizer
+from stageformer.text.spacing import join_words, joining_decoder
+from stageformer.text.tokenizers.base import Options
 
 CONTINUATION = "##"
 _LONGEST_WORD = 100  # characters; a longer word stays whole, as in BERT
@@ -30,17 +31,17 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
     unknown = "[UNK]"  # brackets are punctuation, which is cut off: no piece of a text can spell this
 
     @classmethod
-    def train(cls, sentences: Iterable[str], vocabulary_size: int, lowercase: bool) -> Self:
+    def train(cls, sentences: Iterable[str], options: Options) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = tokenizers.Tokenizer(models.WordPiece())
         library_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        self = cls(library_tokenizer, lowercase)
+        self = cls(library_tokenizer, options.lowercase)
         # The library numbers the ## characters in the order of a hash table with a random seed, and breaks ties between
         # merges by those numbers. Given first and sorted, they have fixed numbers, and training is deterministic.
         characters = sorted({character for text in sentences for character in self.normalise(text)})
         continuations = [CONTINUATION + character for character in characters if _is_inside_words(character)]
         trainer = trainers.WordPieceTrainer(
-            vocab_size=vocabulary_size,
+            vocab_size=options.vocabulary_size,
             limit_alphabet=_NO_LIMIT,
             special_tokens=continuations,
             continuing_subword_prefix=CONTINUATION,
@@ -57,7 +58,7 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
             )
         )
         trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        return cls(trained, lowercase)
+        return cls(trained, options.lowercase)
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
@@ -68,6 +69,10 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
             else:
                 words.append(token)
         return join_words(words)
+
+    def decoder(self) -> decoders.Decoder:
+        """Return the same in the components of the library."""
+        return joining_decoder(continuation=CONTINUATION)
 
 
 def _is_inside_words(character: str) -> bool:

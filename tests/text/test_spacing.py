@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stageformer.text.tokenizers.spacing import join_words
+from stageformer.text.spacing import join_words
 
 
 @pytest.mark.parametrize(

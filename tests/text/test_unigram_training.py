@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from stageformer.text.tokenizers.unigram_training import _Corpus, _digamma, learn_pieces
+from stageformer.text.unigram_training import _Corpus, _digamma, learn_pieces
 
 WORDS = {"abab": 5, "abc": 3, "cab": 2, "b": 4, "abcabc": 1}
 

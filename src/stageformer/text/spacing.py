@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import decoders
+
 _AROUND = frozenset("'’-/_@\\")
 NO_SPACE_LEFT = frozenset(".,!?;:)]}%…»") | _AROUND
 NO_SPACE_RIGHT = frozenset("([{«¿¡") | _AROUND
@@ -29,3 +34,21 @@ def join_words(words: list[str], marks: frozenset[str] = MARKS) -> str:
         pieces.append(word if glued else f" {word}")
         previous = word
     return "".join(pieces)
+
+
+def joining_decoder(marks: frozenset[str] = MARKS, *, continuation: str | None = None) -> decoders.Decoder:
+    """Return :func:`join_words` in the components of the Hugging Face library.
+
+    Args:
+        marks: as there.
+        continuation: what a token begins with that continues the word before it; None: every token is a word.
+    """
+    from tokenizers import Regex, decoders
+
+    from stageformer.text.hugging_face import character_class
+
+    left, right = character_class(marks & NO_SPACE_LEFT), character_class(marks & NO_SPACE_RIGHT)
+    superfluous = Regex(rf" (?=[{left}](?: |\z))|(?<=\A[{right}]| [{right}]) ")
+    # No word holds a space, so that this prefix matches nothing, and each word gets a space before it.
+    joined = decoders.WordPiece(prefix=continuation or " ", cleanup=False)
+    return decoders.Sequence([joined, decoders.Fuse(), decoders.Replace(superfluous, "")])
