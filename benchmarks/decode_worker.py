@@ -24,8 +24,7 @@ from benchmarks.machine import describe
 from stageformer.artifacts.tables import read_table
 from stageformer.batching.batches import batches_by_length
 from stageformer.building.model_files import load_model, save_model
-from stageformer.compute.device import prepare
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool, prepare
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.greedy import greedy
@@ -84,11 +83,11 @@ def stageformer(job: DecodeJob, _: Vocabularies) -> Translate:
     search: Search = partial(greedy, model.decoder, rules=rules, with_scores=False)
     if job.mode != "greedy":
         search = partial(beam_search, model.decoder, rules=rules, beam_size=BEAM_SIZE, length_penalty=1.0)
-    workers = Workers(compute, pieces=compute.threads)
+    pool = make_pool(compute, pieces=compute.threads)
 
     def translate(source_ids: Ids, batch_tokens: int) -> Ids:
         sources = EncodedSources(model.encoder, source_ids, Vocabulary.pad_id, device)
-        return [best.ids for best, *_ in translate_corpus(sources, search, batch_tokens, None, workers)]
+        return [best.ids for best, *_ in translate_corpus(sources, search, batch_tokens, None, pool)]
 
     return translate
 

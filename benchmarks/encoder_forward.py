@@ -22,8 +22,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.batching.batches import batches_by_length
 from stageformer.batching.pairs import read_pairs
 from stageformer.building.model_files import load_model
-from stageformer.compute.device import prepare
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool, prepare
 from stageformer.memory.encoding import memory_writer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
@@ -41,7 +40,7 @@ def main(root: Path) -> dict[str, Any]:
     vocabularies = load_vocabularies(root / "data/vocab")
     model, _ = load_model(root / "data/train_encoder/encoder.pt", "encoder")
     encoder, config = model.encoder, model.config.encoder
-    workers = Workers(compute, pieces=compute.threads)
+    pool = make_pool(compute, pieces=compute.threads)
 
     @torch.no_grad()
     def forward(batch: tuple[Tensor, Tensor]) -> None:
@@ -58,11 +57,11 @@ def main(root: Path) -> dict[str, Any]:
             for part in batches_by_length(lengths[shard.start : shard.stop], encode.batch_tokens)
         ]
         started = time.perf_counter()
-        for _ in workers.map(forward, batches):
+        for _ in pool.map(forward, batches):
             pass
         seconds += time.perf_counter() - started
         flop += encoder_flop(shape, lengths)
-    workers.close()
+    pool.close()
     torch.set_num_threads(compute.threads)
     return {
         "machine": describe(),

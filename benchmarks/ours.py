@@ -14,7 +14,7 @@ from stageformer.building.build_encoder import build_encoder_model
 from stageformer.building.embeddings import EmbeddingStart, make_embeddings
 from stageformer.building.model_files import encoder_fingerprint
 from stageformer.compute.device import prepare
-from stageformer.compute.distribution import Processes
+from stageformer.compute.processes import Processes
 from stageformer.memory.encoding import encode_split, memory_writer
 from stageformer.memory.store import open_memory
 from stageformer.model.dropout import Dropout

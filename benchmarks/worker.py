@@ -28,7 +28,7 @@ from benchmarks.marian import Marian
 from benchmarks.ours import Ours
 from benchmarks.plain import PlainTransformer, training_loop
 from stageformer.batching.pairs import Ints
-from stageformer.compute.allocator import keep_freed_memory
+from stageformer.compute.device import keep_freed_memory
 
 WARM_UP = 3
 """Updates before the clock starts: the allocator has its blocks by then, and the optimizer its state."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from dvclive import Live
 from scmrepo.exceptions import SCMError
 
-from stageformer.compute.distribution import Processes
+from stageformer.compute.processes import Processes
 from stageformer.errors import StageformerError
 from stageformer.training.loop import Log, Outcome
 

@@ -22,8 +22,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.batching.source_table import open_sources
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
-from stageformer.compute.distribution import joined
-from stageformer.compute.launch import launch
+from stageformer.compute.processes import joined, launch
 from stageformer.memory.encoding import encode_split, memory_writer
 from stageformer.memory.store import dropout_copies, dropout_copy
 from stageformer.memory.writer import check_disk

@@ -21,8 +21,7 @@ from stageformer.building.build_decoder import build_model
 from stageformer.building.embeddings import load_embeddings
 from stageformer.building.model_files import load_model, save_model
 from stageformer.compute.device import prepare
-from stageformer.compute.distribution import joined
-from stageformer.compute.launch import launch
+from stageformer.compute.processes import joined, launch
 from stageformer.memory.store import dropout_copies, open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.params.compute import Compute

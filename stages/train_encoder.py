@@ -21,8 +21,7 @@ from stageformer.building.build_encoder import build_encoder_model
 from stageformer.building.embeddings import load_embeddings
 from stageformer.building.model_files import save_model
 from stageformer.compute.device import prepare
-from stageformer.compute.distribution import joined
-from stageformer.compute.launch import launch
+from stageformer.compute.processes import joined, launch
 from stageformer.params.compute import Compute
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.cost import write_cost

@@ -22,8 +22,7 @@ import click
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.tables import read_table, write_table
 from stageformer.building.model_files import load_model
-from stageformer.compute.device import prepare
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool, prepare
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities, perplexity
@@ -74,11 +73,11 @@ def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output:
         vocabularies.target, max_length_ratio=params.max_length_ratio, max_length_offset=params.max_length_offset,
         min_length_ratio=params.min_length_ratio,
     )  # fmt: skip
-    workers = Workers(compute, pieces=compute.threads)
+    pool = make_pool(compute, pieces=compute.threads)
 
     def translate(search: Search, title: str) -> list[Hypothesis]:
         started = time.perf_counter()
-        found = translate_corpus(sources, search, params.batch_tokens, f"translate: {title}", workers)
+        found = translate_corpus(sources, search, params.batch_tokens, f"translate: {title}", pool)
         speed = len(found) / (time.perf_counter() - started)
         print(f"translate: {title}: {speed:,.0f} sentences/s", file=sys.stderr)
         return [best for best, *_ in found]
@@ -90,9 +89,9 @@ def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output:
     )  # fmt: skip
     by_beam = translate(beam, f"beam of {params.beam_size}")
     of_targets = log_probabilities(
-        model.decoder, sources, rows["target_ids"], params.batch_tokens, "translate: perplexity", workers
+        model.decoder, sources, rows["target_ids"], params.batch_tokens, "translate: perplexity", pool
     )
-    workers.close()
+    pool.close()
 
     table = {
         "id": rows["id"],

@@ -68,6 +68,21 @@ def dvc(tmp_path_factory, scratch_of_the_session):
     return run
 
 
+COMPUTE = {
+    "device": "cpu", "threads": 1, "processes": 1, "sharded": False, "micro_batch_tokens": 200, "precision": "fp32",
+    "compile": False, "kernels": "fast", "portable": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def make_compute():
+    """A function that makes parameters of the machine: one thread, fp32, but for what is given."""
+    from stageformer.params.base import parse
+    from stageformer.params.compute import Compute
+
+    return lambda **changes: parse(Compute, COMPUTE | changes, "compute")
+
+
 def toy_pairs(number, seed):
     generator = random.Random(seed)
     sources = [" ".join(generator.choices(list(WORDS), k=generator.randint(1, 6))) for _ in range(number)]

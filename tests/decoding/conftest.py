@@ -3,21 +3,15 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.rules import Rules
 from stageformer.decoding.sources import EncodedSources, pad
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
-from stageformer.params.base import parse
-from stageformer.params.compute import Compute
 
 PAD, BOS, EOS, UNK = range(4)
 VOCABULARY = 14
-COMPUTE = {
-    "device": "cpu", "processes": 1, "sharded": False, "micro_batch_tokens": 1, "precision": "fp32", "compile": False,
-    "kernels": "fast", "portable": False,
-}  # fmt: skip
 
 
 def small_model(vocabulary=VOCABULARY, max_length=40, **stack):
@@ -76,18 +70,17 @@ def batch_of():
 
 
 @pytest.fixture
-def workers_of():
+def pool_of(make_compute):
     """A function that starts so many threads."""
     started = []
 
     def start(threads):
-        compute = parse(Compute, COMPUTE | {"threads": threads}, "compute")
-        started.append(Workers(compute, pieces=threads))
+        started.append(make_pool(make_compute(threads=threads), pieces=threads))
         return started[-1]
 
     yield start
-    for workers in started:
-        workers.close()
+    for pool in started:
+        pool.close()
 
 
 def undecided_model(vocabulary, d_model, seed, max_length):

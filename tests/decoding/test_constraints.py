@@ -34,7 +34,7 @@ def prefixes(sources):
     return [generator.integers(4, 14, length % 4).tolist() for length in range(len(sources.lengths))]
 
 
-def test_a_prefix_is_kept_and_counts(search, model, sources, rules, batch_of, prefixes, workers_of):
+def test_a_prefix_is_kept_and_counts(search, model, sources, rules, batch_of, prefixes, pool_of):
     found = search(batch_of(sources, prefixes=prefixes), rules)
     free = search(batch_of(sources), rules)
     for prefix, translations in zip(prefixes, found, strict=True):
@@ -44,13 +44,13 @@ def test_a_prefix_is_kept_and_counts(search, model, sources, rules, batch_of, pr
         if not prefix:
             assert [h.ids for h in one] == [h.ids for h in other]
     targets = [[BOS, *translations[-1].ids, EOS] for translations in found]
-    forced = log_probabilities(model.decoder, sources, targets, 1_000, None, workers_of(1))
+    forced = log_probabilities(model.decoder, sources, targets, 1_000, None, pool_of(1))
     np.testing.assert_allclose([translations[-1].log_probability for translations in found], forced, atol=1e-4)
 
 
-def test_a_prefix_comes_along_with_its_sentence(search, sources, rules, batch_of, prefixes, workers_of):
+def test_a_prefix_comes_along_with_its_sentence(search, sources, rules, batch_of, prefixes, pool_of):
     together = search(batch_of(sources, prefixes=prefixes), rules)
-    found = translate_corpus(sources, lambda batch: search(batch, rules), 50, None, workers_of(2), prefixes)
+    found = translate_corpus(sources, lambda batch: search(batch, rules), 50, None, pool_of(2), prefixes)
     assert [[h.ids for h in one] for one in found] == [[h.ids for h in one] for one in together]
 
 

@@ -17,7 +17,7 @@ EVERYTHING = [list(words) for n in range(LONGEST) for words in itertools.product
 
 
 @pytest.fixture
-def ranking(toy, workers_of):
+def ranking(toy, pool_of):
     """A function that ranks all that the model can say of a source, where it is allowed, by score."""
     model, _ = toy
 
@@ -25,7 +25,7 @@ def ranking(toy, workers_of):
         allowed = [words for words in EVERYTHING if is_allowed(words)]
         alike = EncodedSources(model.encoder, [source] * len(allowed), PAD, torch.device("cpu"))
         targets = [[BOS, *words, EOS] for words in allowed]
-        totals = log_probabilities(model.decoder, alike, targets, 1_000, None, workers_of(1))
+        totals = log_probabilities(model.decoder, alike, targets, 1_000, None, pool_of(1))
         scores = [total / divisor(len(words) + 1) for words, total in zip(allowed, totals, strict=True)]
         return sorted(zip(scores, allowed, strict=True), reverse=True)
 

@@ -9,10 +9,10 @@ from stageformer.decoding.forced import log_probabilities, perplexity
 BOS, EOS = 1, 2
 
 
-def test_log_probabilities_are_sums_over_the_tokens(model, sources, workers_of):
+def test_log_probabilities_are_sums_over_the_tokens(model, sources, pool_of):
     generator = np.random.default_rng(5)
     targets = [[BOS, *generator.integers(4, 14, generator.integers(0, 9)).tolist(), EOS] for _ in sources.lengths]
-    found = log_probabilities(model.decoder, sources, targets, 100, "test", workers_of(2))
+    found = log_probabilities(model.decoder, sources, targets, 100, "test", pool_of(2))
     for row in (0, 7, 33):
         memory, present = sources.batch(np.array([row]))
         with torch.no_grad():

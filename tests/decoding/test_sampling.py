@@ -100,10 +100,10 @@ def test_the_seed_decides(model, sources, rules, batch_of):
 
 
 @pytest.mark.parametrize(("batch_tokens", "threads"), [(1, 1), (60, 2), (10_000, 1)])
-def test_neither_batches_nor_their_order_matter(model, sources, rules, batch_of, workers_of, batch_tokens, threads):
+def test_neither_batches_nor_their_order_matter(model, sources, rules, batch_of, pool_of, batch_tokens, threads):
     search = partial(sample, model.decoder, rules=rules, seed=4, temperature=1.5)
     expected = ids_of(search(batch_of(sources)))
-    assert ids_of(translate_corpus(sources, search, batch_tokens, None, workers_of(threads))) == expected
+    assert ids_of(translate_corpus(sources, search, batch_tokens, None, pool_of(threads))) == expected
     order = np.random.default_rng(0).permutation(len(expected))
     assert ids_of(search(batch_of(sources, order))) == [expected[row] for row in order]
 
@@ -114,12 +114,12 @@ def test_alike_sentences_draw_each_their_own(model, sources, rules):
     assert len({tuple(h.ids) for (h,) in found}) == 4
 
 
-def test_scores_are_those_of_the_model_as_it_is(model, sources, rules, batch_of, workers_of):
+def test_scores_are_those_of_the_model_as_it_is(model, sources, rules, batch_of, pool_of):
     options = {"temperature": 2.0, "top_k": 5, "top_p": 0.9}
     found = sample(model.decoder, batch_of(sources), rules, seed=3, samples=3, **options)
     for place in range(3):
         targets = [[BOS, *translations[place].ids, EOS] for translations in found]
-        forced = log_probabilities(model.decoder, sources, targets, 300, None, workers_of(1))
+        forced = log_probabilities(model.decoder, sources, targets, 300, None, pool_of(1))
         np.testing.assert_allclose([one[place].log_probability for one in found], forced, atol=2e-4)
 
 

@@ -102,26 +102,26 @@ def test_a_batch_gives_what_its_sentences_give_alone(model, sources, rules, batc
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("batch_tokens", "threads"), [(1, 1), (50, 2), (10_000, 3)])
 def test_a_corpus_comes_back_in_its_order_whatever_the_batches(
-    model, sources, rules, batch_of, workers_of, name, batch_tokens, threads
+    model, sources, rules, batch_of, pool_of, name, batch_tokens, threads
 ):
     search = searches(model, rules)[name]
-    found = translate_corpus(sources, search, batch_tokens, "test", workers_of(threads))
+    found = translate_corpus(sources, search, batch_tokens, "test", pool_of(threads))
     assert_alike(found, search(batch_of(sources)))
 
 
-def test_the_number_of_threads_changes_no_bit(model, sources, rules, workers_of):
+def test_the_number_of_threads_changes_no_bit(model, sources, rules, pool_of):
     search = searches(model, rules)["beam"]
-    one, two = (translate_corpus(sources, search, 50, None, workers_of(threads)) for threads in (1, 2))
+    one, two = (translate_corpus(sources, search, 50, None, pool_of(threads)) for threads in (1, 2))
     assert one == two
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scores_are_those_of_forced_decoding(model, sources, rules, batch_of, workers_of, name):
+def test_scores_are_those_of_forced_decoding(model, sources, rules, batch_of, pool_of, name):
     found = searches(model, rules)[name](batch_of(sources))
     for place in range(len(found[0])):
         hypotheses = [translations[place] for translations in found]
         targets = [[BOS, *h.ids, EOS] for h in hypotheses]
-        forced = log_probabilities(model.decoder, sources, targets, 200, "test", workers_of(2))
+        forced = log_probabilities(model.decoder, sources, targets, 200, "test", pool_of(2))
         np.testing.assert_allclose([h.log_probability for h in hypotheses], forced, atol=TOLERANCE)
         expected = forced / divisors(name, hypotheses)
         np.testing.assert_allclose([h.score for h in hypotheses], expected, atol=TOLERANCE)

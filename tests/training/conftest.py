@@ -40,25 +40,6 @@ def training() -> Callable[..., Training]:
     return lambda **changes: Training(**(DEFAULTS | changes))
 
 
-COMPUTE = {
-    "device": "cpu",
-    "threads": 1,
-    "processes": 1,
-    "sharded": False,
-    "micro_batch_tokens": 200,
-    "precision": "fp32",
-    "compile": False,
-    "kernels": "fast",
-    "portable": False,
-}
-
-
-@pytest.fixture
-def make_compute() -> Callable[..., Compute]:
-    """Make parameters of the machine: one thread, fp32, but for what is given."""
-    return lambda **changes: Compute(**(COMPUTE | changes))
-
-
 @pytest.fixture
 def compute(make_compute: Callable[..., Compute]) -> Compute:
     return make_compute()

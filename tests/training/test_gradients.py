@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.batching.pairs import Pairs
-from stageformer.compute.distribution import ALONE
+from stageformer.compute.processes import ALONE
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
@@ -66,7 +66,7 @@ def test_the_number_of_threads_changes_no_bit(
     for count in (1, threads):
         compute = make_compute(threads=count, micro_batch_tokens=100)
         of_batch = Gradients(task, training(batch_tokens=2000), compute, ALONE)
-        assert of_batch.workers.count == count
+        assert of_batch.pool.workers == count
         results.append((of_batch.compute(3, np.arange(200)), gradients(model)))
         of_batch.close()
     assert results[0][0] == results[1][0]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.batching.pairs import Pairs
-from stageformer.compute.distribution import ALONE
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool
+from stageformer.compute.processes import ALONE
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer, weights_of
 from stageformer.params.compute import Compute
@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 
 
 def validated(task: Task, training: Training, compute: Compute) -> tuple[float, float]:
-    return validate(task, training, compute, Workers(compute, 1), ALONE)
+    return validate(task, training, compute, make_pool(compute, 1), ALONE)
 
 
 def run(

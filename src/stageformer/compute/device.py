@@ -1,13 +1,15 @@
-"""Settings of the machine that hold for a whole process."""
+"""Settings of the machine that hold for a whole process: device, threads, determinism, memory allocator."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 
 import torch
 
-from stageformer.compute.allocator import keep_freed_memory
 from stageformer.compute.instruction_set import use_avx2_alone
+from stageformer.compute.pool import Pool, Serial, Threads
 from stageformer.errors import StageformerError
 from stageformer.kernels.choice import use_kernels
 from stageformer.params.compute import Compute
@@ -37,3 +39,46 @@ def prepare(compute: Compute) -> torch.device:
     if compute.device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # torchrun gives each process a GPU of its own
     return torch.device(compute.device)
+
+
+def make_pool(compute: Compute, pieces: int) -> Pool:
+    """Share the threads of ``compute`` out among workers that each compute pieces of work of their own.
+
+    Two threads that share every small matrix product wait for each other at each of them. Two threads with a
+    micro-batch each never do. More threads than pieces make each worker use several for its matrix products.
+
+    Args:
+        compute: says the device and the threads.
+        pieces: the number of pieces that there are to compute at a time: more workers would have nothing to do.
+    """
+    # A GPU is one worker, and compiled code is not safe to be made by several threads.
+    alone = compute.device != "cpu" or compute.compile
+    workers = 1 if alone else max(1, min(compute.threads, pieces))
+    threads_each = compute.threads // workers
+
+    def start() -> None:
+        torch.set_num_threads(threads_each)  # holds for the calling thread
+
+    start()
+    return Threads(workers, start) if workers > 1 else Serial()
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGEST = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc's malloc to reuse large blocks instead of giving them back to the system at every step.
+
+    By default each large tensor is mapped anew and unmapped when freed, and the kernel clears its pages every time: a
+    fifth of the training time of a small model on the CPU. On other systems this does nothing. The arithmetic is the
+    same.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # absent from musl
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_M_TRIM_THRESHOLD, _LARGEST)
+        # A thread's own arena holds no large blocks and gives its memory back whenever it is empty.
+        mallopt(_M_ARENA_MAX, 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tqdm import tqdm
 
 from stageformer.batching.batches import batches_by_length
-from stageformer.compute.workers import Workers
+from stageformer.compute.pool import Pool
 from stageformer.decoding.batch import Batch, Ints
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sources import Sources
@@ -21,7 +21,7 @@ def translate_corpus(
     search: Search,
     batch_tokens: int,
     title: str | None,
-    workers: Workers,
+    pool: Pool,
     prefixes: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate all sentences, and show the progress.
@@ -31,7 +31,7 @@ def translate_corpus(
         search: greedy search, beam search or sampling, with its options bound
         batch_tokens: largest number of source tokens of a batch, padding included
         title: stands before the progress bar; None: no bar
-        workers: threads that each translate batches of their own; their number changes no bit
+        pool: translates batches side by side; the number of its workers changes no bit
         prefixes: the ids that each translation begins with, ``[sentences]``; None: nothing is prescribed
 
     Returns:
@@ -44,7 +44,7 @@ def translate_corpus(
 
     found: dict[int, list[Hypothesis]] = {}
     with tqdm(total=len(sources.lengths), desc=title, unit="sentence", disable=title is None or None) as bar:
-        for rows, translations in workers.map(translate, batches_by_length(sources.lengths, batch_tokens)):
+        for rows, translations in pool.map(translate, batches_by_length(sources.lengths, batch_tokens)):
             found.update(zip(rows.tolist(), translations, strict=True))
             bar.update(len(rows))
     return [found[row] for row in range(len(found))]

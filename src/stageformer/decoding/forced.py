@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stageformer.batching.batches import batches_by_length
-from stageformer.compute.workers import Workers
+from stageformer.compute.pool import Pool
 from stageformer.decoding.batch import Ints
 from stageformer.decoding.continuations import CHUNK_ROWS
 from stageformer.decoding.sources import Sources, pad
@@ -27,7 +27,7 @@ def log_probabilities(
     target_ids: Sequence[Sequence[int]],
     batch_tokens: int,
     title: str | None,
-    workers: Workers,
+    pool: Pool,
 ) -> Floats:
     """Return the natural logarithm of the probability of each target given its source, ``[sentences]``.
 
@@ -37,7 +37,7 @@ def log_probabilities(
         target_ids: the ids of the target of each source, from <bos> to <eos>; all but <bos> are predicted
         batch_tokens: largest number of tokens of a batch on either side, padding included
         title: stands before the progress bar; None: no bar
-        workers: threads that each score batches of their own; their number changes no bit
+        pool: scores batches side by side; the number of its workers changes no bit
     """
 
     @torch.inference_mode()
@@ -54,7 +54,7 @@ def log_probabilities(
     found = np.zeros(len(target_ids))
     lengths = np.maximum(sources.lengths, [len(ids) - 1 for ids in target_ids])
     with tqdm(total=len(target_ids), desc=title, unit="sentence", disable=title is None or None) as bar:
-        for rows, of_rows in workers.map(score, batches_by_length(lengths, batch_tokens)):
+        for rows, of_rows in pool.map(score, batches_by_length(lengths, batch_tokens)):
             found[rows] = of_rows
             bar.update(len(rows))
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool
 from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
@@ -69,14 +69,14 @@ class Task:
         pad_id = self._vocabularies.source.pad_id
         sources = EncodedSources(model.encoder, self.source_ids, pad_id, torch.device("cpu"))
         search = partial(greedy, model.decoder, rules=self._rules)
-        workers = Workers(self._compute, pieces=self._compute.threads)
+        pool = make_pool(self._compute, pieces=self._compute.threads)
 
         def translate() -> list[list[int]]:
-            found = translate_corpus(sources, search, self._batch_tokens, "export: greedy search", workers)
+            found = translate_corpus(sources, search, self._batch_tokens, "export: greedy search", pool)
             return [best.ids for best, *_ in found]
 
         run = self._run(translate, self._text)
-        workers.close()
+        pool.close()
         return run
 
     def ctranslate2(self, folder: Path, model: Transformer) -> Run:

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from stageformer.batching.batches import batches_by_length
 from stageformer.batching.pairs import Ints, Side
-from stageformer.compute.distribution import ALONE, Processes
-from stageformer.compute.numerics import autocast, random_draws
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool
+from stageformer.compute.precision import autocast, random_draws
+from stageformer.compute.processes import ALONE, Processes
 from stageformer.memory.writer import MemoryShard, MemoryWriter
 from stageformer.model.encoder import Encoder
 from stageformer.params.compute import Compute
@@ -77,7 +77,7 @@ def encode_split(
     """
     device = next(encoder.parameters()).device
     encoder.train(copy > 0)
-    workers = Workers(compute, pieces=compute.threads)
+    pool = make_pool(compute, pieces=compute.threads)
     own = sum(
         int(writer.lengths[rows.start : rows.stop].sum()) for rows in writer.plan[processes.rank :: processes.size]
     )
@@ -98,6 +98,6 @@ def encode_split(
         for shard in writer.shards(processes.rank, processes.size):
             sources = read(shard.rows)
             batches = batches_by_length(sources.lengths, params.batch_tokens)
-            for tokens in workers.map(partial(encode, shard, sources), batches):
+            for tokens in pool.map(partial(encode, shard, sources), batches):
                 bar.update(tokens)
-    workers.close()
+    pool.close()

@@ -7,7 +7,7 @@ from collections import deque
 import torch
 from torch import Tensor, nn
 
-from stageformer.compute.cut_tensors import whole
+from stageformer.compute.processes import whole
 from stageformer.model.transformer import weights_of
 
 

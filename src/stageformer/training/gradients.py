@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from stageformer.batching.pairs import Ints
-from stageformer.compute.distribution import Processes
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool
+from stageformer.compute.processes import Processes
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.micro_batches import MicroBatch, micro_batches, out_of_memory_told, training_loss
@@ -30,7 +30,7 @@ class Gradients:
     def __init__(self, task: Task, training: Training, compute: Compute, processes: Processes) -> None:
         """Make the threads, and room for the gradient."""
         self._task, self._training, self._compute, self._processes = task, training, compute, processes
-        self.workers = Workers(compute, math.ceil(training.batch_tokens / compute.micro_batch_tokens / processes.size))
+        self.pool = make_pool(compute, math.ceil(training.batch_tokens / compute.micro_batch_tokens / processes.size))
         self._parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
         sizes = [parameter.numel() for parameter in self._parameters]
         self._sum = self._parameters[0].new_zeros(sum(sizes))
@@ -50,7 +50,7 @@ class Gradients:
         own = batches[self._processes.rank :: self._processes.size]
         self._sum.zero_()
         loss, tokens = 0.0, 0
-        for part_loss, part_tokens, gradients in self.workers.map(self._part, own):
+        for part_loss, part_tokens, gradients in self.pool.map(self._part, own):
             loss, tokens = loss + part_loss, tokens + part_tokens
             for total, gradient in zip(self._sums, gradients, strict=True):
                 if gradient is not None:
@@ -63,7 +63,7 @@ class Gradients:
 
     def close(self) -> None:
         """End the threads."""
-        self.workers.close()
+        self.pool.close()
 
     def _part(self, batch: MicroBatch) -> PartGradient:
         with out_of_memory_told(self._task, "train", batch.rows):

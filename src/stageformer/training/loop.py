@@ -12,8 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stageformer.batching.pairs import Ints
-from stageformer.compute.compilation import compile_layers
-from stageformer.compute.distribution import ALONE, Processes
+from stageformer.compute.precision import compile_layers
+from stageformer.compute.processes import ALONE, Processes
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import load_weights
 from stageformer.params.compute import Compute
@@ -115,7 +115,7 @@ def train(
                 bar.set_postfix_str(f"loss {loss / tokens:.3f}, {speed:,.0f} target tokens/s")
             if progress.update % training.validate_every == 0 or progress.update == training.max_updates:
                 state.average.add(model)
-                valid_loss, perplexity = validate(task, training, compute, gradients.workers, processes)
+                valid_loss, perplexity = validate(task, training, compute, gradients.pool, processes)
                 log(progress.update, progress.validated(valid_loss, perplexity, rate))
                 if _patience_ended(progress, training):
                     reason = f"no better loss in {training.patience} validations"
@@ -129,7 +129,7 @@ def train(
     seconds = time.perf_counter() - started
     weights = state.average.average()
     state.load(weights)
-    valid_loss, perplexity = validate(task, training, compute, gradients.workers, processes)
+    valid_loss, perplexity = validate(task, training, compute, gradients.pool, processes)
     gradients.close()
     load_weights(whole_model, weights)
     metrics = {

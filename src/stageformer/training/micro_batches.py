@@ -11,7 +11,7 @@ import torch
 
 from stageformer.batching.batches import plan_batches
 from stageformer.batching.pairs import Ints
-from stageformer.compute.numerics import autocast, random_draws
+from stageformer.compute.precision import autocast, random_draws
 from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training

@@ -9,8 +9,8 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 
 from stageformer.batching.pairs import Ints, Pairs
-from stageformer.compute.distribution import Processes
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool
+from stageformer.compute.processes import Processes
 from stageformer.model.layers import DecoderLayer, EncoderLayer
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
@@ -68,7 +68,7 @@ class ShardedGradients:
 
     def __init__(self, task: Task, training: Training, compute: Compute, processes: Processes) -> None:
         self._task, self._training, self._compute, self._processes = task, training, compute, processes
-        self.workers = Workers(compute, 1)
+        self.pool = make_pool(compute, 1)
         self._parameters = list(task.model.parameters())
 
     def compute(self, update: int, rows: Ints) -> tuple[float, int]:
@@ -91,4 +91,4 @@ class ShardedGradients:
 
     def close(self) -> None:
         """Nothing to end: all is done in this thread."""
-        self.workers.close()
+        self.pool.close()

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from stageformer.compute.cut_tensors import clip, spread, whole
+from stageformer.compute.processes import clip, spread, whole
 from stageformer.model.transformer import weights_of
 from stageformer.params.training import Training
 from stageformer.training.averaging import CheckpointAverage

@@ -8,9 +8,9 @@ import torch
 
 from stageformer.batching.batches import plan_batches
 from stageformer.batching.pairs import Ints
-from stageformer.compute.distribution import Processes
-from stageformer.compute.numerics import autocast
-from stageformer.compute.workers import Workers
+from stageformer.compute.pool import Pool
+from stageformer.compute.precision import autocast
+from stageformer.compute.processes import Processes
 from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
@@ -24,7 +24,7 @@ LARGEST_LOSS = 700.0
 
 
 def validate(
-    task: Task, training: Training, compute: Compute, workers: Workers, processes: Processes
+    task: Task, training: Training, compute: Compute, pool: Pool, processes: Processes
 ) -> tuple[float, float]:
     """Return the mean smoothed loss and the perplexity on the split ``valid``.
 
@@ -42,7 +42,7 @@ def validate(
     task.model.eval()
     batches = plan_batches(*task.lengths("valid"), compute.micro_batch_tokens, seed=0, epoch=0)
     smoothed, log_likelihood, tokens = 0.0, 0.0, 0.0
-    for part_smoothed, part_log_likelihood, part_tokens in workers.map(part, processes.evenly(batches)):
+    for part_smoothed, part_log_likelihood, part_tokens in pool.map(part, processes.evenly(batches)):
         smoothed += part_smoothed
         log_likelihood += part_log_likelihood
         tokens += part_tokens

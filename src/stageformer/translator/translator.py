@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from stageformer.building.model_files import load_model
-from stageformer.compute.workers import Workers
+from stageformer.compute.device import make_pool
+from stageformer.compute.pool import Pool
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
@@ -47,8 +48,8 @@ class Translator:
     model: Transformer
     params: Translate
     """the search: that of the stage translate, so that the scores reported there are those of what comes out here"""
-    workers: Workers
-    """threads that translate batches of their own"""
+    pool: Pool
+    """translates batches side by side"""
     engine: CTranslate2Engine | None = None
     """what searches instead of this library"""
 
@@ -75,7 +76,7 @@ class Translator:
             vocabularies=vocabularies,
             model=load_model(model_path)[0],
             params=parse(Translate, values.get("translate"), "translate"),
-            workers=Workers(compute, pieces=compute.threads),
+            pool=make_pool(compute, pieces=compute.threads),
             engine=None if engine == "stageformer" else _ctranslate2(root, vocabularies, compute.threads),
         )
 
@@ -142,7 +143,7 @@ class Translator:
                 self._search(number, beam_size, sampling, [first_line + row for row in rows]),
                 self.params.batch_tokens,
                 "translate" if show_progress else None,
-                self.workers,
+                self.pool,
                 [self._encode_prefix(prefix)] * len(ids) if prefix else None,
             )
         translations: list[list[Translation]] = [[] for _ in texts]
@@ -177,7 +178,7 @@ class Translator:
             _check_length(len(target) - 1, self.model.decoder.embedding, f"{origin}, translation {row + 1}")
         found = log_probabilities(
             self.model.decoder, self._sources(ids), targets, self.params.batch_tokens,
-            "score" if show_progress else None, self.workers,
+            "score" if show_progress else None, self.pool,
         )  # fmt: skip
         scores: list[Score | None] = [None] * len(texts)
         for row, target, value in zip(rows, targets, found.tolist(), strict=True):

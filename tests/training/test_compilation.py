@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from stageformer.batching.pairs import Pairs
-from stageformer.compute.compilation import compile_layers
-from stageformer.compute.distribution import ALONE
+from stageformer.compute.precision import compile_layers
+from stageformer.compute.processes import ALONE
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute

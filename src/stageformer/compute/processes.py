@@ -1,0 +1,161 @@
+"""Several processes that train together: how they start, who this one is, and how they add up what each computed.
+
+A model that no single device holds is cut over the processes; its tensors are told by their ``device_mesh``, since
+importing their class takes as long as starting half a stage, and few trainings are sharded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from stageformer.params.compute import Compute
+
+Item = TypeVar("Item")
+
+SECONDS_TO_FAIL_ALIKE = 5.0
+"""A mistake in parameters or data makes all processes fail, within moments of each other."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of one training, of which this is number ``rank``."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes, logs and shows progress."""
+        return self.rank == 0
+
+    def add(self, tensor: Tensor) -> None:
+        """Replace ``tensor`` by its sum over all processes."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+
+    def add_numbers(self, *numbers: float) -> tuple[float, ...]:
+        """Return the sums of numbers over all processes, in double precision."""
+        if self.size == 1:
+            return numbers
+        total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        dist.all_reduce(total)
+        return tuple(total.tolist())
+
+    def evenly(self, items: list[Item]) -> list[tuple[Item, bool]]:
+        """Share items out so that each process has equally many; those that only fill up are marked with False."""
+        own = [(item, True) for item in items[self.rank :: self.size]]
+        missing = -(-len(items) // self.size) - len(own)
+        return own + [(items[0], False)] * missing
+
+
+ALONE = Processes(rank=0, size=1, device=torch.device("cpu"))
+"""A training in this process alone."""
+
+
+@contextmanager
+def joined(compute: Compute, device: torch.device) -> Iterator[Processes]:
+    """Join the processes that ``torchrun`` or :func:`launch` started, if this is one of several.
+
+    They talk through gloo on the CPU and NCCL on GPUs.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield ALONE
+        return
+    dist.init_process_group("nccl" if compute.device == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), size, device)
+    finally:
+        dist.destroy_process_group()
+
+
+def launch(compute: Compute) -> None:
+    """Run this very command in ``compute.processes`` processes and exit as they do; return at once in each of them.
+
+    Under ``torchrun``, which says how many processes there are, nothing is started.
+    """
+    if compute.processes == 1 or "WORLD_SIZE" in os.environ:
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": str(compute.processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *sys.orig_argv[1:]],
+            env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            # What all of them would say is said by the first.
+            stderr=None if rank == 0 else subprocess.PIPE,
+        )
+        for rank in range(compute.processes)
+    ]
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        for process in processes:
+            process.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, pass_on)
+    sys.exit(_wait(processes))
+
+
+def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
+    """Wait for all to end, and return 0; when one fails, end the others, which wait for it, and return its code."""
+    running = list(processes)
+    while running:
+        for process in running:
+            code = process.poll()
+            if code:
+                _report(process, processes[0])
+                for other in running:
+                    other.kill()
+                return code if code > 0 else 128 - code
+        running = [process for process in running if process.poll() is None]
+        time.sleep(0.05)
+    return 0
+
+
+def _report(failed: subprocess.Popen[bytes], first: subprocess.Popen[bytes]) -> None:
+    """Print what a failed process said, unless the first one, which speaks for itself, fails of the same mistake."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        first.wait(timeout=SECONDS_TO_FAIL_ALIKE)
+    if not first.returncode and failed.stderr is not None:
+        sys.stderr.buffer.write(failed.stderr.read())
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return the whole of a tensor that may be cut; all processes must call it."""
+    cut: Any = tensor
+    return cut.full_tensor() if hasattr(tensor, "device_mesh") else tensor
+
+
+def spread(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return ``tensor`` on the device of ``like``, cut over the processes if ``like`` is and has the same shape."""
+    if hasattr(like, "device_mesh") and tensor.shape == like.shape:
+        from torch.distributed.tensor import distribute_tensor
+
+        cut: Any = like
+        return distribute_tensor(tensor.to(like.device), cut.device_mesh, cut.placements)
+    return tensor.to(like.device)
+
+
+def clip(parameters: list[nn.Parameter], largest: float) -> float:
+    """Scale the gradient so that its norm is at most ``largest``; returns what the norm was."""
+    norm = nn.utils.clip_grad_norm_(parameters, largest)
+    return float(whole(norm))
