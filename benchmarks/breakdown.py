@@ -9,7 +9,7 @@ from typing import Any
 from torch._C._profiler import _ExperimentalConfig
 from torch.profiler import ProfilerActivity, profile
 
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 
 PARTS = (
     "matrix products",

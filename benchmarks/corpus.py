@@ -18,7 +18,8 @@ import click
 from benchmarks.configurations import CONFIGURATIONS, SHARED_DATA, parameters
 from stageformer.artifacts.header import SPLITS
 from stageformer.batching.batches import plan_batches
-from stageformer.batching.pairs import Ints, Pairs, read_pairs
+from stageformer.batching.pairs import Pairs, read_pairs
+from stageformer.batching.sentences import Ints
 from stageformer.corpus.ingest import ingest
 from stageformer.corpus.sources import open_corpus
 from stageformer.errors import StageformerError, friendly

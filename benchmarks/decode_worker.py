@@ -23,13 +23,14 @@ from benchmarks.decode import DecodeJob, is_installed
 from benchmarks.machine import describe
 from stageformer.artifacts.tables import read_table
 from stageformer.batching.batches import batches_by_length
+from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model, save_model
 from stageformer.compute.device import make_pool, prepare
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import EncodedSources, pad
+from stageformer.decoding.sources import EncodedSources
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
@@ -121,7 +122,7 @@ def marian(job: DecodeJob, _: Vocabularies) -> Translate:
     def translate(source_ids: Ids, batch_tokens: int) -> Ids:
         found: dict[int, list[int]] = {}
         for rows in batches_by_length(np.array([len(ids) for ids in source_ids]), batch_tokens):
-            ids, present = pad([source_ids[row] for row in rows], Vocabulary.pad_id)
+            ids, present = Sentences.of(source_ids[row] for row in rows).padded(Vocabulary.pad_id)
             output = model.generate(input_ids=ids, attention_mask=present.long(), **options)
             # The first token is <bos>, the last <eos>.
             found.update(zip(rows.tolist(), output[:, 1:LENGTH].tolist(), strict=True))

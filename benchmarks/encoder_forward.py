@@ -52,7 +52,7 @@ def main(root: Path) -> dict[str, Any]:
         pairs = read_pairs(root / f"data/vocab/{split}.parquet", vocabularies)
         lengths = pairs.source.lengths
         batches = [
-            pairs.source.padded(part + shard.start, vocabularies.source.pad_id)
+            pairs.source.take(part + shard.start).padded(vocabularies.source.pad_id)
             for shard in memory_writer(root, pairs.ids, lengths, encoder, "", encode).plan
             for part in batches_by_length(lengths[shard.start : shard.stop], encode.batch_tokens)
         ]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.configurations import Configuration
-from stageformer.batching.batches import Ints
+from stageformer.batching.sentences import Ints
 
 FORWARD_AND_BACKWARD = 3
 

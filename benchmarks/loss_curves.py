@@ -25,7 +25,7 @@ from benchmarks.configurations import CONFIGURATIONS, parameters
 from benchmarks.corpus import Corpus, load
 from benchmarks.ours import Ours
 from benchmarks.plain import PlainTransformer, training_loop
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.errors import friendly
 from stageformer.export.torch_layers import load_torch_stack
 from stageformer.model.transformer import Transformer

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.corpus import Corpus
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.building.build_decoder import build_model
 from stageformer.building.build_encoder import build_encoder_model
 from stageformer.building.embeddings import EmbeddingStart, make_embeddings
@@ -83,7 +83,7 @@ class Ours:
         for name, part in self._corpus.splits.items():
             folder, lengths = self._memory / name, part.source.lengths
             writer = memory_writer(folder, part.ids, lengths, encoder, fingerprint, self._encode)
-            encode_split(writer, part.source.part, encoder, self._encode, self._compute, self._pad_id, f"encode {name}")
+            encode_split(writer, part.source, encoder, self._encode, self._compute, self._pad_id, f"encode {name}")
 
     def encoder_model(self) -> Transformer:
         """Return the encoder as its stage begins it, the same each time, with its throw-away decoder."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,7 +25,8 @@ from benchmarks.configurations import (
     MAX_LENGTH,
     Configuration,
 )
-from stageformer.batching.pairs import Ints, Pairs, Side
+from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Ints, Sentences
 
 PAD = 0
 
@@ -110,6 +110,6 @@ def training_loop(model: nn.Module, pairs: Pairs, precision: str) -> Callable[[I
     return update
 
 
-def sentences(side: Side) -> list[Tensor]:
+def sentences(of_one_side: Sentences) -> list[Tensor]:
     """Return the ids of each sentence."""
-    return [torch.from_numpy(ids.astype(np.int64)) for ids in np.split(side.flat, side.offsets[1:-1])]
+    return [torch.tensor(ids) for ids in of_one_side]

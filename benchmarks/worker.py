@@ -27,7 +27,7 @@ from benchmarks.machine import describe, matrix_limit
 from benchmarks.marian import Marian
 from benchmarks.ours import Ours
 from benchmarks.plain import PlainTransformer, training_loop
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.compute.device import keep_freed_memory
 
 WARM_UP = 3

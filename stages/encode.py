@@ -19,7 +19,7 @@ import click
 
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
-from stageformer.batching.source_table import open_sources
+from stageformer.batching.pairs import open_sources
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import joined, launch
@@ -68,8 +68,9 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
             print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
         for writer, (folder, split, copy) in zip(writers, planned, strict=True):
             title = f"encode {folder.name}"
-            read, pad_id = sources[split].read, vocabulary.pad_id
-            encode_split(writer, read, model.encoder, params, compute, pad_id, title, processes, copy)
+            encode_split(
+                writer, sources[split], model.encoder, params, compute, vocabulary.pad_id, title, processes, copy
+            )
         if processes.is_first:
             sizes = {
                 split: {"sentences": len(table.ids), "tokens": int(table.lengths.sum())}

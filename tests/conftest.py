@@ -105,8 +105,8 @@ def make_toy_root(root):
     from torch.nn.functional import cross_entropy
 
     from stageformer.artifacts.tables import write_table
+    from stageformer.batching.sentences import Sentences
     from stageformer.building.model_files import encoder_fingerprint, save_model
-    from stageformer.decoding.sources import pad
     from stageformer.memory.writer import MemoryWriter
     from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
     from stageformer.model.transformer import Transformer
@@ -141,8 +141,8 @@ def make_toy_root(root):
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for update in range(300):
         sources, targets = rows(toy_pairs(24, update))
-        ids, present = pad(sources, 0)
-        target_ids, wanted = pad(targets, 0)
+        ids, present = Sentences.of(sources).padded(0)
+        target_ids, wanted = Sentences.of(targets).padded(0)
         scores = model.decoder.project(model(ids, target_ids[:, :-1], present))
         loss = cross_entropy(scores[wanted[:, 1:]], target_ids[:, 1:][wanted[:, 1:]])
         optimizer.zero_grad()
@@ -174,6 +174,6 @@ def make_toy_root(root):
         shard_tokens=10_000,
     )
     for shard in writer.shards():
-        ids, present = pad(sources, 0)
+        ids, present = Sentences.of(sources).padded(0)
         with torch.no_grad():
             shard.put(np.arange(40), model.encoder(ids, present))

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.configurations import CONFIGURATIONS, Configuration
 from benchmarks.flop import decoder_flop, encoder_flop, training_flop_of_target_token
-from stageformer.batching.batches import Ints
+from stageformer.batching.sentences import Ints
 
 SHAPE = Configuration(d_model=2, d_ff=3, num_heads=1, num_layers=1)
 SOURCE, TARGET = np.array([5]), np.array([4])

@@ -3,10 +3,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from stageformer.batching.sentences import Sentences
 from stageformer.compute.device import make_pool
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import EncodedSources, pad
+from stageformer.decoding.sources import EncodedSources
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
 
@@ -38,8 +39,8 @@ def model():
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for update in range(150):
         sources = random_sources(64, update)
-        ids, present = pad(sources, PAD)
-        targets, wanted = pad(reversed_targets(sources), PAD)
+        ids, present = Sentences.of(sources).padded(PAD)
+        targets, wanted = Sentences.of(reversed_targets(sources)).padded(PAD)
         scores = model.decoder.project(model(ids, targets[:, :-1], present))
         loss = cross_entropy(scores[wanted[:, 1:]], targets[:, 1:][wanted[:, 1:]])
         optimizer.zero_grad()

@@ -46,7 +46,7 @@ def test_the_nbest_list_is_that_of_all_there_is(
         model.decoder, batch_of(sources, prefixes=prefixes), rules, beam_size=120, nbest=120, length_penalty=alpha,
         length_normalisation=normalisation,
     )  # fmt: skip
-    for row, source in enumerate(sources.source_ids):
+    for row, source in enumerate(sources.sentences):
         prefix = prefixes[row] if prefixes else []
         shortest = min(int(min_length_ratio * len(source)), LONGEST)
         expected = ranking(

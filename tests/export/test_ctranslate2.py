@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from stageformer.artifacts.tables import read_table
+from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules, penalty
-from stageformer.decoding.sources import pad
 from stageformer.errors import StageformerError
 from stageformer.export.ctranslate2 import save_ctranslate2
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabularies, Vocabulary, load_vocabularies
@@ -39,7 +39,7 @@ def vocabularies(model):
 
 
 def ours(model, search, sources, **options):
-    ids, present = pad(sources, PAD)
+    ids, present = Sentences.of(sources).padded(PAD)
     rules = Rules(BOS, EOS, (PAD, BOS, UNK), 1.0, 4)
     with torch.no_grad():
         batch = Batch(model.encoder(ids, present), present)

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from stageformer.batching.sentences import Sentences
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import pad
 from stageformer.errors import StageformerError
 from stageformer.export.blenderbot import to_blenderbot
 from stageformer.export.marian import to_marian
@@ -41,7 +41,7 @@ def scores(model, sources, present, targets):
 
 @pytest.mark.parametrize(("convert", "variant"), CASES)
 def test_scores_are_ours(convert, variant):
-    sources, present = pad(random_sources(), PAD)
+    sources, present = Sentences.of(random_sources()).padded(PAD)
     targets = torch.randint(4, 23, (len(sources), 7))
     targets[:, 0] = BOS
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
@@ -56,7 +56,7 @@ def test_scores_are_ours(convert, variant):
 
 @pytest.mark.parametrize(("convert", "variant"), CASES)
 def test_greedy_search_is_ours(convert, variant):
-    sources, present = pad(random_sources(), PAD)
+    sources, present = Sentences.of(random_sources()).padded(PAD)
     rules = Rules(BOS, EOS, (PAD, BOS, UNK), 0, 12)
     found = set()
     for seed in range(3):
@@ -78,7 +78,7 @@ def test_a_saved_copy_is_the_same(convert, variant, tmp_path, caplog):
     copy.save_pretrained(tmp_path)
     read = AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
     assert type(read) is type(copy)
-    sources, present = pad(random_sources(), PAD)
+    sources, present = Sentences.of(random_sources()).padded(PAD)
     difference = scores(read, sources, present, sources) - scores(copy, sources, present, sources)
     assert difference.nan_to_num().abs().max() < 1e-5
     assert read.generation_config.to_dict() == copy.generation_config.to_dict()
@@ -88,7 +88,7 @@ def test_a_saved_copy_is_the_same(convert, variant, tmp_path, caplog):
 def test_a_model_without_limit_of_length_stops_at_its_positions():
     model = random_model(norm="post")
     model.decoder.embedding.weight.data[EOS] = 0
-    sources, present = pad(random_sources(), PAD)
+    sources, present = Sentences.of(random_sources()).padded(PAD)
     found = to_marian(model, **SPECIAL).generate(sources, attention_mask=present.long())
     with torch.no_grad():
         batch = Batch(model.encoder(sources, present), present)
@@ -102,7 +102,7 @@ def test_entries_beyond_the_vocabulary_are_unknown(convert, variant):
     model = random_model(**variant)
     size = model.config.source.vocabulary_size
     copy = convert(model, **SPECIAL, unknown_ids=range(size, size + 12))
-    sources, present = pad([[5, UNK, 7, UNK, EOS]], PAD)
+    sources, present = Sentences.of([[5, UNK, 7, UNK, EOS]]).padded(PAD)
     targets = torch.tensor([[BOS, 4, 5]])
     beyond = torch.where(sources == UNK, torch.tensor([[0, size, 0, size + 11, 0]]), sources)
     with torch.no_grad():

@@ -275,7 +275,7 @@ def test_padded_copy_of_nothing_and_unknown_format(tmp_path: Path) -> None:
 
 
 def test_document_states_every_tensor(tmp_path: Path) -> None:
-    document = (Path(__file__).parents[1] / "docs" / "artifacts.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[2] / "docs" / "artifacts.md").read_text(encoding="utf-8")
     write(tmp_path / "memory")
     export_padded(MemoryStore(tmp_path / "memory"), tmp_path / "padded", "pt")
     for path in (tmp_path / "memory" / "memory-00000.pt", tmp_path / "padded" / "padded-00000.pt"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from stageformer.batching.pairs import Pairs, Side
+from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Sentences
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
@@ -45,11 +46,6 @@ def compute(make_compute: Callable[..., Compute]) -> Compute:
     return make_compute()
 
 
-def side(sentences: list[list[int]]) -> Side:
-    flat = np.array([token for sentence in sentences for token in sentence], dtype=np.int32)
-    return Side(flat, np.cumsum([0, *map(len, sentences)]))
-
-
 @pytest.fixture
 def copy_corpus() -> Callable[..., dict[str, Pairs]]:
     """Make sentences of 2 to 6 random tokens; the target is the source."""
@@ -61,9 +57,8 @@ def copy_corpus() -> Callable[..., dict[str, Pairs]]:
             words = [
                 generator.integers(NUM_SPECIAL, VOCABULARY, generator.integers(2, 7)).tolist() for _ in range(count)
             ]
-            return Pairs(
-                np.arange(count), side([[*w, EOS] for w in words]), side([[BOS, *w, EOS] for w in words])
-            )
+            sources, targets = [[*w, EOS] for w in words], [[BOS, *w, EOS] for w in words]
+            return Pairs(np.arange(count), Sentences.of(sources), Sentences.of(targets))
 
         return {"train": pairs(train), "valid": pairs(valid)}
 

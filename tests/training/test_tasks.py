@@ -30,8 +30,8 @@ def one_by_one(model: Transformer, pairs: Pairs, rows: np.ndarray) -> Tensor:
     """The negative log-likelihood of the targets, one sentence at a time, without any padding or mask."""
     total = torch.zeros(())
     for row in rows:
-        source, _ = pairs.source.padded(np.array([row]), PAD)
-        target, _ = pairs.target.padded(np.array([row]), PAD)
+        source, _ = pairs.source.take(np.array([row])).padded(PAD)
+        target, _ = pairs.target.take(np.array([row])).padded(PAD)
         scores = model.decoder.project(model(source, target[:, :-1]))
         total += torch.nn.functional.cross_entropy(scores[0], target[0, 1:], reduction="sum")
     return total
@@ -56,7 +56,7 @@ def store_of(encoder: Encoder, pairs: Pairs, folder: Path) -> MemoryStore:
     for shard in writer.shards():
         rows = np.array(shard.rows)
         with torch.no_grad():
-            shard.put(rows, encoder(*pairs.source.padded(rows, PAD)))
+            shard.put(rows, encoder(*pairs.source.take(rows).padded(PAD)))
     return MemoryStore(folder)
 
 
@@ -117,7 +117,7 @@ def test_masked_share_and_what_replaces(
     pairs = splits["train"]
     torch.manual_seed(0)
     loss = masked(model, splits, fraction).loss("train", np.arange(4000), 0.0)
-    ids, present = pairs.source.padded(np.arange(4000), PAD)
+    ids, present = pairs.source.take(np.arange(4000)).padded(PAD)
     tokens = int((ids >= NUM_SPECIAL).sum())
     assert loss.num_tokens / tokens == pytest.approx(fraction, abs=4 * (fraction * (1 - fraction) / tokens) ** 0.5)
     (shown, shown_present), = seen
@@ -146,7 +146,7 @@ def test_masked_loss_is_of_the_hidden_tokens_and_blind_to_padding(copy_corpus: C
 def test_masked_loss_of_everything(copy_corpus: Corpus, transformer: MakeModel) -> None:
     splits, model = copy_corpus(20), transformer().encoder.eval()
     rows = np.arange(8)
-    ids, _ = splits["train"].source.padded(rows, PAD)
+    ids, _ = splits["train"].source.take(rows).padded(PAD)
     assert masked(model, splits, 1.0).loss("train", rows, 0.0).num_tokens == (ids >= NUM_SPECIAL).sum()
     assert masked(model, splits, 0.0).loss("train", rows, 0.0).num_tokens == 1  # never none
 

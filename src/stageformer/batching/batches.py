@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-
+from stageformer.batching.sentences import Ints
 
 FILL = 0.93
 """The share of the budget that a batch is planned to use; padding may take the rest."""

@@ -1,72 +1,17 @@
-"""Sentence pairs as ids, in flat arrays: two integers a token, whatever the lengths."""
+"""Tables of ids: the sentence pairs of a split in memory, or its sources read part by part."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from stageformer.artifacts.header import rerun_hint
-from stageformer.artifacts.tables import read_table
+from stageformer.artifacts.tables import open_table, read_batches, read_table
+from stageformer.batching.sentences import Ints, Sentences
 from stageformer.errors import StageformerError
 from stageformer.text.vocabulary import Vocabularies
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Side:
-    """The sentences of one side: all ids in a row, and where each sentence starts."""
-
-    flat: npt.NDArray[np.int32]
-    """``[tokens]``"""
-    offsets: Ints
-    """``[sentences + 1]``"""
-
-    @cached_property
-    def lengths(self) -> Ints:
-        """Tokens of each sentence, ``[sentences]``."""
-        return np.diff(self.offsets)
-
-    def padded(self, rows: Ints, pad_id: int) -> tuple[Tensor, Tensor]:
-        """Return the sentences ``rows [B]`` as ids ``[B, S]`` and presence ``[B, S]`` (True where there is a token)."""
-        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
-        steps = np.arange(lengths.max(initial=1))
-        present = steps < lengths[:, None]
-        index = np.where(present, starts[:, None] + steps, 0)
-        ids = np.where(present, self.flat[index], pad_id)
-        return torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(present)
-
-    def part(self, rows: range) -> Side:
-        """Return the sentences of consecutive rows; the ids are not copied."""
-        offsets = self.offsets[rows.start : rows.stop + 1]
-        return Side(self.flat[offsets[0] : offsets[-1]], offsets - offsets[0])
-
-    def check_known(self, path: Path, name: str, ids: Ints, size: int) -> None:
-        """Check that a vocabulary of ``size`` entries has all ids.
-
-        Args:
-            path: the table, for the message.
-            name: ``source`` or ``target``, for the message.
-            ids: sentence ids, ``[sentences]``, for the message.
-            size: number of entries of the vocabulary.
-
-        Raises:
-            StageformerError: it has not; it names the first sentence with such an id.
-        """
-        unknown = np.flatnonzero((self.flat < 0) | (self.flat >= size))
-        if len(unknown):
-            sentence = int(np.searchsorted(self.offsets, unknown[0], side="right")) - 1
-            raise StageformerError(
-                f"{path}: the {name} of sentence {ids[sentence]} holds the id {self.flat[unknown[0]]}, but the "
-                f"vocabulary has {size} entries{rerun_hint('ids')}"
-            )
 
 
 @dataclass(frozen=True)
@@ -75,11 +20,37 @@ class Pairs:
 
     ids: Ints
     """``[sentences]``: the sentence ids of the artifacts"""
-    source: Side
-    target: Side
+    source: Sentences
+    target: Sentences
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True)
+class StoredSentences:
+    """The sources of one split, of which only some are in memory at a time: their tokens stay in the table."""
+
+    path: Path
+    ids: Ints
+    """``[sentences]``: the sentence ids of the artifacts"""
+    lengths: Ints
+    """Tokens of each sentence, ``<eos>`` included, ``[sentences]``"""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def part(self, rows: range) -> Sentences:
+        """Return the sentences of consecutive rows, by the row groups that hold them."""
+        # Opened each time: the pages of an open, mapped file would stay in memory.
+        with open_table(self.path, "ids") as file:
+            sizes = [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)]
+            ends = np.cumsum(sizes)
+            first, last = np.searchsorted(ends, [rows.start, max(rows.stop - 1, rows.start)], side="right")
+            groups = list(range(first, min(last + 1, len(sizes))))
+            column = file.read_row_groups(groups, columns=["source_ids"])["source_ids"].combine_chunks()
+        before = int(ends[first] - sizes[first]) if groups else 0
+        return Sentences.of_column(column.slice(rows.start - before, len(rows)))
 
 
 def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
@@ -91,19 +62,42 @@ def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
     table = read_table(path, "ids")
     pairs = Pairs(
         ids=table["id"].to_numpy().astype(np.int64),
-        source=side_of(table["source_ids"].combine_chunks()),
-        target=side_of(table["target_ids"].combine_chunks()),
+        source=Sentences.of_column(table["source_ids"].combine_chunks()),
+        target=Sentences.of_column(table["target_ids"].combine_chunks()),
     )
-    pairs.source.check_known(path, "source", pairs.ids, len(vocabularies.source))
-    pairs.target.check_known(path, "target", pairs.ids, len(vocabularies.target))
+    _check_known(pairs.source, path, "source", pairs.ids, len(vocabularies.source))
+    _check_known(pairs.target, path, "target", pairs.ids, len(vocabularies.target))
     return pairs
 
 
-def side_of(lists: Any) -> Side:
-    """Return the sentences of a column of ids, a ``pyarrow.ListArray``; the ids are not copied."""
-    offsets = lists.offsets.to_numpy().astype(np.int64)
-    flat = lists.values.to_numpy()[offsets[0] : offsets[-1]]
-    return Side(flat=flat, offsets=offsets - offsets[0])
+def open_sources(path: Path, vocabulary_size: int) -> StoredSentences:
+    """Open the sources of a table of kind ``ids``, as the stage vocab writes it, after a check of every id.
+
+    Raises:
+        StageformerError: on a bad artifact, and on an id that the vocabulary does not have.
+    """
+    num_rows = open_table(path, "ids").metadata.num_rows
+    ids, lengths = np.empty(num_rows, dtype=np.int64), np.empty(num_rows, dtype=np.int64)
+    start = 0
+    for batch in read_batches(path, "ids", ["id", "source_ids"]):
+        rows = slice(start, start + len(batch))
+        ids[rows] = batch["id"].to_numpy()
+        sources = Sentences.of_column(batch["source_ids"])
+        _check_known(sources, path, "source", ids[rows], vocabulary_size)
+        lengths[rows] = sources.lengths
+        start = rows.stop
+    return StoredSentences(path, ids, lengths)
+
+
+def _check_known(sentences: Sentences, path: Path, name: str, ids: Ints, size: int) -> None:
+    """Raise StageformerError, which names the first such sentence, if an id is not in a vocabulary of this size."""
+    unknown = np.flatnonzero((sentences.flat < 0) | (sentences.flat >= size))
+    if len(unknown):
+        row = int(np.searchsorted(sentences.offsets, unknown[0], side="right")) - 1
+        raise StageformerError(
+            f"{path}: the {name} of sentence {ids[row]} holds the id {sentences.flat[unknown[0]]}, but the "
+            f"vocabulary has {size} entries{rerun_hint('ids')}"
+        )
 
 
 def check_lengths(pairs: Pairs, split: str, max_length: int) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
-Ints = npt.NDArray[np.int64]
+from stageformer.batching.sentences import Ints
 
 
 @dataclass(frozen=True)

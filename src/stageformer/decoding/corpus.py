@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from tqdm import tqdm
 
 from stageformer.batching.batches import batches_by_length
+from stageformer.batching.sentences import Ints
 from stageformer.compute.pool import Pool
-from stageformer.decoding.batch import Batch, Ints
+from stageformer.decoding.batch import Batch
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sources import Sources
 

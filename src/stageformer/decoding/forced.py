@@ -12,10 +12,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stageformer.batching.batches import batches_by_length
+from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.pool import Pool
-from stageformer.decoding.batch import Ints
 from stageformer.decoding.continuations import CHUNK_ROWS
-from stageformer.decoding.sources import Sources, pad
+from stageformer.decoding.sources import Sources
 from stageformer.model.decoder import Decoder
 
 Floats = npt.NDArray[np.float64]
@@ -44,7 +44,8 @@ def log_probabilities(
     def score(rows: Ints) -> tuple[Ints, Floats]:
         memory, present = sources.batch(rows)
         # What pads does not matter: the causal mask hides it from the tokens before it, and it is not counted.
-        ids, wanted = (tensor.to(memory.device) for tensor in pad([target_ids[row] for row in rows], 0))
+        targets = Sentences.of(target_ids[row] for row in rows)
+        ids, wanted = (tensor.to(memory.device) for tensor in targets.padded(pad_id=0))
         hidden = decoder(ids[:, :-1], memory, present)  # [B, T - 1, D]
         wanted = wanted[:, 1:]
         of_tokens = torch.zeros(wanted.shape, dtype=torch.float64, device=memory.device)

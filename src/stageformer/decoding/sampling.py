@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stageformer.decoding.batch import Batch, Ints
+from stageformer.batching.sentences import Ints
+from stageformer.decoding.batch import Batch
 from stageformer.decoding.constraints import FREE, Constraints
 from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.incremental import IncrementalDecoder

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from stageformer.batching.sentences import Ints, Sentences
 from stageformer.memory.store import MemoryStore
 from stageformer.model.encoder import Encoder
-
-Ints = npt.NDArray[np.int64]
 
 
 class Sources(Protocol):
@@ -41,15 +38,15 @@ class EncodedSources:
         self, encoder: Encoder, source_ids: Sequence[Sequence[int]], pad_id: int, device: torch.device
     ) -> None:
         self.encoder = encoder
-        self.source_ids = source_ids
+        self.sentences = Sentences.of(source_ids)
         self.pad_id = pad_id
         self.device = device
-        self.lengths: Ints = np.array([len(ids) for ids in source_ids], dtype=np.int64)
+        self.lengths: Ints = self.sentences.lengths
 
     @torch.inference_mode()
     def batch(self, rows: Ints) -> tuple[Tensor, Tensor]:
         """See :class:`Sources`."""
-        ids, present = pad([self.source_ids[row] for row in rows], self.pad_id)
+        ids, present = self.sentences.take(rows).padded(self.pad_id)
         ids, present = ids.to(self.device), present.to(self.device)
         return self.encoder(ids, present), present
 
@@ -76,11 +73,3 @@ class StoredSources:
         """See :class:`Sources`."""
         memory, present = self.store.batch(self.rows[rows])
         return memory.to(self.device), present.to(self.device)
-
-
-def pad(sentences: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Return sentences of ids as one tensor ``[B, T]``, and presence ``[B, T]``, True where there is a token."""
-    rows = [torch.tensor(sentence, dtype=torch.long) for sentence in sentences]
-    lengths = torch.tensor([len(row) for row in rows])
-    ids = pad_sequence(rows, batch_first=True, padding_value=pad_id)
-    return ids, torch.arange(ids.size(1)) < lengths[:, None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import torch
 from tqdm import tqdm
 
 from stageformer.batching.batches import batches_by_length
-from stageformer.batching.pairs import Ints, Side
+from stageformer.batching.pairs import StoredSentences
+from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.device import make_pool
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.compute.processes import ALONE, Processes
@@ -47,7 +47,7 @@ def memory_writer(
 
 def encode_split(
     writer: MemoryWriter,
-    read: Callable[[range], Side],
+    sentences: Sentences | StoredSentences,
     encoder: Encoder,
     params: Encode,
     compute: Compute,
@@ -63,7 +63,7 @@ def encode_split(
 
     Args:
         writer: of the memory of the split.
-        read: returns the sources of consecutive rows of the split: those of one shard at a time.
+        sentences: the sources of the split; those of one shard are read at a time.
         encoder: on the device to compute on.
         params: the parameters of the stage.
         compute: how to compute.
@@ -84,8 +84,8 @@ def encode_split(
     hidden = None if processes.is_first else True
 
     @torch.no_grad()
-    def encode(shard: MemoryShard, sources: Side, batch: Ints) -> int:
-        ids, present = sources.padded(batch, pad_id)
+    def encode(shard: MemoryShard, sources: Sentences, batch: Ints) -> int:
+        ids, present = sources.take(batch).padded(pad_id)
         rows = batch + shard.rows.start
         # The first sentence names the batch, whichever thread or process computes it.
         seed = int(np.random.SeedSequence([params.seed, copy, int(rows[0])]).generate_state(1)[0])
@@ -96,7 +96,7 @@ def encode_split(
 
     with tqdm(total=own, desc=title, unit="token", unit_scale=True, disable=hidden) as bar:
         for shard in writer.shards(processes.rank, processes.size):
-            sources = read(shard.rows)
+            sources = sentences.part(shard.rows)
             batches = batches_by_length(sources.lengths, params.batch_tokens)
             for tokens in pool.map(partial(encode, shard, sources), batches):
                 bar.update(tokens)

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from stageformer.artifacts.files import atomic_file
 from stageformer.artifacts.tensors import write_tensors
+from stageformer.batching.sentences import presence
 from stageformer.errors import StageformerError
 from stageformer.memory.store import DTYPES, MemoryStore
 from stageformer.memory.writer import check_disk
@@ -55,13 +55,12 @@ def export_padded(store: MemoryStore, folder: Path, format: str) -> list[Path]:
 
 
 def _parts(store: MemoryStore, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield, part by part, its sentences, their memory ``[part, S, D]`` and their mask ``[part, S]``."""
+    """Yield, part by part, its sentences, their memory ``[part, S, D]`` and presence ``[part, S]``."""
     width = int(store.lengths.max(initial=0))
     for start in range(0, len(store), SENTENCES_PER_PART) or [0]:
         part = slice(start, min(start + SENTENCES_PER_PART, len(store)))
-        memory, mask = store.batch(np.arange(part.start, part.stop))
-        missing = width - memory.shape[1]
-        yield part, pad(memory, (0, 0, 0, missing)).to(dtype), pad(mask, (0, missing))
+        memory, present = store.batch(np.arange(part.start, part.stop), width)
+        yield part, memory.to(dtype), present
 
 
 def _export_npy(store: MemoryStore, folder: Path) -> list[Path]:
@@ -69,8 +68,8 @@ def _export_npy(store: MemoryStore, folder: Path) -> list[Path]:
     dtype = padded_dtype(store, "npy")
     parts = (memory.numpy() for _, memory, _ in _parts(store, DTYPES[dtype]))
     _write_npy(folder / "memory.npy", np.dtype(dtype), shape, parts)
-    mask = np.arange(shape[1]) < store.lengths[:, None]
-    _write_npy(folder / "mask.npy", mask.dtype, mask.shape, [mask])
+    present = presence(store.lengths, shape[1])
+    _write_npy(folder / "mask.npy", present.dtype, present.shape, [present])
     _write_npy(folder / "lengths.npy", store.lengths.dtype, store.lengths.shape, [store.lengths])
     _write_npy(folder / "ids.npy", store.ids.dtype, store.ids.shape, [store.ids])
     return [folder / f"{name}.npy" for name in ("memory", "mask", "lengths", "ids")]
@@ -88,10 +87,10 @@ def _export_pt(store: MemoryStore, folder: Path) -> list[Path]:
     paths = []
     metadata = {"d_model": store.d_model, "dtype": store.dtype, "fingerprint": store.fingerprint}
     num_parts = max(1, -(-len(store) // SENTENCES_PER_PART))
-    for index, (part, memory, mask) in enumerate(_parts(store, DTYPES[store.dtype])):
+    for index, (part, memory, present) in enumerate(_parts(store, DTYPES[store.dtype])):
         tensors = {
             "memory": memory,
-            "mask": mask,
+            "mask": present,
             "lengths": torch.from_numpy(store.lengths[part]),
             "ids": torch.from_numpy(store.ids[part]),
         }

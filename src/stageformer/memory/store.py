@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.tensors import TensorFile, read_tensors
+from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-Rows = npt.NDArray[np.int64]
 
 
 def shard_path(folder: Path, index: int) -> Path:
@@ -39,12 +37,6 @@ def dropout_copy(folder: Path, number: int) -> Path:
 def dropout_copies(folder: Path) -> list[Path]:
     """Return the encodings of ``train`` with dropout that there are, in order."""
     return sorted(folder.glob("train-dropout-*"))
-
-
-def flat_rows(starts: Rows, lengths: Rows, width: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
-    """Return the row of ``values`` at each place of a padded batch, and whether it has one. Shapes: ``[B, width]``."""
-    position = np.arange(width, dtype=np.int64)
-    return starts[:, None] + position, position < lengths[:, None]
 
 
 class MemoryStore:
@@ -71,11 +63,11 @@ class MemoryStore:
         self.fingerprint: str = first["fingerprint"]
         self._values = [shard.tensors["values"] for shard in shards]
         offsets = [shard.tensors["offsets"].numpy() for shard in shards]
-        self.ids: Rows = np.concatenate([shard.tensors["ids"].numpy() for shard in shards])
-        self.lengths: Rows = np.concatenate([np.diff(array) for array in offsets])
-        self._starts: Rows = np.concatenate([array[:-1] for array in offsets])
-        self._shards: Rows = np.repeat(np.arange(len(shards)), [len(array) - 1 for array in offsets])
-        self._order: Rows = np.argsort(self.ids, kind="stable")
+        self.ids: Ints = np.concatenate([shard.tensors["ids"].numpy() for shard in shards])
+        self.lengths: Ints = np.concatenate([np.diff(array) for array in offsets])
+        self._starts: Ints = np.concatenate([array[:-1] for array in offsets])
+        self._shards: Ints = np.repeat(np.arange(len(shards)), [len(array) - 1 for array in offsets])
+        self._order: Ints = np.argsort(self.ids, kind="stable")
         twice = np.flatnonzero(np.diff(self.ids[self._order]) == 0)
         if len(twice):
             raise StageformerError(
@@ -85,15 +77,16 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batch(self, rows: Rows | Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: Ints | Tensor, width: int | None = None) -> tuple[Tensor, Tensor]:
         """Gather sentences into a padded batch.
 
         Args:
             rows: rows of the sentences, in any order, also repeated. Shape: ``[B]``.
+            width: S; None: the longest of these sentences.
 
         Returns:
-            The memory as float32, zeros where there is padding, and its mask, True where attention may look.
-            Shapes: ``[B, S, D]`` and ``[B, S]``, S the longest of these sentences.
+            The memory as float32, zeros where there is padding, and presence, True where there is a token.
+            Shapes: ``[B, S, D]`` and ``[B, S]``.
 
         Raises:
             IndexError: there is no such row.
@@ -101,17 +94,18 @@ class MemoryStore:
         rows = np.asarray(rows, dtype=np.int64)
         if len(rows) and rows.min() < 0:
             raise IndexError(f"row {rows.min()} is negative")
-        lengths, shards = self.lengths[rows], self._shards[rows]
-        width = int(lengths.max(initial=0))
-        source, mask = flat_rows(self._starts[rows], lengths, width)
-        memory = torch.zeros(len(rows) * width, self.d_model)
+        lengths = self.lengths[rows]
+        present = presence(lengths, width)
+        places, sources = np.flatnonzero(present), flat_places(self._starts[rows], lengths)
+        shards = np.repeat(self._shards[rows], lengths)
+        memory = torch.zeros(present.size, self.d_model)
         for shard in np.unique(shards):
-            places = mask & (shards == shard)[:, None]
-            found = self._values[shard].index_select(0, torch.from_numpy(source[places]))
-            memory.index_copy_(0, torch.from_numpy(np.flatnonzero(places)), found.float())
-        return memory.view(len(rows), width, self.d_model), torch.from_numpy(mask)
+            own = shards == shard
+            values = self._values[shard].index_select(0, torch.from_numpy(sources[own]))
+            memory.index_copy_(0, torch.from_numpy(places[own]), values.float())
+        return memory.view(*present.shape, self.d_model), torch.from_numpy(present)
 
-    def rows_of(self, ids: Rows | Tensor) -> Rows:
+    def rows_of(self, ids: Ints | Tensor) -> Ints:
         """Return the rows of sentences by their ids. Shape: ``[B]``.
 
         Raises:
@@ -119,7 +113,7 @@ class MemoryStore:
         """
         ids = np.asarray(ids, dtype=np.int64)
         if len(self):
-            found: Rows = self._order[np.searchsorted(self.ids, ids, sorter=self._order).clip(max=len(self) - 1)]
+            found: Ints = self._order[np.searchsorted(self.ids, ids, sorter=self._order).clip(max=len(self) - 1)]
             unknown = ids[self.ids[found] != ids]
         else:
             found, unknown = ids, ids
@@ -178,7 +172,7 @@ def _is_consistent(tensors: dict[str, Tensor], metadata: dict[str, Any], index: 
     )
 
 
-def open_memory(folder: Path, ids: Rows, fingerprint: str) -> MemoryStore:
+def open_memory(folder: Path, ids: Ints, fingerprint: str) -> MemoryStore:
     """Open the memory of a split, after a check that it belongs to these sentences and this encoder.
 
     Args:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from stageformer.artifacts.tensors import write_tensors
+from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
-from stageformer.memory.store import DTYPES, Rows, flat_rows, shard_path
+from stageformer.memory.store import DTYPES, shard_path
 
 BYTES_BESIDE_VALUES = 8192
 """An upper bound on what a shard takes beside its values, offsets and ids."""
@@ -52,7 +53,7 @@ class MemoryShard:
     """
 
     def __init__(
-        self, rows: range, lengths: Rows, d_model: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
+        self, rows: range, lengths: Ints, d_model: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
     ) -> None:
         self.rows = rows
         self.offsets = np.concatenate([[0], np.cumsum(lengths[rows.start : rows.stop])]).astype(np.int64)
@@ -67,7 +68,7 @@ class MemoryShard:
         """Number of sentences that have not been put yet."""
         return int(self._missing.sum())
 
-    def put(self, rows: Rows | Tensor, memory: Tensor) -> None:
+    def put(self, rows: Ints | Tensor, memory: Tensor) -> None:
         """Take the encoder output of a batch of sentences of this shard, in any order.
 
         Args:
@@ -83,10 +84,9 @@ class MemoryShard:
         lengths = self.offsets[local + 1] - self.offsets[local]
         if memory.shape[0] != len(local) or memory.shape[1] < lengths.max(initial=0):
             raise ValueError(f"memory of shape {tuple(memory.shape)} for sentences of lengths {lengths.tolist()}")
-        target, mask = flat_rows(self.offsets[local], lengths, memory.shape[1])
-        self.values[torch.from_numpy(target[mask])] = (
-            memory[torch.from_numpy(mask)].detach().cpu().to(self.values.dtype)
-        )
+        places = torch.from_numpy(flat_places(self.offsets[local], lengths))
+        present = torch.from_numpy(presence(lengths, memory.shape[1]))
+        self.values[places] = memory[present].detach().cpu().to(self.values.dtype)
         self._missing[local] = False
 
 
@@ -110,7 +110,7 @@ class MemoryWriter:
     """
 
     def __init__(
-        self, folder: Path, ids: Rows, lengths: Rows, *, d_model: int, dtype: str, fingerprint: str, shard_tokens: int
+        self, folder: Path, ids: Ints, lengths: Ints, *, d_model: int, dtype: str, fingerprint: str, shard_tokens: int
     ) -> None:
         self.folder = folder
         self.ids = np.asarray(ids, dtype=np.int64)
@@ -171,7 +171,7 @@ class MemoryWriter:
             write_tensors(shard_path(self.folder, index), "memory", tensors, metadata)
 
 
-def _plan_shards(lengths: Rows, shard_tokens: int) -> list[range]:
+def _plan_shards(lengths: Ints, shard_tokens: int) -> list[range]:
     """Cut the sentences, in order, into shards of at most ``shard_tokens`` tokens, and at least one sentence."""
     ends = np.cumsum(lengths)
     starts, start, before = [0], 0, 0

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from stageformer.batching.pairs import Ints, Pairs
+from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
 from stageformer.memory.store import MemoryStore
 from stageformer.model.decoder import Decoder

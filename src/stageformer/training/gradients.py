@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.compute.device import make_pool
 from stageformer.compute.processes import Processes
 from stageformer.params.compute import Compute

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from tqdm import tqdm
 
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.compute.precision import compile_layers
 from stageformer.compute.processes import ALONE, Processes
 from stageformer.errors import StageformerError

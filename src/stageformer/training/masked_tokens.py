@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from stageformer.batching.pairs import Ints, Pairs
+from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
 from stageformer.model.encoder import Encoder
 from stageformer.training.loss import Loss, cross_entropy
@@ -36,7 +37,7 @@ class MaskedTokens:
 
     def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
         """See :class:`Task`."""
-        source_ids, present = self.splits[split].source.padded(rows, self.pad_id)
+        source_ids, present = self.splits[split].source.take(rows).padded(self.pad_id)
         # Validation hides the same tokens every time, so that its losses can be compared.
         validation = torch.Generator().manual_seed(self.seed + int(rows[0]))
         generator = current_generator() if self.model.training else validation

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from stageformer.batching.batches import plan_batches
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute

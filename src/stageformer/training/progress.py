@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stageformer.batching.batches import plan_batches
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.params.training import Training
 from stageformer.training.tasks import Task
 

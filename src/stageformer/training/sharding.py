@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from torch import nn
 from torch.distributed.fsdp import fully_shard
 
-from stageformer.batching.pairs import Ints, Pairs
+from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Ints
 from stageformer.compute.device import make_pool
 from stageformer.compute.processes import Processes
 from stageformer.model.layers import DecoderLayer, EncoderLayer

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stageformer.batching.pairs import Ints, Pairs
+from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Ints
 from stageformer.model.decoder import Decoder
 from stageformer.model.transformer import Transformer
 from stageformer.training.loss import Loss, cross_entropy
@@ -50,7 +50,7 @@ class Translation:
     def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
         """See :class:`Task`."""
         pairs = self.splits[split]
-        source_ids, source_present = pairs.source.padded(rows, self.pad_id)
+        source_ids, source_present = pairs.source.take(rows).padded(self.pad_id)
         memory_present = source_present.to(self.device)
         memory = self.model.encoder(source_ids.to(self.device), memory_present)
         return decoder_loss(self.model.decoder, pairs, rows, memory, memory_present, self.pad_id, label_smoothing)
@@ -71,7 +71,7 @@ def decoder_loss(
     label_smoothing: float,
 ) -> Loss:
     """Return the loss of the targets of ``rows [B]``, given their ``memory [B, S, D]`` (present: ``[B, S]``)."""
-    target_ids, present = pairs.target.padded(np.asarray(rows), pad_id)
+    target_ids, present = pairs.target.take(rows).padded(pad_id)
     target_ids = target_ids.to(memory.device)
     wanted = present[:, 1:].to(memory.device)  # [B, T - 1]: the decoder reads <bos> ..., and predicts ... <eos>
     hidden = decoder(target_ids[:, :-1], memory, memory_present)

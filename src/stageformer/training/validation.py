@@ -7,7 +7,7 @@ import math
 import torch
 
 from stageformer.batching.batches import plan_batches
-from stageformer.batching.pairs import Ints
+from stageformer.batching.sentences import Ints
 from stageformer.compute.pool import Pool
 from stageformer.compute.precision import autocast
 from stageformer.compute.processes import Processes
