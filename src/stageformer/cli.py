@@ -21,7 +21,7 @@ from stageformer.commands.use import use
 @click.group("stageformer", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stageformer", prog_name="stageformer")
 def main() -> None:
-    """Train, inspect and use the Transformer that this repository builds. Run it from the root of the repository."""
+    """Train, inspect and use the Transformer of a repository: the current folder, or the nearest above it."""
 
 
 for command in (use, check, show, translate, explain, summary, report, score, compare, memory, export, completion):

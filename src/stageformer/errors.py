@@ -21,6 +21,7 @@ EXTRAS = {
     "matplotlib": "figures",
     "pandas": "pipeline",
     "psutil": "pipeline",
+    "rapidfuzz": "scoring",
     "sacrebleu": "scoring",
     "sacremoses": "scoring",
     "safetensors": "export",

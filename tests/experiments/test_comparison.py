@@ -39,6 +39,7 @@ def write(root, share, seed, *, ids=None, changes=None, phonemes=False):
     train = {"id": range(3), "source": ["dog cat house", "big dog", "dog small red"], "target": [""] * 3}
     write_table(root / "data/ingest/train.parquet", "sentences", [train | {"references": [[]] * 3, "group": [""] * 3}])
     (root / "dvc.yaml").write_text("stages: {}\n")
+    (root / "params.yaml").write_text("")
     return root
 
 

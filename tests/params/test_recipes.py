@@ -20,6 +20,7 @@ NAMES = [path.stem for path in (ROOT / "recipes").glob("*.yaml")]
 def folder(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     shutil.copy(ROOT / "recipes/default.yaml", tmp_path / "params.yaml")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
     return tmp_path
 
 

@@ -66,6 +66,8 @@ def test_the_last_run_is_scored_as_the_stage_did(tmp_path, monkeypatch, settings
     write_table(tmp_path / "data/evaluate/translations.parquet", "translations", [table(translations, scorer)])
     reported = metrics(translations, scorer)
     write_json(tmp_path / "reports/evaluate/metrics.json", reported)
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
     found = scores(run(tmp_path, monkeypatch))
     assert found["BLEU"] == (f"{reported['beam']['bleu']:.2f}", reported["bleu_signature"])
     assert ("PER %" in found) == settings.phonemes

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.options import root_option
 from stageformer.errors import friendly
 
 
@@ -20,8 +21,9 @@ from stageformer.errors import friendly
     help="Number of translations that changed most.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write it all to a file.")
+@root_option
 @friendly
-def compare(first: str, second: str, examples: int, json_path: Path | None) -> None:
+def compare(first: str, second: str, examples: int, json_path: Path | None, root: Path | None) -> None:
     """Compare the scores of two experiments, and show whether the difference may be chance.
 
     EXP1 and EXP2 are git revisions, names of DVC experiments, folders of other copies of this repository, or
@@ -30,10 +32,12 @@ def compare(first: str, second: str, examples: int, json_path: Path | None) -> N
     from stageformer.artifacts.files import write_json
     from stageformer.experiments.comparison import compare as library
     from stageformer.experiments.experiment import Experiment
+    from stageformer.params.root import find_root
     from stageformer.terminal.comparison_text import comparison_text
 
-    root = Path()
-    comparison = library(Experiment.open(first, root), Experiment.open(second, root), num_changed=examples)
+    found = find_root(root)
+    left, right = (Experiment.open(spec, found, Path()) for spec in (first, second))
+    comparison = library(left, right, num_changed=examples)
     click.echo(comparison_text(comparison))
     if json_path is not None:
         write_json(json_path, comparison.as_dict())

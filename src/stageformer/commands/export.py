@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.options import root_option
 from stageformer.errors import friendly
 
 
@@ -14,14 +15,18 @@ from stageformer.errors import friendly
 @click.option("--format", "formats", multiple=True, help="One to copy; may be repeated. Default: all exported.")
 @click.option("--license", "license_", metavar="ID", help="Licence of the model, such as apache-2.0.")
 @click.option("--data-license", metavar="ID", help="Licence of the corpus.")
+@root_option
 @friendly
-def export(folder: Path, formats: tuple[str, ...], license_: str | None, data_license: str | None) -> None:
+def export(
+    folder: Path, formats: tuple[str, ...], license_: str | None, data_license: str | None, root: Path | None
+) -> None:
     """Copy the exported model into FOLDER, ready to be published, with a model card.
 
     The card holds languages, data, licences, scores, parameters, the commit and the hashes of its inputs. Nothing that
     exists is overwritten.
     """
     from stageformer.export.publish import publish
+    from stageformer.params.root import find_root
 
-    copied = publish(Path(), folder, formats=formats, license=license_, data_license=data_license)
+    copied = publish(find_root(root), folder, formats=formats, license=license_, data_license=data_license)
     click.echo(f"{folder}: {', '.join(copied)}")

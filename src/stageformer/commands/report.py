@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.options import root_option
 from stageformer.errors import friendly
 
 
@@ -14,8 +15,9 @@ from stageformer.errors import friendly
 @click.option(
     "--output", type=click.Path(path_type=Path), default="report.html", show_default=True, help="File to write."
 )
+@root_option
 @friendly
-def report(experiments: tuple[str, ...], output: Path) -> None:
+def report(experiments: tuple[str, ...], output: Path, root: Path | None) -> None:
     """Write one HTML file on a run: scores, pipeline, parameters, curves, pictures and translations.
 
     EXP1 is a git revision, a DVC experiment, the folder of another copy, or `workspace` (the default). With EXP2, the
@@ -24,8 +26,11 @@ def report(experiments: tuple[str, ...], output: Path) -> None:
     if len(experiments) > 2:
         raise click.UsageError(f"a report is on one experiment or on two, found {len(experiments)}")
     from stageformer.experiments.experiment import WORKSPACE, Experiment
+    from stageformer.params.root import find_root
     from stageformer.report.write import write_report
 
-    for left_out in write_report([Experiment.open(spec, Path()) for spec in experiments or (WORKSPACE,)], output):
+    found = find_root(root)
+    opened = [Experiment.open(spec, found, Path()) for spec in experiments or (WORKSPACE,)]
+    for left_out in write_report(opened, output, root=found):
         click.echo(left_out, err=True)
     click.echo(f"{output}: {output.stat().st_size / 2**20:,.1f} MiB")

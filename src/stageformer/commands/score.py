@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.options import root_option
 from stageformer.errors import friendly
 from stageformer.params.evaluate import BLEU_TOKENIZATIONS
 
@@ -21,6 +22,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--lowercase", is_flag=True, help="Without regard to case.")
 @click.option("--bleu-tokenize", type=click.Choice(BLEU_TOKENIZATIONS), help="sacreBLEU's tokenisation for BLEU.")
 @click.option("--phonemes", is_flag=True, help="The texts are phonemes with spaces between them: PER and WER.")
+@root_option
 @friendly
 def score(
     hypotheses: Path | None,
@@ -29,19 +31,21 @@ def score(
     lowercase: bool,
     bleu_tokenize: str | None,
     phonemes: bool,
+    root: Path | None,
 ) -> None:
     """Score the translations of the last run, or text files, and name the kind of each score.
 
     The last run is scored as it was by the stage evaluate, text files with sacreBLEU's defaults, unless options say
     otherwise. The BLEU of Multi30k's papers: --tokenized de --lowercase
     """
+    from stageformer.params.root import find_root
     from stageformer.scoring.settings import Settings
     from stageformer.terminal.score import last_run, score_text, text_files
 
     if (hypotheses is None) != (not references):
         raise click.UsageError("give --hypotheses together with --references, or neither")
     if hypotheses is None:
-        texts, run = last_run(Path())
+        texts, run = last_run(find_root(root))
     else:
         texts = text_files(hypotheses, references)
         run = Settings(lowercase=False, bleu_tokenize="13a", moses_language=None, phonemes=False)

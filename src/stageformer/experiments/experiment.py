@@ -35,7 +35,7 @@ class Experiment(ABC):
     """The hash of a revision's commit; None of a folder, whose files belong to no commit yet."""
 
     @staticmethod
-    def open(spec: str, root: Path) -> Experiment:
+    def open(spec: str, root: Path, here: Path | None = None) -> Experiment:
         """Find an experiment.
 
         Args:
@@ -43,6 +43,7 @@ class Experiment(ABC):
                 or the folder of another copy of the repository. A revision wins over a folder of the same name;
                 ``./name`` is always the folder.
             root: of the repository whose workspace, revisions and experiments are meant.
+            here: what the name of a folder is relative to; None: the root.
 
         Raises:
             StageformerError: there is no such thing; the message names the nearest that there is.
@@ -54,7 +55,7 @@ class Experiment(ABC):
         commit, names = _resolve(spec, root)
         if commit is not None:
             return _Revision(spec, root, commit)
-        folder = root / spec
+        folder = (root if here is None else here) / spec
         if (folder / "dvc.yaml").is_file():
             return _Folder(spec, folder)
         if folder.is_dir():
