@@ -18,7 +18,7 @@ help:
 	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE=name for a recipe"
 	@echo "make test    lint, type checks and the test suite"
 	@echo "make lint    lint and type checks alone"
-	@echo "make deps    after a change of imports or parameter classes: update dvc.yaml and recipes/default.yaml"
+	@echo "make deps    after a change of parameter classes: update recipes/default.yaml"
 
 setup: $(STAMP)
 
@@ -53,5 +53,4 @@ lint: setup
 	mypy
 
 deps: setup
-	python -m tools.dependencies
 	python -m tools.parameters

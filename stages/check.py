@@ -1,12 +1,14 @@
-"""Check the whole of ``params.yaml`` before anything runs, and write its JSON Schema for editors.
+"""Check the whole of ``params.yaml`` before anything runs, and write what code each other stage depends on.
 
 Every other stage comes after this one: a mistake in any group stops ``dvc repro`` before an output is touched. What it
-writes is the same for all parameters that pass, so that it makes nothing run again.
+writes changes only with the code of a stage and with the kinds that the parameters choose, so that it makes nothing
+else run again.
 
 Example: ``python -m stages.check``
 
-Inputs: ``params.yaml``. Outputs: ``data/check/passed.txt``, on which ``ingest`` depends, and
-``data/check/params.schema.json``, on which nothing does.
+Inputs:  params.yaml, src/stageformer/, stages/
+Outputs: data/check/params.schema.json     the JSON Schema of params.yaml, for editors
+         data/check/code/STAGE.txt         md5 and path of each file of ours that the script of the stage can import
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ import click
 from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.params.groups import GROUPS, check
 from stageformer.params.schema import json_schema
+from stageformer.provenance.code import manifests
 from stages.common import friendly, read_yaml
+
+ROOT = Path(__file__).parents[1]
 
 
 @click.command()
@@ -26,12 +31,19 @@ from stages.common import friendly, read_yaml
 @click.option("--output", type=click.Path(path_type=Path), default="data/check", show_default=True)
 @friendly
 def main(params: Path, output: Path) -> None:
-    """Check every parameter and every combination of parameters; write the JSON Schema."""
+    """Check every parameter and every combination of parameters; write the JSON Schema and the manifests."""
     # The schema comes first: an editor that shows where the mistake is needs it most when the check fails.
     write_json(output / "params.schema.json", json_schema(GROUPS))
-    check(read_yaml(params))
-    with atomic_file(output / "passed.txt") as file:
-        file.write(b"All parameters are known and allowed.\n")
+    values = read_yaml(params)
+    check(values)
+    texts = {f"{stage}.txt": text for stage, text in manifests(ROOT, values).items()}
+    folder = output / "code"
+    for name, text in texts.items():
+        with atomic_file(folder / name) as file:
+            file.write(text.encode())
+    for path in folder.iterdir():
+        if path.name not in texts:
+            path.unlink()
 
 
 if __name__ == "__main__":

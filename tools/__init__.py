@@ -1,1 +1,1 @@
-"""Tools for whoever changes the code: ``make deps`` runs them."""
+"""Tools for whoever changes the code."""

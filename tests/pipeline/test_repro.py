@@ -85,7 +85,7 @@ def test_a_second_run_runs_nothing_nor_does_a_comment_that_no_stage_imports(repo
     assert "is cached" not in printed
     with (repository.root / "src/stageformer/terminal/show.py").open("a") as file:
         file.write("# a comment\n")
-    assert repository.repro() == ([], [])
+    assert repository.repro() == (["check"], [])
 
 
 def test_scores_and_pictures_do_not_repeat_the_search(repository) -> None:

@@ -30,8 +30,20 @@ def test_the_output_does_not_depend_on_the_values(tmp_path: Path) -> None:
     assert run_check(tmp_path / "one", params) == (0, "")
     params.write_text(text.replace("  beam_size: ", "  beam_size: 1"))
     assert run_check(tmp_path / "two", params) == (0, "")
-    for name in ("passed.txt", "params.schema.json"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    one, two = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (tmp_path / "one", tmp_path / "two")
+    )
+    assert {Path("params.schema.json"), Path("code/ingest.txt")} < one.keys()
+    assert one == two
+
+
+def test_the_manifest_of_a_stage_that_is_gone_goes(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/gone.txt").write_text("")
+    assert run_check(tmp_path, ROOT / "recipes/default.yaml") == (0, "")
+    assert not (tmp_path / "code/gone.txt").exists()
+    assert (tmp_path / "code/train_decoder.txt").exists()
 
 
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
@@ -40,7 +52,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     code, error = run_check(tmp_path / "check", params)
     assert code == 2
     assert error == "error: params: unknown key translate.beam_sise (did you mean 'beam_size'?)\n"
-    assert not (tmp_path / "check/passed.txt").exists()
+    assert not (tmp_path / "check/code").exists()
 
 
 @pytest.fixture
@@ -73,7 +85,7 @@ def test_a_misspelt_key_deletes_and_runs_nothing(repository: Path, dvc: Dvc) -> 
     first = dvc(repository, "repro")
     assert first.returncode == 0, first.stderr
     before = outputs(repository)
-    assert {"data/check/passed.txt", "data/ingest/train.parquet", "reports/ingest/metrics.json"} <= before.keys()
+    assert {"data/check/code/ingest.txt", "data/ingest/train.parquet", "reports/ingest/metrics.json"} <= before.keys()
     params = repository / "params.yaml"
     good = params.read_text(encoding="utf-8")
 

@@ -1,0 +1,44 @@
+"""Modules that a parameter chooses: a kind is one file of its package, found by its name and imported only when chosen.
+
+A package of kinds holds one module for each kind, with the name that the parameter has. What the kinds share is in
+``base.py``, in modules whose names begin with an underscore, or outside of the package.
+
+This is the only place that imports a module by a name known at run time: the manifests of the stages
+(``provenance/code.py``) follow :func:`chosen`, and refuse every other such import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from stageformer.errors import StageformerError, did_you_mean
+
+
+def chosen(package: str, kind: str) -> ModuleType:
+    """Import the module of one kind.
+
+    Args:
+        package: dotted name of the package of kinds, such as ``"stageformer.text.tokenizers"``. Written as a constant
+            where the function is called, and listed in ``CHOICES`` of ``provenance/code.py`` with the parameters that
+            choose from it.
+        kind: name of the kind, which is the name of its module.
+
+    Raises:
+        StageformerError: there is no such kind; the message names the nearest.
+    """
+    names = kinds(package)
+    if kind not in names:
+        raise StageformerError(
+            f"unknown kind {kind!r} of {package.rpartition('.')[2]}{did_you_mean(kind, names)}; "
+            f"known: {', '.join(names)}"
+        )
+    return importlib.import_module(f"{package}.{kind}")
+
+
+def kinds(package: str) -> list[str]:
+    """Return the names of all kinds that a package holds, sorted, without importing them."""
+    folders = importlib.import_module(package).__path__
+    names = sorted(module.name for module in pkgutil.iter_modules(folders))
+    return [name for name in names if name != "base" and not name.startswith("_")]

@@ -1,0 +1,169 @@
+"""The manifests: exactly the files of ours that a stage's script can import, with the chosen kinds alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stageformer.errors import StageformerError
+from stageformer.params.reading import read_yaml
+from stageformer.params.recipes import list_recipes
+from stageformer.provenance import code
+from stageformer.provenance.code import Code, manifests, read_manifest, stages
+
+ROOT = Path(__file__).parents[2]
+PARAMS: dict[str, Any] = read_yaml(ROOT / "recipes/default.yaml")
+MANIFESTS = manifests(ROOT, PARAMS)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    files = {
+        "stages/__init__.py": '"""Only a docstring."""\n',
+        "stages/one.py": "import json\nfrom stageformer.top import name\nfrom stages.common import x\n",
+        "stages/common.py": "",
+        "src/stageformer/__init__.py": "",
+        "src/stageformer/top.py": "from stageformer.package import member\nfrom . import sibling\n",
+        "src/stageformer/sibling.py": "def f():\n    import stageformer.late\n",
+        "src/stageformer/late.py": "if TYPE_CHECKING:\n    import stageformer.unused\n",
+        "src/stageformer/unused.py": "",
+        "src/stageformer/package/__init__.py": "VALUE = 1\n",
+        "src/stageformer/package/member.py": "import importlib as i\ni.import_module('stageformer.named')\n",
+        "src/stageformer/named.py": "",
+        "src/stageformer/zoo/__init__.py": "",
+        "src/stageformer/zoo/base.py": "",
+        "src/stageformer/zoo/cat.py": "import stageformer.zoo.base\n",
+        "src/stageformer/zoo/dog.py": "import stageformer.zoo.base\nimport stageformer.unused\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_closure(root: Path) -> None:
+    assert Code(root, {}).closure("stages.one") == [
+        "stages/one.py",
+        "src/stageformer/late.py",
+        "src/stageformer/named.py",
+        "src/stageformer/package/__init__.py",
+        "src/stageformer/package/member.py",
+        "src/stageformer/sibling.py",
+        "src/stageformer/top.py",
+        "stages/common.py",
+    ]
+
+
+def test_an_init_that_runs_code_counts(root: Path) -> None:
+    (root / "stages/__init__.py").write_text("import stageformer.unused\n")
+    assert {"stages/__init__.py", "src/stageformer/unused.py"} <= set(Code(root, {}).closure("stages.one"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("importlib.import_module(name)", "a module is imported by a name that is known only at run time"),
+        ("__import__(name)", "a module is imported by a name that is known only at run time"),
+        ("chosen(name, kind)", "chosen() needs the package written as a constant"),
+        ("chosen('stageformer.zoo', kind)", "which parameters choose from stageformer.zoo?"),
+        ("from stageformer.params.choices import chosen as pick", "chosen must keep its name"),
+    ],
+)
+def test_an_import_that_cannot_be_followed_is_refused(root: Path, line: str, message: str) -> None:
+    (root / "stages/common.py").write_text(f"import importlib\n\n{line}\n")
+    with pytest.raises(StageformerError) as caught:
+        Code(root, {}).closure("stages.one")
+    assert str(caught.value).startswith(f"stages/common.py, line 3: {message}")
+
+
+def test_code_that_is_not_python_is_one_line(root: Path) -> None:
+    (root / "stages/common.py").write_text("x = 1\ndef\n")
+    with pytest.raises(StageformerError) as caught:
+        Code(root, {}).closure("stages.one")
+    assert str(caught.value) == "stages/common.py, line 2: not valid Python (invalid syntax)"
+
+
+def test_there_is_no_such_script(root: Path) -> None:
+    with pytest.raises(StageformerError, match=r"^stages\.two: no such module$"):
+        Code(root, {}).closure("stages.two")
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        ({"pet": {"kind": "cat"}}, {"cat"}),
+        ({"pet": {"kind": ["cat", "dog"]}}, {"cat", "dog"}),
+        ({"pet": {"kind": None}}, set()),
+        # Checked by the parameter classes: what has no module of its own, no module can be imported for.
+        ({"pet": {"kind": "none"}}, set()),
+    ],
+)
+def test_only_the_chosen_kinds_count(
+    root: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], kinds: set[str]
+) -> None:
+    monkeypatch.setattr(code, "CHOICES", {"stageformer.zoo": ("pet.kind",)})
+    (root / "stages/common.py").write_text("chosen('stageformer.zoo', kind)\n")
+    found = set(Code(root, values).closure("stages.one"))
+    assert {Path(path).stem for path in found if path.startswith("src/stageformer/zoo/")} - {"base"} == kinds
+    assert ("src/stageformer/unused.py" in found) == ("dog" in kinds)
+    assert ("src/stageformer/zoo/base.py" in found) == bool(kinds)
+
+
+def test_both_sides_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code, "CHOICES", {"stageformer.zoo": ("pet.*.kind",)})
+    (root / "stages/common.py").write_text("chosen('stageformer.zoo', kind)\n")
+    found = Code(root, {"pet": {"source": {"kind": "cat"}, "target": {"kind": "dog"}}}).closure("stages.one")
+    assert {"src/stageformer/zoo/cat.py", "src/stageformer/zoo/dog.py"} <= set(found)
+    with pytest.raises(StageformerError, match=r"^params: there is no pet\.\*\.kind"):
+        Code(root, {}).closure("stages.one")
+
+
+def test_the_parameters_that_choose_exist() -> None:
+    # A parameter that has moved would leave its kinds out of the manifests.
+    for package, parameters in code.CHOICES.items():
+        for parameter in parameters:
+            assert list(code._values(PARAMS, parameter.split("."), parameter)), (package, parameter)
+
+
+def test_a_manifest_is_what_md5sum_prints() -> None:
+    for stage, text in MANIFESTS.items():
+        paths = list(read_manifest(text))
+        assert paths == sorted(paths)
+        assert f"stages/{stage}.py" in paths
+        for path, md5 in read_manifest(text).items():
+            assert hashlib.md5((ROOT / path).read_bytes()).hexdigest() == md5
+        assert text == "".join(f"{md5}  {path}\n" for path, md5 in read_manifest(text).items())
+
+
+def test_every_stage_but_check_has_a_manifest() -> None:
+    assert list(MANIFESTS) == [stage for stage in stages(ROOT) if stage != "check"]
+
+
+@pytest.mark.parametrize("stage", MANIFESTS)
+def test_every_module_that_a_script_imports_is_in_its_manifest(stage: str) -> None:
+    script = f"""
+import json, sys
+import stages.{stage}
+files = [module.__file__ for name, module in sys.modules.items() if name.split(".")[0] in ("stages", "stageformer")]
+print(json.dumps(files))
+"""
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {Path(file).relative_to(ROOT).as_posix() for file in json.loads(run.stdout)}
+    assert f"stages/{stage}.py" in loaded
+    missing = loaded - read_manifest(MANIFESTS[stage]).keys()
+    assert [path for path in missing if not path.endswith("/__init__.py")] == []
+    # These have nothing but a docstring.
+    assert all((ROOT / path).read_text(encoding="utf-8").count('"""') == 2 for path in missing)
+
+
+def test_every_recipe_has_manifests() -> None:
+    from stageformer.params.recipes import load_recipe
+
+    for recipe in list_recipes(ROOT / "recipes"):
+        assert manifests(ROOT, load_recipe(recipe, ROOT / "recipes")).keys() == MANIFESTS.keys()
