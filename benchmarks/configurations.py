@@ -56,10 +56,8 @@ def parameters(configuration: Configuration, changes: Mapping[str, object] | Non
         "tokenize.vocabulary_size": 10_000,
         "embed.d_model": configuration.d_model,
         "embed.max_length": MAX_LENGTH,
-        "train_encoder.objective": "none",
+        "train_encoder.way": "joint",
         "train_encoder.decoder_num_layers": THROW_AWAY_LAYERS,
-        "train_decoder.encoder": "finetune",
-        "train_decoder.target_embedding": "embed",
     }
     for stage in ("train_encoder", "train_decoder"):
         values |= {

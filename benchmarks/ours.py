@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,8 @@ class Ours:
 
     def joint(self) -> tuple[Task, Training]:
         """Return the training of encoder and decoder together."""
-        model = build_model(self._decoder, self.encoder_model(), self._embedding_start()).to(self._device)
+        model = build_model(self._decoder, self.encoder_model(), self._embedding_start(), trains_encoder=True)
+        model = model.to(self._device)
         return Translation(model, self._corpus.splits, self._pad_id, self._device), self._decoder.training
 
     def encoder_stage(self) -> tuple[Task, Training]:
@@ -70,11 +70,11 @@ class Ours:
         fingerprint = encoder_fingerprint(encoder_model.encoder)
         splits = self._corpus.splits
         memories = {name: [open_memory(self._memory / name, part.ids, fingerprint)] for name, part in splits.items()}
-        params = dataclasses.replace(self._decoder, encoder="frozen")
-        decoder = build_model(params, encoder_model, self._embedding_start()).decoder.to(self._device)
-        dropout = Dropout(params.memory_dropout)
+        model = build_model(self._decoder, encoder_model, self._embedding_start(), trains_encoder=False)
+        decoder = model.decoder.to(self._device)
+        dropout = Dropout(self._decoder.memory_dropout)
         task = DecodeMemory(decoder, splits, memories, dropout, self._pad_id, self._device)
-        return task, params.training
+        return task, self._decoder.training
 
     def encode(self) -> None:
         """Save the encoder's output of all sentences, as the stage ``encode`` does."""

@@ -1,11 +1,12 @@
-"""Run every sentence through the encoder once and save the output, the memory.
+"""Run every sentence through the encoder once and save the output, the memory; under way joint, save none.
 
 Example::
 
     python -m stages.encode
 
 Reads:  data/vocab/, data/train_encoder/encoder.pt
-Writes: data/encode/{train,valid,test}/memory-*.pt, and data/encode/train-dropout-*/ where copies are asked for
+Writes: data/encode/{train,valid,test}/memory-*.pt, and data/encode/train-dropout-*/ where copies are asked for;
+        data/encode/{train,valid,test}/empty.pt instead, where encoder and decoder are trained together
         reports/encode/metrics.json, environment.json
 """
 
@@ -24,10 +25,11 @@ from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import joined, launch
 from stageformer.memory.encoding import encode_split, memory_writer
-from stageformer.memory.store import dropout_copies, dropout_copy
+from stageformer.memory.store import dropout_copies, dropout_copy, write_empty_memory
 from stageformer.memory.writer import check_disk
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
+from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.cost import write_cost
 from stageformer.provenance.environment import write_environment
 from stageformer.text.vocabulary import load_vocabularies
@@ -45,6 +47,15 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
     """Run every sentence through the encoder once and save the output, the memory."""
     params = read_group(params_path, "encode", Encode)
     compute = read_group(params_path, "compute", Compute)
+    if read_group(params_path, "train_encoder", TrainEncoder).way == "joint":
+        for old in dropout_copies(output):
+            shutil.rmtree(old)
+        for split in SPLITS:
+            write_empty_memory(output / split)
+        write_json(reports / "metrics.json", {"bytes": 0})
+        write_environment(reports, compute)
+        write_cost(reports)
+        return
     launch(compute)
     device = prepare(compute)
     vocabulary = load_vocabularies(vocab).source

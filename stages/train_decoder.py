@@ -1,4 +1,4 @@
-"""Train the decoder on the saved memory, or fine-tune encoder and decoder together.
+"""Train the decoder on the saved memory, or encoder and decoder together.
 
 Example::
 
@@ -26,6 +26,7 @@ from stageformer.memory.store import dropout_copies, open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.params.compute import Compute
 from stageformer.params.train_decoder import TrainDecoder
+from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.cost import write_cost
 from stageformer.provenance.environment import write_environment
 from stageformer.provenance.fingerprint import fingerprint
@@ -52,8 +53,10 @@ TRAINING_SPLITS = ("train", "valid")
 def main(
     params_path: Path, vocab: Path, embed: Path, encoder: Path, memory: Path, output: Path, reports: Path
 ) -> None:
-    """Train the decoder on the saved memory, or fine-tune encoder and decoder together."""
+    """Train the decoder on the saved memory, or encoder and decoder together."""
     params = read_group(params_path, "train_decoder", TrainDecoder)
+    joint = read_group(params_path, "train_encoder", TrainEncoder).way == "joint"
+    trains_encoder = joint or params.finetune_encoder
     compute = read_group(params_path, "compute", Compute)
     launch(compute)
     device = prepare(compute)
@@ -61,9 +64,9 @@ def main(
     pad_id = vocabularies.target.pad_id
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in TRAINING_SPLITS}
     encoder_model, encoder_metadata = load_model(encoder, "encoder")
-    model = build_model(params, encoder_model, load_embeddings(embed)).to(device)
+    model = build_model(params, encoder_model, load_embeddings(embed), trains_encoder=trains_encoder).to(device)
     task: Task
-    if params.encoder == "finetune":
+    if trains_encoder:
         task = Translation(model, splits, pad_id, device)
     else:
         made_by = encoder_metadata["encoder_fingerprint"]
@@ -74,14 +77,15 @@ def main(
             "valid": [open_memory(memory / "valid", splits["valid"].ids, made_by)],
         }
         task = DecodeMemory(model.decoder, splits, memories, Dropout(params.memory_dropout), pad_id, device)
-    inputs = [vocab, embed, encoder, *([memory] if params.encoder == "frozen" else [])]
+    inputs = [vocab, embed, encoder, *([] if trains_encoder else [memory])]
     checkpoints = Checkpoints("train_decoder", fingerprint([params, compute], inputs))
     with joined(compute, device) as processes:
         with curves(reports, processes) as log:
             outcome = train(task, params.training, compute, log, "train_decoder", processes, checkpoints)
         if processes.is_first:
             report_speed("train_decoder", outcome)
-            save_model(output / "model.pt", "model", model.cpu(), {"encoder": params.encoder})
+            encoder_was = "joint" if joint else "finetune" if params.finetune_encoder else "frozen"
+            save_model(output / "model.pt", "model", model.cpu(), {"encoder": encoder_was})
             write_json(reports / "metrics.json", outcome.metrics)
             write_environment(reports, compute)
             write_cost(reports)

@@ -54,9 +54,9 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
     model = build_encoder_model(params, load_embeddings(embed)).to(device)
     task: Task | None = None
-    if params.objective == "translation":
+    if params.trained_by == "translation":
         task = Translation(model, splits, vocabulary.pad_id, device)
-    elif params.objective == "masked":
+    elif params.trained_by == "masked":
         task = MaskedTokens(
             model.encoder,
             splits,
@@ -78,7 +78,7 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
         if processes.is_first:
             if task is not None:
                 report_speed("train_encoder", outcome)
-            save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.objective})
+            save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.trained_by})
             write_json(reports / "metrics.json", metrics)
             write_environment(reports, compute)
             write_cost(reports)

@@ -30,7 +30,7 @@ from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Hypothesis, rules_for
 from stageformer.decoding.sources import EncodedSources, Sources, StoredSources
 from stageformer.errors import StageformerError
-from stageformer.memory.store import MemoryStore
+from stageformer.memory.store import find_memory
 from stageformer.params.compute import Compute
 from stageformer.params.translate import Translate
 from stageformer.provenance.cost import write_cost
@@ -62,11 +62,11 @@ def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output:
     if not rows["id"]:
         raise StageformerError(f"{vocab}: the split {params.split} holds no sentences to translate; choose another")
 
-    store = MemoryStore(memory / params.split)
+    store = find_memory(memory / params.split, metadata["encoder_fingerprint"])
     sources: Sources
-    if store.fingerprint == metadata["encoder_fingerprint"]:
+    if store is not None:
         sources = StoredSources(store, rows["id"], device)
-    else:  # The encoder was trained further, together with the decoder: the memory is that of another one.
+    else:  # The encoder was trained together with the decoder: there is no memory of it.
         sources = EncodedSources(model.encoder, rows["source_ids"], vocabularies.source.pad_id, device)
 
     rules = rules_for(

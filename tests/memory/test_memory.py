@@ -18,7 +18,7 @@ from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.errors import StageformerError
 from stageformer.memory import writer as writing
 from stageformer.memory.padded import export_padded, padded_bytes
-from stageformer.memory.store import DTYPES, MemoryStore, open_memory
+from stageformer.memory.store import DTYPES, MemoryStore, find_memory, open_memory, write_empty_memory
 from stageformer.memory.writer import MemoryWriter, check_disk, required_bytes
 
 D = 4
@@ -306,3 +306,32 @@ def test_memory_belongs_to_its_sentences_and_its_encoder(tmp_path: Path) -> None
     for others in (ids[::-1], ids[:-1], ids + 1):
         with pytest.raises(StageformerError, match="holds other sentences than the table of ids"):
             open_memory(tmp_path, others, "abc")
+
+
+def test_the_memory_is_that_of_the_encoder_asked_for_or_none(tmp_path: Path) -> None:
+    write(tmp_path, fingerprint="abc")
+    store = find_memory(tmp_path, "abc")
+    assert store is not None
+    assert len(store) == len(LENGTHS)
+    assert find_memory(tmp_path, "another") is None
+    with pytest.raises(StageformerError, match="holds no memory"):
+        find_memory(tmp_path / "nothing", "abc")
+
+
+def test_an_empty_memory_says_so_and_is_not_learnt_from(tmp_path: Path) -> None:
+    write(tmp_path / "one")
+    for name in ("one", "two"):
+        write_empty_memory(tmp_path / name)
+    (file,) = (tmp_path / "one").iterdir()
+    assert read_tensors(file).kind == "empty_memory"
+    assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+    assert find_memory(tmp_path / "one", "abc") is None
+    with pytest.raises(StageformerError) as caught:
+        open_memory(tmp_path / "one", np.array([100]), "abc")
+    assert str(caught.value) == (
+        f"{tmp_path / 'one'}: the memory is empty, since train_encoder.way was 'joint' when it was made; "
+        "set it to 'staged' and run `dvc repro`"
+    )
+    write(tmp_path / "one")
+    assert len(MemoryStore(tmp_path / "one")) == len(LENGTHS)
+    assert find_memory(tmp_path / "one", "abc") is not None

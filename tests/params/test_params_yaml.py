@@ -136,3 +136,25 @@ def test_impossible_combinations(path: str, value: object, message: str) -> None
     with pytest.raises(StageformerError) as caught:
         check(changed(path, value))
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "message"),
+    [
+        ("train_encoder", "way", "joint", "but train_encoder.way 'joint' trains the encoder from the start"),
+        ("train_encoder", "objective", "none", "but train_encoder.objective is 'none', which leaves nothing to train"),
+        ("train_decoder", "memory_dropout", 0.1, "but train_decoder.memory_dropout is 0.1, and acts on saved encoder"),
+        ("encode", "dropout_copies", 2, "but encode.dropout_copies is 2, and acts on saved encoder output"),
+    ],
+)
+def test_an_encoder_is_finetuned_only_after_its_own_training_and_without_memory(
+    group: str, name: str, value: object, message: str
+) -> None:
+    values = changed("train_decoder.finetune_encoder", True)
+    check(values)
+    values[group][name] = value
+    with pytest.raises(StageformerError) as caught:
+        check(values)
+    assert str(caught.value).startswith(f"params: train_decoder.finetune_encoder is true, {message}")
+    values["train_decoder"]["finetune_encoder"] = False
+    check(values)

@@ -40,9 +40,9 @@ def test_use_and_back_again(folder: Path) -> None:
     params = folder / "params.yaml"
     before = params.read_bytes()
     applied = use("joint", params, folder / "recipes")
-    assert Difference("train_encoder.objective", "translation", "none") in applied.differences
+    assert Difference("train_encoder.way", "staged", "joint") in applied.differences
     assert applied.lost == []
-    assert "\n  objective: none\n" in params.read_text()
+    assert "\n  way: joint\n" in params.read_text()
     assert params.read_text().count("#") == before.count(b"#")
     use("default", params, folder / "recipes")
     assert params.read_bytes() == before
@@ -115,18 +115,18 @@ def test_command_lists_applies_and_shows_the_difference(folder: Path, monkeypatc
     assert [line.split()[0] for line in listed.stdout.splitlines()] == names
     applied = runner.invoke(main, ["use", "joint"])
     assert applied.exit_code == 0
-    assert "train_decoder.encoder: frozen -> finetune\n" in applied.stdout
+    assert "train_encoder.way: staged -> joint\n" in applied.stdout
     assert "Lost" not in applied.stdout
     assert "nothing to change" in runner.invoke(main, ["use", "joint"]).stdout
-    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("encoder: finetune", "encoder: fintune"))
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("way: joint", "way: jiont"))
     checked = runner.invoke(main, ["check"])
     assert checked.exit_code == 2
     assert checked.stderr == (
-        "error: params: train_decoder.encoder is 'fintune' (did you mean 'finetune'?); allowed: frozen, finetune\n"
+        "error: params: train_encoder.way is 'jiont' (did you mean 'joint'?); allowed: staged, joint\n"
     )
     lost = runner.invoke(main, ["use", "default"])
     assert lost.exit_code == 0
-    assert lost.stdout.endswith("in no recipe:\n  train_decoder.encoder: fintune\n")
+    assert lost.stdout.endswith("in no recipe:\n  train_encoder.way: jiont\n")
     assert runner.invoke(main, ["check"]).exit_code == 0
 
 

@@ -54,10 +54,31 @@ def test_masked_objective_and_joint_training(repository) -> None:
     assert metrics["updates"] == 6
     assert math.isfinite(metrics["valid_loss"])
 
-    repository.set(train_encoder__objective="none", train_decoder__encoder="finetune")
+    repository.set(train_decoder__finetune_encoder=True)
+    assert repository.repro("train_decoder") == (["check", "train_decoder"], [])
+
+
+def test_the_joint_way(repository) -> None:
+    def memory() -> dict[str, bytes]:
+        folder = repository.root / "data/encode"
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pt")}
+
+    staged = memory()
+    repository.set(train_encoder__way="joint")
     later = ["train_encoder", "encode", "train_decoder", "translate", "evaluate", "export"]
     assert repository.repro() == (["check", *later], [])
     assert json.loads((repository.root / "reports/train_encoder/metrics.json").read_text()) == {"updates": 0}
     scores = json.loads((repository.root / "reports/evaluate/metrics.json").read_text())
     assert math.isfinite(scores["perplexity"])
     assert scores["beam"].keys() == scores["greedy"].keys()
+    empty = memory()
+    assert empty.keys() == {f"{split}/empty.pt" for split in ("train", "valid", "test")}
+
+    # No parameter of the memory that is not made reruns anything but the stage that does not make it.
+    repository.set(encode__dtype="float16", encode__dropout_copies=2)
+    assert repository.repro() == (["check", "encode"], [])
+    assert memory() == empty
+
+    repository.git("checkout", "params.yaml")
+    assert repository.repro() == (["check"], later)
+    assert memory() == staged

@@ -8,6 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from stageformer.artifacts.tables import read_table, write_table
+from stageformer.memory.store import write_empty_memory
 from stages.translate import main
 
 HYPOTHESES = "data/translate/hypotheses.parquet"
@@ -85,6 +86,15 @@ def test_memory_of_another_encoder_is_not_used(root):
     before = pd.read_parquet(root / HYPOTHESES)
     assert [list(ids) for ids in now["beam_ids"]] == [list(ids) for ids in before["beam_ids"]]
     np.testing.assert_allclose(now["target_log_probability"], before["target_log_probability"], rtol=1e-3, atol=1e-5)
+
+
+def test_without_memory_the_encoder_runs(root):
+    run()
+    staged = pd.read_parquet(root / HYPOTHESES)
+    write_empty_memory(root / "data/encode/test")
+    assert run().exit_code == 0
+    joint = pd.read_parquet(root / HYPOTHESES)
+    assert [list(ids) for ids in joint["beam_ids"]] == [list(ids) for ids in staged["beam_ids"]]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ MADE_BY = {
     "positions": "embed",
     "encoder": "train_encoder",
     "memory": "encode",
+    "empty_memory": "encode",
     "model": "train_decoder",
     "hypotheses": "translate",
     "translations": "evaluate",

@@ -12,18 +12,24 @@ from stageformer.model.transformer import Transformer, load_weights, weights_of
 from stageformer.params.train_decoder import TrainDecoder
 
 
-def build_model(params: TrainDecoder, encoder_model: Transformer, start: EmbeddingStart) -> Transformer:
+def build_model(
+    params: TrainDecoder, encoder_model: Transformer, start: EmbeddingStart, *, trains_encoder: bool
+) -> Transformer:
     """Make the whole model: the encoder as ``train_encoder`` left it, and a new decoder.
 
-    A frozen encoder keeps its source embedding; the decoder's target embedding is then always a matrix of its own.
+    Args:
+        params: of the decoder
+        encoder_model: what ``train_encoder`` made
+        start: of the embedding matrices
+        trains_encoder: whether the encoder learns, too. A frozen one keeps its source embedding; the decoder's target
+            embedding is then always a matrix of its own.
     """
     torch.manual_seed(params.training.seed)
-    finetune = params.encoder == "finetune"
     model = Transformer(
         dataclasses.replace(
             encoder_model.config,
             decoder=stack_config(params, encoder_model.config.encoder.d_model),
-            share_embeddings=start.shared and finetune,
+            share_embeddings=start.shared and trains_encoder,
             tie_output=params.tie_output,
         )
     )

@@ -17,16 +17,46 @@ import torch
 from torch import Tensor
 
 from stageformer.artifacts.header import rerun_hint
-from stageformer.artifacts.tensors import TensorFile, read_tensors
+from stageformer.artifacts.tensors import TensorFile, read_tensors, write_tensors
 from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
+def empty_path(folder: Path) -> Path:
+    """Return the file that stands in the place of shards where nobody learns from memory."""
+    return folder / "empty.pt"
+
+
 def shard_path(folder: Path, index: int) -> Path:
     """Return the file of a shard."""
     return folder / f"memory-{index:05d}.pt"
+
+
+def write_empty_memory(folder: Path) -> None:
+    """Write what is in the place of the memory of a split where nobody learns from memory, ``empty.pt``.
+
+    It is the same whatever the encoder and the parameters are, so that nothing that depends on it runs again.
+
+    Raises:
+        StageformerError: the disk is full.
+    """
+    for old in folder.glob("memory-*.pt"):
+        old.unlink()
+    write_tensors(empty_path(folder), "empty_memory", {}, {})
+
+
+def find_memory(folder: Path, fingerprint: str) -> MemoryStore | None:
+    """Return the memory of a split, or None where it is empty or another encoder's than the one of ``fingerprint``.
+
+    Raises:
+        StageformerError: the folder holds neither, or a shard is damaged.
+    """
+    if empty_path(folder).exists():
+        return None
+    store = MemoryStore(folder)
+    return store if store.fingerprint == fingerprint else None
 
 
 def dropout_copy(folder: Path, number: int) -> Path:
@@ -130,6 +160,12 @@ def _open_shards(folder: Path) -> list[TensorFile]:
     hint = rerun_hint("memory")
     # Checksums are left to `stageformer show`: a store is mapped so that it need not be read whole.
     shards = [read_tensors(path, "memory", verify=False) for path in sorted(folder.glob("memory-*.pt"))]
+    if not shards and empty_path(folder).exists():
+        read_tensors(empty_path(folder), "empty_memory")
+        raise StageformerError(
+            f"{folder}: the memory is empty, since train_encoder.way was 'joint' when it was made; "
+            "set it to 'staged' and run `dvc repro`"
+        )
     if not shards:
         raise StageformerError(f"{folder}: holds no memory (memory-00000.pt and on){hint}")
     first = shards[0].metadata

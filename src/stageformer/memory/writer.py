@@ -16,7 +16,7 @@ from torch import Tensor
 from stageformer.artifacts.tensors import write_tensors
 from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
-from stageformer.memory.store import DTYPES, shard_path
+from stageformer.memory.store import DTYPES, empty_path, shard_path
 
 BYTES_BESIDE_VALUES = 8192
 """An upper bound on what a shard takes beside its values, offsets and ids."""
@@ -137,6 +137,7 @@ class MemoryWriter:
             ValueError: a shard was not filled.
         """
         check_disk(self.folder, self.required_bytes)
+        empty_path(self.folder).unlink(missing_ok=True)
         for old in self.folder.glob("memory-*.pt"):
             if int(old.stem.removeprefix("memory-")) % size == rank:  # the others may have written theirs already
                 old.unlink()

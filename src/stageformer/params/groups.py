@@ -6,6 +6,8 @@ class does not rerun the others.
 
 from __future__ import annotations
 
+from typing import Any
+
 from stageformer.errors import StageformerError
 from stageformer.params.base import parse_all
 from stageformer.params.compute import Compute
@@ -47,9 +49,29 @@ def check(values: object) -> None:
             )
     if params["vocab"].shared and not params["tokenize"].joint:
         raise StageformerError("params: vocab.shared needs tokenize.joint: one vocabulary over two tokenizers")
-    if params["train_decoder"].target_embedding == "train_encoder" and params["train_encoder"].objective == "masked" \
+    if params["train_decoder"].target_embedding == "train_encoder" and params["train_encoder"].trained_by == "masked" \
             and not params["vocab"].shared:
         raise StageformerError(
             "params: train_decoder.target_embedding is 'train_encoder', but the objective 'masked' trains no target "
             "embedding when vocab.shared is false; use 'embed'"
         )
+    if params["train_decoder"].finetune_encoder:
+        _check_finetuning(params)
+
+
+def _check_finetuning(params: dict[str, Any]) -> None:
+    what = "params: train_decoder.finetune_encoder is true, but"
+    if params["train_encoder"].way == "joint":
+        raise StageformerError(f"{what} train_encoder.way 'joint' trains the encoder from the start; set it to false")
+    if params["train_encoder"].objective == "none":
+        raise StageformerError(
+            f"{what} train_encoder.objective is 'none', which leaves nothing to train further; choose an objective, or "
+            "train_encoder.way 'joint'"
+        )
+    for group, name in (("train_decoder", "memory_dropout"), ("encode", "dropout_copies")):
+        value = getattr(params[group], name)
+        if value:
+            raise StageformerError(
+                f"{what} {group}.{name} is {value!r}, and acts on saved encoder output, which then nothing "
+                "learns from; set it to 0"
+            )

@@ -10,10 +10,17 @@ from stageformer.params.training import Stack, Training
 
 @dataclass(frozen=True)
 class TrainEncoder(Stack):
-    """The encoder and the objective that trains it."""
+    """The encoder, and how it is trained."""
 
-    objective: str = param("translation: with a shallow throw-away decoder; masked: masked-token prediction; "
-                           "none: left as initialised", choices=("translation", "masked", "none"))
+    way: str = param("staged: here, by its objective; its output is saved, and the decoder learns from that. joint: "
+                     "together with the decoder, from the start, by train_decoder", choices=("staged", "joint"))
+    objective: str = param("way staged: translation: with a shallow throw-away decoder; masked: masked-token "
+                           "prediction; none: left as initialised", choices=("translation", "masked", "none"))
     decoder_num_layers: int = param("objective translation: layers of the throw-away decoder", minimum=1)
     masked_fraction: float = param("objective masked: share of the tokens to predict", minimum=0, maximum=1)
     training: Training = param("optimisation: what an update is, how many there are, which weights are kept")
+
+    @property
+    def trained_by(self) -> str:
+        """The objective that the stage trains the encoder by, or ``none`` if it leaves it as initialised."""
+        return self.objective if self.way == "staged" else "none"
