@@ -30,7 +30,8 @@ from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import EncodedSources
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
@@ -75,7 +76,7 @@ def stageformer(job: DecodeJob, _: Vocabularies) -> Translate:
     """Make our search, as the stage ``translate`` does."""
     params = parameters(CONFIGURATIONS["tiny"], {"compute.threads": job.threads})
     compute = parse(Compute, params["compute"], "compute")
-    device = prepare(compute)
+    prepare(compute)
     model, _metadata = load_model(Path(job.models) / "model.pt")
     rules = Rules(
         Vocabulary.bos_id, Vocabulary.eos_id, FORBIDDEN_IDS, max_length_ratio=0.0, max_length_offset=LENGTH,
@@ -87,8 +88,8 @@ def stageformer(job: DecodeJob, _: Vocabularies) -> Translate:
     pool = make_pool(compute, pieces=compute.threads)
 
     def translate(source_ids: Ids, batch_tokens: int) -> Ids:
-        sources = EncodedSources(model.encoder, source_ids, Vocabulary.pad_id, device)
-        return [best.ids for best, *_ in translate_corpus(sources, search, batch_tokens, None, pool)]
+        memory = EncodedMemory(EncoderSource(model.encoder, Vocabulary.pad_id), Sentences.of(source_ids))
+        return [best.ids for best, *_ in translate_corpus(memory, search, batch_tokens, None, pool)]
 
     return translate
 

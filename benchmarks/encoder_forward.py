@@ -24,6 +24,7 @@ from stageformer.batching.pairs import read_pairs
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import make_pool, prepare
 from stageformer.memory.encoding import memory_writer
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
@@ -40,6 +41,7 @@ def main(root: Path) -> dict[str, Any]:
     vocabularies = load_vocabularies(root / "data/vocab")
     model, _ = load_model(root / "data/train_encoder/encoder.pt", "encoder")
     encoder, config = model.encoder, model.config.encoder
+    source = EncoderSource(encoder, vocabularies.source.pad_id)
     pool = make_pool(compute, pieces=compute.threads)
 
     @torch.no_grad()
@@ -53,7 +55,7 @@ def main(root: Path) -> dict[str, Any]:
         lengths = pairs.source.lengths
         batches = [
             pairs.source.take(part + shard.start).padded(vocabularies.source.pad_id)
-            for shard in memory_writer(root, pairs.ids, lengths, encoder, "", encode).plan
+            for shard in memory_writer(root, pairs.ids, lengths, source, encode).plan
             for part in batches_by_length(lengths[shard.start : shard.stop], encode.batch_tokens)
         ]
         started = time.perf_counter()

@@ -15,6 +15,7 @@ from stageformer.building.model_files import encoder_fingerprint
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import Processes
 from stageformer.memory.encoding import encode_split, memory_writer
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Transformer
@@ -69,7 +70,10 @@ class Ours:
         encoder_model = self.encoder_model()
         fingerprint = encoder_fingerprint(encoder_model.encoder)
         splits = self._corpus.splits
-        memories = {name: [open_memory(self._memory / name, part.ids, fingerprint)] for name, part in splits.items()}
+        memories = {
+            name: [open_memory(self._memory / name, part.ids, fingerprint, part.source.lengths)]
+            for name, part in splits.items()
+        }
         model = build_model(self._decoder, encoder_model, self._embedding_start(), trains_encoder=False)
         decoder = model.decoder.to(self._device)
         dropout = Dropout(self._decoder.memory_dropout)
@@ -78,12 +82,10 @@ class Ours:
 
     def encode(self) -> None:
         """Save the encoder's output of all sentences, as the stage ``encode`` does."""
-        encoder = self.encoder_model().encoder.to(self._device)
-        fingerprint = encoder_fingerprint(encoder)
+        source = EncoderSource(self.encoder_model().encoder.to(self._device), self._pad_id)
         for name, part in self._corpus.splits.items():
-            folder, lengths = self._memory / name, part.source.lengths
-            writer = memory_writer(folder, part.ids, lengths, encoder, fingerprint, self._encode)
-            encode_split(writer, part.source, encoder, self._encode, self._compute, self._pad_id, f"encode {name}")
+            writer = memory_writer(self._memory / name, part.ids, part.source.lengths, source, self._encode)
+            encode_split(writer, part.source, source, self._encode, self._compute, f"encode {name}")
 
     def encoder_model(self) -> Transformer:
         """Return the encoder as its stage begins it, the same each time, with its throw-away decoder."""

@@ -25,6 +25,7 @@ from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import joined, launch
 from stageformer.memory.encoding import encode_split, memory_writer
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import dropout_copies, dropout_copy, write_empty_memory
 from stageformer.memory.writer import check_disk
 from stageformer.params.compute import Compute
@@ -59,19 +60,17 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
     launch(compute)
     device = prepare(compute)
     vocabulary = load_vocabularies(vocab).source
-    model, metadata = load_model(encoder, "encoder")
-    fingerprint = metadata["encoder_fingerprint"]
-    sources = {split: open_sources(vocab / f"{split}.parquet", len(vocabulary)) for split in SPLITS}
+    source = EncoderSource(load_model(encoder, "encoder")[0].encoder.to(device), vocabulary.pad_id)
+    sentences = {split: open_sources(vocab / f"{split}.parquet", len(vocabulary)) for split in SPLITS}
     # Folder of the memory, split, and number of the copy with dropout (0: without).
     planned = [(output / split, split, 0) for split in SPLITS]
     planned += [(dropout_copy(output, copy), "train", copy) for copy in range(1, params.dropout_copies + 1)]
     writers = [
-        memory_writer(folder, sources[split].ids, sources[split].lengths, model.encoder, fingerprint, params)
+        memory_writer(folder, sentences[split].ids, sentences[split].lengths, source, params)
         for folder, split, _ in planned
     ]
     needed = sum(writer.required_bytes for writer in writers)
     check_disk(output, needed)
-    model.to(device)
     with joined(compute, device) as processes:
         if processes.is_first:
             for old in set(dropout_copies(output)) - {folder for folder, _, _ in planned}:
@@ -79,15 +78,13 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
             print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
         for writer, (folder, split, copy) in zip(writers, planned, strict=True):
             title = f"encode {folder.name}"
-            encode_split(
-                writer, sources[split], model.encoder, params, compute, vocabulary.pad_id, title, processes, copy
-            )
+            encode_split(writer, sentences[split], source, params, compute, title, processes, copy)
         if processes.is_first:
             sizes = {
                 split: {"sentences": len(table.ids), "tokens": int(table.lengths.sum())}
-                for split, table in sources.items()
+                for split, table in sentences.items()
             }
-            write_json(reports / "metrics.json", sizes | {"d_model": model.config.encoder.d_model, "bytes": needed})
+            write_json(reports / "metrics.json", sizes | {"d_model": source.width, "bytes": needed})
             write_environment(reports, compute)
             write_cost(reports)
 

@@ -73,8 +73,10 @@ def main(
         # Where there are copies with dropout, the decoder learns from them alone, as if the encoder trained along.
         copies = dropout_copies(memory) or [memory / "train"]
         memories = {
-            "train": [open_memory(folder, splits["train"].ids, made_by) for folder in copies],
-            "valid": [open_memory(memory / "valid", splits["valid"].ids, made_by)],
+            split: [open_memory(folder, pairs.ids, made_by, pairs.source.lengths) for folder in folders]
+            for split, folders, pairs in (
+                ("train", copies, splits["train"]), ("valid", [memory / "valid"], splits["valid"])
+            )
         }
         task = DecodeMemory(model.decoder, splits, memories, Dropout(params.memory_dropout), pad_id, device)
     inputs = [vocab, embed, encoder, *([] if trains_encoder else [memory])]

@@ -21,6 +21,7 @@ import click
 
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.tables import read_table, write_table
+from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import make_pool, prepare
 from stageformer.decoding.beam import beam_search
@@ -28,8 +29,9 @@ from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities, perplexity
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Hypothesis, rules_for
-from stageformer.decoding.sources import EncodedSources, Sources, StoredSources
 from stageformer.errors import StageformerError
+from stageformer.memory.memory import EncodedMemory, Memory, StoredMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import find_memory
 from stageformer.params.compute import Compute
 from stageformer.params.translate import Translate
@@ -63,11 +65,12 @@ def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output:
         raise StageformerError(f"{vocab}: the split {params.split} holds no sentences to translate; choose another")
 
     store = find_memory(memory / params.split, metadata["encoder_fingerprint"])
-    sources: Sources
+    memory_of_split: Memory
     if store is not None:
-        sources = StoredSources(store, rows["id"], device)
+        memory_of_split = StoredMemory(store, rows["id"], device)
     else:  # The encoder was trained together with the decoder: there is no memory of it.
-        sources = EncodedSources(model.encoder, rows["source_ids"], vocabularies.source.pad_id, device)
+        source = EncoderSource(model.encoder, vocabularies.source.pad_id)
+        memory_of_split = EncodedMemory(source, Sentences.of(rows["source_ids"]))
 
     rules = rules_for(
         vocabularies.target, max_length_ratio=params.max_length_ratio, max_length_offset=params.max_length_offset,
@@ -77,7 +80,7 @@ def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output:
 
     def translate(search: Search, title: str) -> list[Hypothesis]:
         started = time.perf_counter()
-        found = translate_corpus(sources, search, params.batch_tokens, f"translate: {title}", pool)
+        found = translate_corpus(memory_of_split, search, params.batch_tokens, f"translate: {title}", pool)
         speed = len(found) / (time.perf_counter() - started)
         print(f"translate: {title}: {speed:,.0f} sentences/s", file=sys.stderr)
         return [best for best, *_ in found]
@@ -89,7 +92,7 @@ def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output:
     )  # fmt: skip
     by_beam = translate(beam, f"beam of {params.beam_size}")
     of_targets = log_probabilities(
-        model.decoder, sources, rows["target_ids"], params.batch_tokens, "translate: perplexity", pool
+        model.decoder, memory_of_split, rows["target_ids"], params.batch_tokens, "translate: perplexity", pool
     )
     pool.close()
 

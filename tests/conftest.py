@@ -169,7 +169,7 @@ def make_toy_root(root):
         root / "data/encode/test",
         np.array(numbers),
         np.array([len(source) for source in sources]),
-        d_model=48,
+        width=48,
         dtype="float32",
         fingerprint=encoder_fingerprint(model.encoder),
         shard_tokens=10_000,
@@ -177,4 +177,4 @@ def make_toy_root(root):
     for shard in writer.shards():
         ids, present = Sentences.of(sources).padded(0)
         with torch.no_grad():
-            shard.put(np.arange(40), model.encoder(ids, present))
+            shard.put(np.arange(40), model.encoder(ids, present), present)

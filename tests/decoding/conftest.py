@@ -7,7 +7,8 @@ from stageformer.batching.sentences import Sentences
 from stageformer.compute.device import make_pool
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import EncodedSources
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
 
@@ -56,7 +57,7 @@ def rules():
 
 @pytest.fixture(scope="session")
 def sources(model):
-    return EncodedSources(model.encoder, random_sources(60, seed=1_000, longest=12), PAD, torch.device("cpu"))
+    return EncodedMemory(EncoderSource(model.encoder, PAD), Sentences.of(random_sources(60, seed=1_000, longest=12)))
 
 
 @pytest.fixture(scope="session")
@@ -97,4 +98,4 @@ def toy():
     """A model of a vocabulary of three words, small enough to score everything that it can say."""
     model = undecided_model(7, 8, seed=3, max_length=10)
     ids = [[4, EOS], [5, 6, EOS], [6, 4, 5, EOS], [5, 5, EOS], [6, EOS], [4, 4, 6, EOS]]
-    return model, EncodedSources(model.encoder, ids, PAD, torch.device("cpu"))
+    return model, EncodedMemory(EncoderSource(model.encoder, PAD), Sentences.of(ids))

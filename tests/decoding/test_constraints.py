@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from stageformer.batching.sentences import Sentences
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules, penalty
 from stageformer.decoding.sampling import sample
-from stageformer.decoding.sources import EncodedSources
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 
 PAD, BOS, EOS, UNK = range(4)
 SEARCHES = {
@@ -107,7 +109,7 @@ def test_the_smallest_length_is_a_ratio_rounded_down():
 
 def test_a_translation_can_be_as_long_as_the_table_of_positions(model, rules, batch_of):
     endless = dataclasses.replace(rules, max_length_ratio=100.0, min_length_ratio=100.0)
-    sources = EncodedSources(model.encoder, [[4, 5, EOS]], PAD, torch.device("cpu"))
+    sources = EncodedMemory(EncoderSource(model.encoder, PAD), Sentences.of([[4, 5, EOS]]))
     ((hypothesis,),) = greedy(model.decoder, batch_of(sources), endless)
     assert len(hypothesis.ids) == 39
 

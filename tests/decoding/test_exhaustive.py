@@ -5,10 +5,12 @@ import itertools
 import pytest
 import torch
 
+from stageformer.batching.sentences import Sentences
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import EncodedSources
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 
 PAD, BOS, EOS, UNK = range(4)
 LONGEST = 4
@@ -23,7 +25,7 @@ def ranking(toy, pool_of):
 
     def rank(source, divisor, is_allowed):
         allowed = [words for words in EVERYTHING if is_allowed(words)]
-        alike = EncodedSources(model.encoder, [source] * len(allowed), PAD, torch.device("cpu"))
+        alike = EncodedMemory(EncoderSource(model.encoder, PAD), Sentences.of([source] * len(allowed)))
         targets = [[BOS, *words, EOS] for words in allowed]
         totals = log_probabilities(model.decoder, alike, targets, 1_000, None, pool_of(1))
         scores = [total / divisor(len(words) + 1) for words, total in zip(allowed, totals, strict=True)]

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from stageformer.batching.sentences import Sentences
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules, penalty
-from stageformer.decoding.sources import EncodedSources
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
 
@@ -179,7 +181,7 @@ def test_an_undecided_model_shows_every_difference_to_plain_beam_search(
     rules = Rules(BOS, EOS, (PAD, BOS, UNK), max_length_ratio=1.0, max_length_offset=5)
     generator = np.random.default_rng(2)
     ids = [[*generator.integers(4, 9, generator.integers(1, 7)).tolist(), EOS] for _ in range(40)]
-    batch = batch_of(EncodedSources(model.encoder, ids, PAD, torch.device("cpu")))
+    batch = batch_of(EncodedMemory(EncoderSource(model.encoder, PAD), Sentences.of(ids)))
     found = beam_search(
         model.decoder, batch, rules, beam_size=beam_size, length_penalty=alpha, length_normalisation=normalisation,
         nbest=nbest,

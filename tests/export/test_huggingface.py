@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from stageformer.batching.sentences import Sentences
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import EncodedSources
 from stageformer.errors import StageformerError
 from stageformer.export.differences import difference, summary
 from stageformer.export.huggingface import HuggingFaceEngine, save_huggingface, to_transformers
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.pair import train_tokenizers
 from stageformer.text.tokenizers.base import Options
@@ -52,7 +54,7 @@ def test_text_to_text_is_ours(norm, tmp_path):
     ids = source_ids(texts, tokenizers.source, vocabularies.source)
     assert any(UNK in row for row in ids)
     rules = Rules(BOS, EOS, (PAD, BOS, UNK), 1.5, 4)
-    sources = EncodedSources(model.encoder, ids, PAD, torch.device("cpu"))
+    sources = EncodedMemory(EncoderSource(model.encoder, PAD), Sentences.of(ids))
     found = greedy(model.decoder, Batch(*sources.batch(np.arange(len(ids)))), rules)
     ours = [target_text(best.ids, tokenizers.target, vocabularies.target) for best, *_ in found]
     engine = HuggingFaceEngine(tmp_path / "model")

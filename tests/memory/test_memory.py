@@ -39,7 +39,7 @@ def write(
     ids = first_id + 3 * np.arange(len(lengths))
     ids.flags.writeable = False  # As columns of a table are.
     writer = MemoryWriter(
-        folder, ids, np.array(lengths, dtype=np.int64), d_model=D, dtype=dtype, fingerprint=fingerprint,
+        folder, ids, np.array(lengths, dtype=np.int64), width=D, dtype=dtype, fingerprint=fingerprint,
         shard_tokens=shard_tokens,
     )  # fmt: skip
     for shard in writer.shards():
@@ -47,10 +47,11 @@ def write(
         for start in range(0, len(by_length), batch):
             rows = by_length[start : start + batch]
             width = max(lengths[row] for row in rows) + 1  # One place of padding more than needed.
-            memory = torch.full((len(rows), width, D), 999.0)
+            memory, present = torch.full((len(rows), width, D), 999.0), torch.zeros(len(rows), width, dtype=torch.bool)
             for i, row in enumerate(rows):
                 memory[i, : lengths[row]] = sentences[row]
-            shard.put(np.array(rows), memory)
+                present[i, : lengths[row]] = True
+            shard.put(np.array(rows), memory, present)
     return sentences
 
 
@@ -78,7 +79,7 @@ def test_any_sentences_in_any_order(
     folder = tmp_path_factory.mktemp("memory")
     sentences = write(folder, lengths, dtype, shard_tokens, batch=batch)
     store = MemoryStore(folder)
-    assert (len(store), store.d_model, store.dtype, store.fingerprint) == (len(lengths), D, dtype, "abc")
+    assert (len(store), store.width, store.dtype, store.fingerprint) == (len(lengths), D, dtype, "abc")
     assert store.lengths.tolist() == lengths
     assert store.ids.tolist() == [100 + 3 * i for i in range(len(lengths))]
     rows = data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=20)) if lengths else []
@@ -105,14 +106,15 @@ def test_shards_are_bounded_and_sentences_whole(tmp_path: Path) -> None:
 def test_the_next_shard_takes_the_memory_of_the_last(tmp_path: Path) -> None:
     lengths = np.array([3, 4, 9, 1, 8])
     writer = MemoryWriter(
-        tmp_path, np.arange(5), lengths, d_model=D, dtype="float32", fingerprint="abc", shard_tokens=8
+        tmp_path, np.arange(5), lengths, width=D, dtype="float32", fingerprint="abc", shard_tokens=8
     )
     places = set()
     for shard in writer.shards():
         places.add(shard.values.data_ptr())
         assert shard.values.untyped_storage().nbytes() == shard.values.nbytes, "it would be copied to be saved"
         for row in shard.rows:
-            shard.put(np.array([row]), torch.full((1, int(lengths[row]), D), float(row)))
+            memory = torch.full((1, int(lengths[row]), D), float(row))
+            shard.put(np.array([row]), memory, torch.ones(memory.shape[:2], dtype=torch.bool))
     assert len(list(tmp_path.iterdir())) == 4
     assert len(places) == 1
     assert MemoryStore(tmp_path).batch([0, 2, 3])[0][:, 0, 0].tolist() == [0, 2, 3]
@@ -164,16 +166,24 @@ def test_too_little_disk_is_seen_before_anything_changes(tmp_path: Path, monkeyp
 
 def test_mistakes_of_the_caller(tmp_path: Path) -> None:
     writer = MemoryWriter(
-        tmp_path, np.arange(3), np.array([2, 2, 2]), d_model=D, dtype="float32", fingerprint="x", shard_tokens=4
+        tmp_path, np.arange(3), np.array([2, 2, 2]), width=D, dtype="float32", fingerprint="x", shard_tokens=4
     )
     assert writer.plan == [range(0, 2), range(2, 3)]
     shards = writer.shards()
     shard = next(shards)
+    all_of = torch.ones(1, 2, dtype=torch.bool)
     with pytest.raises(ValueError, match="rows 2 to 2"):
-        shard.put(np.array([2]), torch.zeros(1, 2, D))
-    with pytest.raises(ValueError, match="lengths"):
-        shard.put(np.array([0]), torch.zeros(1, 1, D))
-    shard.put(np.array([0]), torch.zeros(1, 2, D))
+        shard.put(np.array([2]), torch.zeros(1, 2, D), all_of)
+    for memory, present in (
+        (torch.zeros(1, 1, D), all_of[:, :1]),  # one vector too few
+        (torch.zeros(1, 2, D), torch.tensor([[False, True]])),  # padding first
+        (torch.zeros(1, 3, D), torch.ones(1, 3, dtype=torch.bool)),  # one too many
+        (torch.zeros(1, 2, D + 1), all_of),
+        (torch.zeros(2, 2, D), all_of.expand(2, 2)),
+    ):
+        with pytest.raises(ValueError, match=r"for sentences of lengths \[2\] and width 4"):
+            shard.put(np.array([0]), memory, present)
+    shard.put(np.array([0]), torch.zeros(1, 2, D), all_of)
     with pytest.raises(ValueError, match="1 of the 2 sentences of shard 0 are missing"):
         next(shards)
     assert list(tmp_path.iterdir()) == []
@@ -301,11 +311,16 @@ def test_memory_belongs_to_its_sentences_and_its_encoder(tmp_path: Path) -> None
     write(tmp_path)
     ids = MemoryStore(tmp_path).ids
     assert len(open_memory(tmp_path, ids, "abc")) == len(LENGTHS)
-    with pytest.raises(StageformerError, match=r"made by the encoder abc, needed 0123abcd; .*dvc repro --force encode"):
+    with pytest.raises(StageformerError, match=r"maker abc, needed that of 0123abcd; .*dvc repro --force encode"):
         open_memory(tmp_path, ids, "0123abcdef")
     for others in (ids[::-1], ids[:-1], ids + 1):
         with pytest.raises(StageformerError, match="holds other sentences than the table of ids"):
             open_memory(tmp_path, others, "abc")
+    assert len(open_memory(tmp_path, ids, "abc", np.array(LENGTHS))) == len(LENGTHS)
+    wrong = np.array(LENGTHS)
+    wrong[[1, 2]] = wrong[[2, 1]]  # of the same sum
+    with pytest.raises(StageformerError, match=r"sentence 103 has 1 vectors, but 5 tokens .*dvc repro --force encode"):
+        open_memory(tmp_path, ids, "abc", wrong)
 
 
 def test_the_memory_is_that_of_the_encoder_asked_for_or_none(tmp_path: Path) -> None:

@@ -90,12 +90,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     lengths = np.array([4, 3, 61])
     writer = MemoryWriter(
-        data / "encode" / "train", np.array([10, 11, 12]), lengths, d_model=8, dtype="float32",
+        data / "encode" / "train", np.array([10, 11, 12]), lengths, width=8, dtype="float32",
         fingerprint="f00d", shard_tokens=10,
     )  # fmt: skip
     for shard in writer.shards():
         for row in shard.rows:
-            shard.put(np.array([row]), torch.ones(1, int(lengths[row]), 8))
+            present = torch.ones(1, int(lengths[row]), dtype=torch.bool)
+            shard.put(np.array([row]), torch.ones(*present.shape, 8), present)
     write_table(
         data / "evaluate" / "translations.parquet",
         "translations",

@@ -51,12 +51,13 @@ def test_translation_equals_one_sentence_at_a_time(copy_corpus: Corpus, transfor
 
 def store_of(encoder: Encoder, pairs: Pairs, folder: Path) -> MemoryStore:
     writer = MemoryWriter(
-        folder, pairs.ids, pairs.source.lengths, d_model=16, dtype="float32", fingerprint="f", shard_tokens=50
+        folder, pairs.ids, pairs.source.lengths, width=16, dtype="float32", fingerprint="f", shard_tokens=50
     )
     for shard in writer.shards():
         rows = np.array(shard.rows)
         with torch.no_grad():
-            shard.put(rows, encoder(*pairs.source.take(rows).padded(PAD)))
+            ids, present = pairs.source.take(rows).padded(PAD)
+            shard.put(rows, encoder(ids, present), present)
     return MemoryStore(folder)
 
 

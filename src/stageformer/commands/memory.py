@@ -29,6 +29,6 @@ def export_memory(split: Path, output: Path, format_: str) -> None:
     store = MemoryStore(split)
     width = store.lengths.max(initial=0)
     size = padded_bytes(store, format_) / 2**20
-    click.echo(f"{output}: [{len(store)}, {width}, {store.d_model}] and mask, {size:,.1f} MiB", err=True)
+    click.echo(f"{output}: [{len(store)}, {width}, {store.width}] and mask, {size:,.1f} MiB", err=True)
     for path in export_padded(store, output, format_):
         click.echo(str(path))

@@ -11,14 +11,14 @@ from stageformer.batching.sentences import Ints
 from stageformer.compute.pool import Pool
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.rules import Hypothesis
-from stageformer.decoding.sources import Sources
+from stageformer.memory.memory import Memory
 
 Search = Callable[[Batch], list[list[Hypothesis]]]
 """From a batch to the translations of each of its sentences."""
 
 
 def translate_corpus(
-    sources: Sources,
+    memory: Memory,
     search: Search,
     batch_tokens: int,
     title: str | None,
@@ -28,7 +28,7 @@ def translate_corpus(
     """Translate all sentences, and show the progress.
 
     Args:
-        sources: the sentences
+        memory: of the sentences
         search: greedy search, beam search or sampling, with its options bound
         batch_tokens: largest number of source tokens of a batch, padding included
         title: stands before the progress bar; None: no bar
@@ -36,16 +36,16 @@ def translate_corpus(
         prefixes: the ids that each translation begins with, ``[sentences]``; None: nothing is prescribed
 
     Returns:
-        The translations of each sentence, best first, in the order of ``sources``.
+        The translations of each sentence, best first, in the order of ``memory``.
     """
 
     def translate(rows: Ints) -> tuple[Ints, list[list[Hypothesis]]]:
         beginnings = None if prefixes is None else [prefixes[row] for row in rows]
-        return rows, search(Batch(*sources.batch(rows), beginnings, rows))
+        return rows, search(Batch(*memory.batch(rows), beginnings, rows))
 
     found: dict[int, list[Hypothesis]] = {}
-    with tqdm(total=len(sources.lengths), desc=title, unit="sentence", disable=title is None or None) as bar:
-        for rows, translations in pool.map(translate, batches_by_length(sources.lengths, batch_tokens)):
+    with tqdm(total=len(memory.lengths), desc=title, unit="sentence", disable=title is None or None) as bar:
+        for rows, translations in pool.map(translate, batches_by_length(memory.lengths, batch_tokens)):
             found.update(zip(rows.tolist(), translations, strict=True))
             bar.update(len(rows))
     return [found[row] for row in range(len(found))]

@@ -15,7 +15,7 @@ from stageformer.batching.batches import batches_by_length
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.pool import Pool
 from stageformer.decoding.continuations import CHUNK_ROWS
-from stageformer.decoding.sources import Sources
+from stageformer.memory.memory import Memory
 from stageformer.model.decoder import Decoder
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 def log_probabilities(
     decoder: Decoder,
-    sources: Sources,
+    memory: Memory,
     target_ids: Sequence[Sequence[int]],
     batch_tokens: int,
     title: str | None,
@@ -33,7 +33,7 @@ def log_probabilities(
 
     Args:
         decoder: in eval mode
-        sources: the sources
+        memory: of the sources
         target_ids: the ids of the target of each source, from <bos> to <eos>; all but <bos> are predicted
         batch_tokens: largest number of tokens of a batch on either side, padding included
         title: stands before the progress bar; None: no bar
@@ -42,18 +42,18 @@ def log_probabilities(
 
     @torch.inference_mode()
     def score(rows: Ints) -> tuple[Ints, Floats]:
-        memory, present = sources.batch(rows)
+        states, present = memory.batch(rows)  # [B, S, E]
         # What pads does not matter: the causal mask hides it from the tokens before it, and it is not counted.
         targets = Sentences.of(target_ids[row] for row in rows)
-        ids, wanted = (tensor.to(memory.device) for tensor in targets.padded(pad_id=0))
-        hidden = decoder(ids[:, :-1], memory, present)  # [B, T - 1, D]
+        ids, wanted = (tensor.to(states.device) for tensor in targets.padded(pad_id=0))
+        hidden = decoder(ids[:, :-1], states, present)  # [B, T - 1, D]
         wanted = wanted[:, 1:]
-        of_tokens = torch.zeros(wanted.shape, dtype=torch.float64, device=memory.device)
+        of_tokens = torch.zeros(wanted.shape, dtype=torch.float64, device=states.device)
         of_tokens[wanted] = _of_tokens(decoder, hidden[wanted], ids[:, 1:][wanted])
         return rows, of_tokens.sum(1).cpu().numpy()
 
     found = np.zeros(len(target_ids))
-    lengths = np.maximum(sources.lengths, [len(ids) - 1 for ids in target_ids])
+    lengths = np.maximum(memory.lengths, [len(ids) - 1 for ids in target_ids])
     with tqdm(total=len(target_ids), desc=title, unit="sentence", disable=title is None or None) as bar:
         for rows, of_rows in pool.map(score, batches_by_length(lengths, batch_tokens)):
             found[rows] = of_rows

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import torch
 
+from stageformer.batching.sentences import Sentences
 from stageformer.compute.device import make_pool
 from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
-from stageformer.decoding.sources import EncodedSources
 from stageformer.export.huggingface import HuggingFaceEngine
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
 from stageformer.text.conversion import source_ids, target_text
@@ -67,12 +69,12 @@ class Task:
     def ours(self, model: Transformer) -> Run:
         """Translate by our own search; the model is in eval mode, on the CPU."""
         pad_id = self._vocabularies.source.pad_id
-        sources = EncodedSources(model.encoder, self.source_ids, pad_id, torch.device("cpu"))
+        memory = EncodedMemory(EncoderSource(model.encoder, pad_id), Sentences.of(self.source_ids))
         search = partial(greedy, model.decoder, rules=self._rules)
         pool = make_pool(self._compute, pieces=self._compute.threads)
 
         def translate() -> list[list[int]]:
-            found = translate_corpus(sources, search, self._batch_tokens, "export: greedy search", pool)
+            found = translate_corpus(memory, search, self._batch_tokens, "export: greedy search", pool)
             return [best.ids for best, *_ in found]
 
         run = self._run(translate, self._text)

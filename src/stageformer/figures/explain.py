@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stageformer.batching.sentences import Sentences
 from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import rules_for
-from stageformer.decoding.sources import EncodedSources
 from stageformer.errors import StageformerError
 from stageformer.figures.operation import KINDS, Kind, Operation, attention_operations
 from stageformer.figures.operation_picture import operation_picture
 from stageformer.figures.style import Format, render, style
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
 from stageformer.text.conversion import source_ids, target_text
@@ -89,12 +91,12 @@ def explain(
 def _greedy(translator: Translator, ids: list[int]) -> list[int]:
     """Return the ids of the model's translation, without special tokens."""
     vocabularies, params = translator.vocabularies, translator.params
-    device = translator.model.encoder.embedding.weight.device
-    sources = EncodedSources(translator.model.encoder, [ids], vocabularies.source.pad_id, device)
+    source = EncoderSource(translator.model.encoder, vocabularies.source.pad_id)
+    memory = EncodedMemory(source, Sentences.of([ids]))
     rules = rules_for(
         vocabularies.target, max_length_ratio=params.max_length_ratio, max_length_offset=params.max_length_offset
     )
-    ((hypothesis,),) = greedy(translator.model.decoder, Batch(*sources.batch(np.array([0]))), rules)
+    ((hypothesis,),) = greedy(translator.model.decoder, Batch(*memory.batch(np.array([0]))), rules)
     return hypothesis.ids
 
 

@@ -1,4 +1,4 @@
-"""Run every sentence of a split through the encoder once, and keep the output in the memory store."""
+"""Run every sentence of a split through a maker of memory once, and keep the output in the memory store."""
 
 from __future__ import annotations
 
@@ -15,32 +15,29 @@ from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.device import make_pool
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.compute.processes import ALONE, Processes
+from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.writer import MemoryShard, MemoryWriter
-from stageformer.model.encoder import Encoder
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 
 
-def memory_writer(
-    folder: Path, ids: Ints, lengths: Ints, encoder: Encoder, fingerprint: str, params: Encode
-) -> MemoryWriter:
+def memory_writer(folder: Path, ids: Ints, tokens: Ints, source: MemorySource, params: Encode) -> MemoryWriter:
     """Return the writer of the memory of one split, which knows what it will take on disk.
 
     Args:
         folder: of the split, such as ``data/encode/train``.
         ids: sentence ids, ``[sentences]``.
-        lengths: number of source tokens of each sentence, ``[sentences]``.
-        encoder: what will make the memory.
-        fingerprint: names the encoder.
+        tokens: number of source tokens of each sentence, ``[sentences]``.
+        source: what will make the memory.
         params: the parameters of the stage.
     """
     return MemoryWriter(
         folder,
         ids,
-        lengths,
-        d_model=encoder.embedding.config.d_model,
+        source.lengths(tokens),
+        width=source.width,
         dtype=params.dtype,
-        fingerprint=fingerprint,
+        fingerprint=source.fingerprint,
         shard_tokens=params.shard_tokens,
     )
 
@@ -48,10 +45,9 @@ def memory_writer(
 def encode_split(
     writer: MemoryWriter,
     sentences: Sentences | StoredSentences,
-    encoder: Encoder,
+    source: MemorySource,
     params: Encode,
     compute: Compute,
-    pad_id: int,
     title: str,
     processes: Processes = ALONE,
     copy: int = 0,
@@ -59,24 +55,24 @@ def encode_split(
     """Encode the sentences of a split, in batches of like length: without dropout (copy 0), or with that of a copy.
 
     Each thread encodes batches of its own, and of several processes each writes shards of its own: neither number
-    changes a bit. In memory stand the encoder, what its batches need, and one shard.
+    changes a bit. No more than the maker, what its batches need, and one shard is in memory.
 
     Args:
         writer: of the memory of the split.
         sentences: the sources of the split; those of one shard are read at a time.
-        encoder: on the device to compute on.
+        source: what makes the memory.
         params: the parameters of the stage.
         compute: how to compute.
-        pad_id: the id that fills a batch up.
         title: of the progress bar.
         processes: those that share the shards out among them, this one and the others.
         copy: number of the copy with dropout; 0: without dropout.
 
     Raises:
-        StageformerError: the disk has too little room, which is seen before the first byte is written.
+        StageformerError: the disk has too little room, which is seen before the first byte is written; or a copy is
+            asked of a maker without dropout.
+        ValueError: the maker broke its promise about the number of vectors.
     """
-    device = next(encoder.parameters()).device
-    encoder.train(copy > 0)
+    source.set_dropout(copy > 0)
     pool = make_pool(compute, pieces=compute.threads)
     own = sum(
         int(writer.lengths[rows.start : rows.stop].sum()) for rows in writer.plan[processes.rank :: processes.size]
@@ -84,20 +80,19 @@ def encode_split(
     hidden = None if processes.is_first else True
 
     @torch.no_grad()
-    def encode(shard: MemoryShard, sources: Sentences, batch: Ints) -> int:
-        ids, present = sources.take(batch).padded(pad_id)
+    def encode(shard: MemoryShard, part: Sentences, batch: Ints) -> int:
         rows = batch + shard.rows.start
         # The first sentence names the batch, whichever thread or process computes it.
         seed = int(np.random.SeedSequence([params.seed, copy, int(rows[0])]).generate_state(1)[0])
         with random_draws(seed, compute), autocast(compute):
-            memory = encoder(ids.to(device), present.to(device))
-        shard.put(rows, memory)
-        return int(sources.lengths[batch].sum())
+            values, present = source.encode(part.take(batch))
+        shard.put(rows, values, present)
+        return int(writer.lengths[rows].sum())
 
     with tqdm(total=own, desc=title, unit="token", unit_scale=True, disable=hidden) as bar:
         for shard in writer.shards(processes.rank, processes.size):
-            sources = sentences.part(shard.rows)
-            batches = batches_by_length(sources.lengths, params.batch_tokens)
-            for tokens in pool.map(partial(encode, shard, sources), batches):
+            part = sentences.part(shard.rows)
+            batches = batches_by_length(part.lengths, params.batch_tokens)
+            for tokens in pool.map(partial(encode, shard, part), batches):
                 bar.update(tokens)
     pool.close()

@@ -1,6 +1,6 @@
 """Padded copies of the memory, for tools that know nothing of shards and offsets.
 
-``npy``: a folder of ``memory.npy [sentences, S, D]``, ``mask.npy [sentences, S]`` (bool, True where there is a token),
+``npy``: a folder of ``memory.npy [sentences, S, E]``, ``mask.npy [sentences, S]`` (bool, True where there is a token),
 ``lengths.npy`` and ``ids.npy`` (``[sentences]``). ``pt``: a folder of ``padded-00000.pt`` and on, tensor artifacts of
 kind ``padded_memory`` with the same four for ``SENTENCES_PER_PART`` sentences each. S is the longest sentence of all.
 """
@@ -35,7 +35,7 @@ def padded_dtype(store: MemoryStore, format: str) -> str:
 def padded_bytes(store: MemoryStore, format: str) -> int:
     """Return the bytes that :func:`export_padded` will write, at most."""
     width = int(store.lengths.max(initial=0))
-    row = width * store.d_model * DTYPES[padded_dtype(store, format)].itemsize + width + 16
+    row = width * store.width * DTYPES[padded_dtype(store, format)].itemsize + width + 16
     return len(store) * row + 8192 * (len(store) // SENTENCES_PER_PART + 1)
 
 
@@ -55,7 +55,7 @@ def export_padded(store: MemoryStore, folder: Path, format: str) -> list[Path]:
 
 
 def _parts(store: MemoryStore, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield, part by part, its sentences, their memory ``[part, S, D]`` and presence ``[part, S]``."""
+    """Yield, part by part, its sentences, their memory ``[part, S, E]`` and presence ``[part, S]``."""
     width = int(store.lengths.max(initial=0))
     for start in range(0, len(store), SENTENCES_PER_PART) or [0]:
         part = slice(start, min(start + SENTENCES_PER_PART, len(store)))
@@ -64,7 +64,7 @@ def _parts(store: MemoryStore, dtype: torch.dtype) -> Iterator[tuple[slice, Tens
 
 
 def _export_npy(store: MemoryStore, folder: Path) -> list[Path]:
-    shape = (len(store), int(store.lengths.max(initial=0)), store.d_model)
+    shape = (len(store), int(store.lengths.max(initial=0)), store.width)
     dtype = padded_dtype(store, "npy")
     parts = (memory.numpy() for _, memory, _ in _parts(store, DTYPES[dtype]))
     _write_npy(folder / "memory.npy", np.dtype(dtype), shape, parts)
@@ -85,7 +85,7 @@ def _write_npy(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: 
 
 def _export_pt(store: MemoryStore, folder: Path) -> list[Path]:
     paths = []
-    metadata = {"d_model": store.d_model, "dtype": store.dtype, "fingerprint": store.fingerprint}
+    metadata = {"d_model": store.width, "dtype": store.dtype, "fingerprint": store.fingerprint}
     num_parts = max(1, -(-len(store) // SENTENCES_PER_PART))
     for index, (part, memory, present) in enumerate(_parts(store, DTYPES[store.dtype])):
         tensors = {

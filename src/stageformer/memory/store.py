@@ -1,10 +1,10 @@
-"""The store of encoder output, the *memory*, that any number of decoders are trained on.
+"""The store of memory, what an encoder made of each sentence, that any number of decoders are trained on.
 
-In meaning it is ``[B, S, D]``; on disk the padding is left out. A folder holds shards ``memory-00000.pt``, tensor
-artifacts of kind ``memory`` with ``values [tokens, D]``, ``offsets [sentences + 1]`` and ``ids [sentences]``: sentence
+In meaning it is ``[B, S, E]``; on disk the padding is left out. A folder holds shards ``memory-00000.pt``, tensor
+artifacts of kind ``memory`` with ``values [tokens, E]``, ``offsets [sentences + 1]`` and ``ids [sentences]``: sentence
 ``i`` of a shard owns the rows ``offsets[i]:offsets[i + 1]``, one for each of its ``source_ids``, ``<eos>`` included.
 
-Shape letters: B batch, S source length, D d_model.
+Shape letters: B batch, S source length, E width of the memory (d_model, if it is that of our own encoder).
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class MemoryStore:
     Attributes:
         ids: sentence ids. Shape: ``[sentences]``.
         lengths: tokens of each sentence. Shape: ``[sentences]``.
-        d_model: width D of every row.
+        width: E of every vector; ``d_model`` in the file.
         dtype: number format on disk: a key of ``DTYPES``.
-        fingerprint: names the encoder that made the output.
+        fingerprint: names the maker.
 
     Raises:
         StageformerError: the folder holds no memory, a shard is missing, cut off or inconsistent, or the shards do not
@@ -88,7 +88,7 @@ class MemoryStore:
         self.folder = folder
         shards = _open_shards(folder)
         first = shards[0].metadata
-        self.d_model: int = first["d_model"]
+        self.width: int = first["d_model"]
         self.dtype: str = first["dtype"]
         self.fingerprint: str = first["fingerprint"]
         self._values = [shard.tensors["values"] for shard in shards]
@@ -107,16 +107,16 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batch(self, rows: Ints | Tensor, width: int | None = None) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: Ints | Tensor, longest: int | None = None) -> tuple[Tensor, Tensor]:
         """Gather sentences into a padded batch.
 
         Args:
             rows: rows of the sentences, in any order, also repeated. Shape: ``[B]``.
-            width: S; None: the longest of these sentences.
+            longest: S; None: the longest of these sentences.
 
         Returns:
             The memory as float32, zeros where there is padding, and presence, True where there is a token.
-            Shapes: ``[B, S, D]`` and ``[B, S]``.
+            Shapes: ``[B, S, E]`` and ``[B, S]``.
 
         Raises:
             IndexError: there is no such row.
@@ -125,15 +125,15 @@ class MemoryStore:
         if len(rows) and rows.min() < 0:
             raise IndexError(f"row {rows.min()} is negative")
         lengths = self.lengths[rows]
-        present = presence(lengths, width)
+        present = presence(lengths, longest)
         places, sources = np.flatnonzero(present), flat_places(self._starts[rows], lengths)
         shards = np.repeat(self._shards[rows], lengths)
-        memory = torch.zeros(present.size, self.d_model)
+        memory = torch.zeros(present.size, self.width)
         for shard in np.unique(shards):
             own = shards == shard
             values = self._values[shard].index_select(0, torch.from_numpy(sources[own]))
             memory.index_copy_(0, torch.from_numpy(places[own]), values.float())
-        return memory.view(*present.shape, self.d_model), torch.from_numpy(present)
+        return memory.view(*present.shape, self.width), torch.from_numpy(present)
 
     def rows_of(self, ids: Ints | Tensor) -> Ints:
         """Return the rows of sentences by their ids. Shape: ``[B]``.
@@ -208,22 +208,30 @@ def _is_consistent(tensors: dict[str, Tensor], metadata: dict[str, Any], index: 
     )
 
 
-def open_memory(folder: Path, ids: Ints, fingerprint: str) -> MemoryStore:
-    """Open the memory of a split, after a check that it belongs to these sentences and this encoder.
+def open_memory(folder: Path, ids: Ints, fingerprint: str, lengths: Ints | None = None) -> MemoryStore:
+    """Open the memory of a split, after a check that it belongs to these sentences and this maker.
 
     Args:
         folder: of the split, such as ``data/encode/train``.
         ids: sentence ids of the table that is trained on, in its order. Shape: ``[sentences]``.
-        fingerprint: of the encoder that should have made the memory.
+        fingerprint: of the maker that should have made the memory.
+        lengths: how many vectors each sentence should have, where the maker is known. Shape: ``[sentences]``.
 
     Raises:
-        StageformerError: as :class:`MemoryStore`; the memory is another encoder's, or of other sentences.
+        StageformerError: as :class:`MemoryStore`; the memory is another maker's, or of other sentences.
     """
     store = MemoryStore(folder)
     if store.fingerprint != fingerprint:
         raise StageformerError(
-            f"{folder}: made by the encoder {store.fingerprint[:8]}, needed {fingerprint[:8]}{rerun_hint('memory')}"
+            f"{folder}: holds memory of the maker {store.fingerprint[:8]}, needed that of {fingerprint[:8]}"
+            f"{rerun_hint('memory')}"
         )
     if not np.array_equal(store.ids, ids):
         raise StageformerError(f"{folder}: holds other sentences than the table of ids{rerun_hint('memory')}")
+    if lengths is not None and not np.array_equal(store.lengths, lengths):
+        row = int(np.flatnonzero(store.lengths != lengths)[0])
+        raise StageformerError(
+            f"{folder}: sentence {ids[row]} has {store.lengths[row]} vectors, but {lengths[row]} tokens in the table "
+            f"of ids{rerun_hint('memory')}"
+        )
     return store

@@ -1,4 +1,4 @@
-"""Write the memory store: one shard of encoder output at a time."""
+"""Write the memory store, one shard at a time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ BYTES_BESIDE_VALUES = 8192
 """An upper bound on what a shard takes beside its values, offsets and ids."""
 
 
-def required_bytes(num_tokens: int, num_sentences: int, d_model: int, dtype: str, num_shards: int = 1) -> int:
+def required_bytes(num_tokens: int, num_sentences: int, width: int, dtype: str, num_shards: int = 1) -> int:
     """Return the bytes that memory needs on disk: exact up to ``BYTES_BESIDE_VALUES`` a shard, and never too few."""
-    return num_tokens * d_model * DTYPES[dtype].itemsize + num_sentences * 16 + num_shards * BYTES_BESIDE_VALUES
+    return num_tokens * width * DTYPES[dtype].itemsize + num_sentences * 16 + num_shards * BYTES_BESIDE_VALUES
 
 
 def check_disk(folder: Path, needed: int) -> None:
@@ -41,26 +41,26 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 class MemoryShard:
-    """One shard while it is filled: the rows of the table that it holds, and their encoder output.
+    """One shard while it is filled: the rows of the table that it holds, and their memory.
 
     Args:
         rows: the rows.
-        lengths: number of source tokens of each sentence of the whole table. Shape: ``[sentences]``.
-        d_model: width D of the encoder output.
+        lengths: number of vectors of each sentence of the whole table. Shape: ``[sentences]``.
+        width: E of the memory.
         dtype: number format of the values.
         buffer: bytes for the values, at least as many as they need; the shard is worth nothing once another one uses
             them.
     """
 
     def __init__(
-        self, rows: range, lengths: Ints, d_model: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
+        self, rows: range, lengths: Ints, width: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
     ) -> None:
         self.rows = rows
         self.offsets = np.concatenate([[0], np.cumsum(lengths[rows.start : rows.stop])]).astype(np.int64)
         num_tokens = int(self.offsets[-1])
         # A tensor of exactly these bytes: a view of a larger one would be copied to be saved.
-        taken = torch.from_numpy(buffer[: num_tokens * d_model * dtype.itemsize])
-        self.values = taken.view(num_tokens, d_model * dtype.itemsize).view(dtype)
+        taken = torch.from_numpy(buffer[: num_tokens * width * dtype.itemsize])
+        self.values = taken.view(num_tokens, width * dtype.itemsize).view(dtype)
         self._missing = np.ones(len(rows), dtype=bool)
 
     @property
@@ -68,62 +68,66 @@ class MemoryShard:
         """Number of sentences that have not been put yet."""
         return int(self._missing.sum())
 
-    def put(self, rows: Ints | Tensor, memory: Tensor) -> None:
-        """Take the encoder output of a batch of sentences of this shard, in any order.
+    def put(self, rows: Ints | Tensor, memory: Tensor, present: Tensor) -> None:
+        """Take the memory of a batch of sentences of this shard, in any order.
 
         Args:
             rows: rows of the sentences in the whole table, all of them in ``self.rows``. Shape: ``[B]``.
-            memory: encoder output; what stands beyond a sentence's length is left out. Shape: ``[B, S, D]``.
+            memory: of these sentences; what is not present is left out. Shape: ``[B, S, E]``.
+            present: True where there is a vector: as many of each sentence as was planned. Shape: ``[B, S]``.
 
         Raises:
-            ValueError: a row belongs to another shard, or S is smaller than the length of a sentence.
+            ValueError: a row belongs to another shard, or the shapes or lengths are not those planned.
         """
         local = np.asarray(rows, dtype=np.int64) - self.rows.start
         if len(local) and (local.min() < 0 or local.max() >= len(self.rows)):
             raise ValueError(f"rows {local.min() + self.rows.start} to {local.max() + self.rows.start} in {self.rows}")
         lengths = self.offsets[local + 1] - self.offsets[local]
-        if memory.shape[0] != len(local) or memory.shape[1] < lengths.max(initial=0):
-            raise ValueError(f"memory of shape {tuple(memory.shape)} for sentences of lengths {lengths.tolist()}")
+        planned = presence(lengths, max(memory.shape[1], int(lengths.max(initial=0))))
+        if tuple(memory.shape) != (*planned.shape, self.values.shape[1]) or not np.array_equal(present.cpu(), planned):
+            raise ValueError(
+                f"memory of shape {tuple(memory.shape)} with {present.sum(1).tolist()} vectors for sentences of "
+                f"lengths {lengths.tolist()} and width {self.values.shape[1]}"
+            )
         places = torch.from_numpy(flat_places(self.offsets[local], lengths))
-        present = torch.from_numpy(presence(lengths, memory.shape[1]))
         self.values[places] = memory[present].detach().cpu().to(self.values.dtype)
         self._missing[local] = False
 
 
 class MemoryWriter:
-    """Writes the encoder output of one split, one shard at a time, so that no more than one stands in memory.
+    """Writes the memory of one split, one shard at a time, so that no more than one is in RAM.
 
     Args:
         folder: of the split, such as ``data/encode/train``. Shards of an earlier run in it are removed first.
         ids: sentence ids, in the order of the table. Shape: ``[sentences]``.
-        lengths: number of source tokens of each sentence, ``<eos>`` included. Shape: ``[sentences]``.
-        d_model: width D of the encoder output.
+        lengths: number of vectors of each sentence. Shape: ``[sentences]``.
+        width: E of the memory.
         dtype: number format on disk: a key of ``DTYPES``.
-        fingerprint: names the encoder that made the output.
+        fingerprint: names the maker.
         shard_tokens: most tokens of a shard; a longer sentence has a shard of its own.
 
     Use::
 
         for shard in writer.shards():
             for rows in batches_of(shard.rows):
-                shard.put(rows, encoder(...))
+                shard.put(rows, *source.encode(...))
     """
 
     def __init__(
-        self, folder: Path, ids: Ints, lengths: Ints, *, d_model: int, dtype: str, fingerprint: str, shard_tokens: int
+        self, folder: Path, ids: Ints, lengths: Ints, *, width: int, dtype: str, fingerprint: str, shard_tokens: int
     ) -> None:
         self.folder = folder
         self.ids = np.asarray(ids, dtype=np.int64)
         self.lengths = np.asarray(lengths, dtype=np.int64)
         self.plan = _plan_shards(self.lengths, shard_tokens)
-        self.d_model = d_model
+        self.width = width
         self.dtype = dtype
         self.fingerprint = fingerprint
 
     @property
     def required_bytes(self) -> int:
         """Bytes that the split will take on disk, at most."""
-        return required_bytes(int(self.lengths.sum()), len(self.ids), self.d_model, self.dtype, len(self.plan))
+        return required_bytes(int(self.lengths.sum()), len(self.ids), self.width, self.dtype, len(self.plan))
 
     def shards(self, rank: int = 0, size: int = 1) -> Iterator[MemoryShard]:
         """Yield each shard to be filled, and write it when the next one is asked for, which takes its memory over.
@@ -145,11 +149,11 @@ class MemoryWriter:
         # One buffer for all, and mapped: a shard rarely fits where another stood, and malloc would keep room for both.
         dtype = DTYPES[self.dtype]
         largest = max((int(self.lengths[rows.start : rows.stop].sum()) for _, rows in own), default=0)
-        num_bytes = max(1, largest * self.d_model * dtype.itemsize)
+        num_bytes = max(1, largest * self.width * dtype.itemsize)
         pages = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         buffer = np.frombuffer(pages, dtype=np.uint8)
         for index, rows in own:
-            shard = MemoryShard(rows, self.lengths, self.d_model, dtype, buffer)
+            shard = MemoryShard(rows, self.lengths, self.width, dtype, buffer)
             yield shard
             if shard.num_missing:
                 raise ValueError(f"{shard.num_missing} of the {len(rows)} sentences of shard {index} are missing")
@@ -159,7 +163,7 @@ class MemoryWriter:
                 "ids": torch.tensor(self.ids[rows.start : rows.stop]),
             }
             metadata = {
-                "d_model": self.d_model,
+                "d_model": self.width,
                 "dtype": self.dtype,
                 "fingerprint": self.fingerprint,
                 "num_sentences": len(rows),

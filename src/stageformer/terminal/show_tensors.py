@@ -25,7 +25,7 @@ def tensor_line(path: Path) -> str:
 def memory_line(folder: Path) -> str:
     """Return the size of a split's memory. Raises StageformerError if it is not whole."""
     store = MemoryStore(folder)
-    return f"memory, {len(store):,} sentences, {store.lengths.sum():,} tokens, D {store.d_model}, {store.dtype}"
+    return f"memory, {len(store):,} sentences, {store.lengths.sum():,} tokens, D {store.width}, {store.dtype}"
 
 
 def show_tensor_file(path: Path, width: int) -> tuple[str, Facts, list[str]]:
@@ -56,7 +56,7 @@ def show_memory(folder: Path, rows: int, sentence: int | None, width: int) -> tu
     facts = [
         (
             "shape",
-            f"[{len(store):,} sentences, up to {store.lengths.max(initial=0)} tokens, {store.d_model}], {store.dtype}",
+            f"[{len(store):,} sentences, up to {store.lengths.max(initial=0)} tokens, {store.width}], {store.dtype}",
         ),
         ("tokens", f"{store.lengths.sum():,} in {len(shards)} shards, padding left out"),
         ("lengths", _lengths(store)),
@@ -68,10 +68,10 @@ def show_memory(folder: Path, rows: int, sentence: int | None, width: int) -> tu
     lines: list[str] = []
     for row in shown:
         memory = store.batch(np.array([row]))[0][0]
-        fields = [("memory", f"[{len(memory)}, {store.d_model}]")]
+        fields = [("memory", f"[{len(memory)}, {store.width}]")]
         if memory.numel():
             mean, std, *_ = _statistics(memory)
-            fields[0] = ("memory", f"[{len(memory)}, {store.d_model}], mean {mean}, std {std}")
+            fields[0] = ("memory", f"[{len(memory)}, {store.width}], mean {mean}, std {std}")
         if beside := tokens.get(int(store.ids[row])):
             fields.append(("tokens", " ".join([*beside["source_tokens"], "<eos>"])))
         lines += [f"sentence {store.ids[row]}, {store.lengths[row]} tokens", *labelled(fields, width), ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +10,11 @@ import torch
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
-from stageformer.memory.store import MemoryStore
+from stageformer.memory.memory import Memory
 from stageformer.model.decoder import Decoder
 from stageformer.model.dropout import Dropout
 from stageformer.training.loss import Loss
-from stageformer.training.tasks import decoder_loss, pair_lengths
+from stageformer.training.tasks import decoder_loss
 
 
 @dataclass
@@ -22,7 +23,7 @@ class DecodeMemory:
 
     model: Decoder
     splits: dict[str, Pairs]
-    memories: dict[str, list[MemoryStore]]
+    memories: Mapping[str, Sequence[Memory]]
     """of each split: encodings of the same sentences, one of which is drawn for each batch"""
     memory_dropout: Dropout
     pad_id: int
@@ -30,7 +31,7 @@ class DecodeMemory:
 
     def lengths(self, split: str) -> tuple[Ints, Ints]:
         """See :class:`Task`."""
-        return pair_lengths(self.splits[split])
+        return self.memories[split][0].lengths, self.splits[split].target.lengths - 1
 
     def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
         """See :class:`Task`."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import make_pool
 from stageformer.compute.pool import Pool
@@ -21,8 +22,9 @@ from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.rules import Hypothesis, Rules, rules_for
 from stageformer.decoding.sampling import sample
-from stageformer.decoding.sources import EncodedSources
 from stageformer.errors import StageformerError
+from stageformer.memory.memory import EncodedMemory
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
@@ -139,7 +141,7 @@ class Translator:
             found = self._by_engine(self.engine, ids, beam_size)
         else:
             found = translate_corpus(
-                self._sources(ids),
+                self._memory(ids),
                 self._search(number, beam_size, sampling, [first_line + row for row in rows]),
                 self.params.batch_tokens,
                 "translate" if show_progress else None,
@@ -177,7 +179,7 @@ class Translator:
         for row, target in zip(rows, targets, strict=True):
             _check_length(len(target) - 1, self.model.decoder.embedding, f"{origin}, translation {row + 1}")
         found = log_probabilities(
-            self.model.decoder, self._sources(ids), targets, self.params.batch_tokens,
+            self.model.decoder, self._memory(ids), targets, self.params.batch_tokens,
             "score" if show_progress else None, self.pool,
         )  # fmt: skip
         scores: list[Score | None] = [None] * len(texts)
@@ -208,8 +210,9 @@ class Translator:
         _check_length(len(ids) + 1, self.model.decoder.embedding, "prefix")
         return ids
 
-    def _sources(self, ids: list[list[int]]) -> EncodedSources:
-        return EncodedSources(self.model.encoder, ids, self.vocabularies.source.pad_id, torch.device("cpu"))
+    def _memory(self, ids: list[list[int]]) -> EncodedMemory:
+        source = EncoderSource(self.model.encoder, self.vocabularies.source.pad_id)
+        return EncodedMemory(source, Sentences.of(ids))
 
     def _search(self, number: int, beam_size: int | None, sampling: Sampling | None, lines: list[int]) -> Search:
         params, rules = self.params, self._rules()

@@ -1,0 +1,67 @@
+"""The memory of some sentences, by rows: read from a store, or made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stageformer.batching.sentences import Ints, Sentences
+from stageformer.memory.sources.base import MemorySource
+from stageformer.memory.store import MemoryStore
+
+
+class Memory(Protocol):
+    """The memory of some sentences, whoever made it. A :class:`~stageformer.memory.store.MemoryStore` is one, too."""
+
+    lengths: Ints
+    """vectors of each sentence, ``[sentences]``"""
+
+    def batch(self, rows: Ints) -> tuple[Tensor, Tensor]:
+        """Return the memory ``[B, S, E]`` of the sentences ``rows [B]``, and presence ``[B, S]``, True at a vector."""
+
+
+class StoredMemory:
+    """What the stage encode saved: no maker runs.
+
+    Args:
+        store: the memory of the split
+        ids: the sentences, by their ids, ``[sentences]``
+        device: where the decoder is
+
+    Raises:
+        StageformerError: a sentence is not in the store.
+    """
+
+    def __init__(self, store: MemoryStore, ids: Sequence[int] | Ints, device: torch.device) -> None:
+        self.store = store
+        self.rows = store.rows_of(np.asarray(ids, dtype=np.int64))
+        self.device = device
+        self.lengths: Ints = store.lengths[self.rows]
+
+    def batch(self, rows: Ints) -> tuple[Tensor, Tensor]:
+        """See :class:`Memory`."""
+        memory, present = self.store.batch(self.rows[rows])
+        return memory.to(self.device), present.to(self.device)
+
+
+class EncodedMemory:
+    """What a maker returns when it is asked for.
+
+    Args:
+        source: the maker, where the decoder is
+        sentences: the sources as ids, <eos> at the end of each
+    """
+
+    def __init__(self, source: MemorySource, sentences: Sentences) -> None:
+        self.source = source
+        self.sentences = sentences
+        self.lengths: Ints = source.lengths(sentences.lengths)
+
+    @torch.inference_mode()
+    def batch(self, rows: Ints) -> tuple[Tensor, Tensor]:
+        """See :class:`Memory`."""
+        return self.source.encode(self.sentences.take(rows))

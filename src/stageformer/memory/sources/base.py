@@ -1,0 +1,48 @@
+"""The seam of what makes memory: our own encoder, or anything else that turns sentences into vectors.
+
+Nothing after this seam asks which maker it was: the stage encode, the store, the decoder and the search know the
+fingerprint and the width alone.
+
+Shape letters: B batch, S longest sentence, E width of the memory.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from stageformer.batching.sentences import Ints, Sentences
+
+
+class MemorySource(Protocol):
+    """Makes the memory of sentences."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the maker: equal fingerprints mean equal memory of equal sentences."""
+
+    @property
+    def width(self) -> int:
+        """E; the decoder projects it to its d_model where they differ."""
+
+    def lengths(self, tokens: Ints) -> Ints:
+        """Return how many vectors each sentence gets, ``[sentences]``, from its number of tokens, ``[sentences]``."""
+
+    def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
+        """Make the memory of a batch.
+
+        Args:
+            sentences: B sources as ids, <eos> at the end of each
+
+        Returns:
+            Values ``[B, S, E]``, whatever at padding, and presence ``[B, S]``, True where there is a vector. The
+            vectors of a sentence come first, as many as :meth:`lengths` says. On any device.
+        """
+
+    def set_dropout(self, on: bool) -> None:
+        """Encode with the maker's own dropout from here on, or without it, as at the beginning.
+
+        Raises:
+            StageformerError: ``on``, and the maker has no dropout.
+        """

@@ -1,0 +1,48 @@
+"""The encoder of this library as a maker of memory."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from torch import Tensor
+
+from stageformer.batching.sentences import Ints, Sentences
+from stageformer.building.model_files import encoder_fingerprint
+from stageformer.model.encoder import Encoder
+
+
+class EncoderSource:
+    """Makes memory by our own encoder; see :class:`~stageformer.memory.sources.base.MemorySource`.
+
+    Args:
+        encoder: on the device to compute on, in eval mode; its weights must not change
+        pad_id: the id that fills a batch up
+    """
+
+    def __init__(self, encoder: Encoder, pad_id: int) -> None:
+        self.encoder = encoder
+        self.pad_id = pad_id
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the weights."""
+        return encoder_fingerprint(self.encoder)
+
+    @property
+    def width(self) -> int:
+        """The encoder's d_model."""
+        return self.encoder.embedding.config.d_model
+
+    def lengths(self, tokens: Ints) -> Ints:
+        """One vector for each token."""
+        return tokens
+
+    def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
+        """Run the encoder; the memory is on its device."""
+        device = self.encoder.embedding.weight.device
+        ids, present = (tensor.to(device) for tensor in sentences.padded(self.pad_id))
+        return self.encoder(ids, present), present
+
+    def set_dropout(self, on: bool) -> None:
+        """Switch the encoder to train or eval mode."""
+        self.encoder.train(on)

@@ -1,0 +1,128 @@
+"""The seam of what makes memory: any maker can be encoded, stored, learned from and searched with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stageformer.batching.sentences import Ints, Sentences, presence
+from stageformer.errors import StageformerError
+from stageformer.memory.encoding import encode_split, memory_writer
+from stageformer.memory.memory import EncodedMemory, Memory, StoredMemory
+from stageformer.memory.sources.base import MemorySource
+from stageformer.memory.sources.encoder import EncoderSource
+from stageformer.memory.store import MemoryStore, open_memory
+from stageformer.model.config import EmbeddingConfig, StackConfig
+from stageformer.model.encoder import Encoder
+from stageformer.params.base import parse
+from stageformer.params.compute import Compute
+from stageformer.params.encode import Encode
+
+PAD, EOS, VOCABULARY, WIDTH = 0, 2, 14, 6
+CPU = torch.device("cpu")
+ENCODE = parse(
+    Encode, {"dtype": "float32", "batch_tokens": 12, "shard_tokens": 20, "dropout_copies": 0, "seed": 1}, "encode"
+)
+
+
+class Summary:
+    """A maker as foreign as can be: one vector a sentence, of a width of its own, and no dropout."""
+
+    fingerprint = "a service"
+    width = WIDTH
+
+    def lengths(self, tokens: Ints) -> Ints:
+        return np.ones_like(tokens)
+
+    def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
+        values = [[float(sum(ids) * (n + 1)) for n in range(WIDTH)] for ids in sentences]
+        return torch.tensor(values).view(-1, 1, WIDTH), torch.ones(len(sentences), 1, dtype=torch.bool)
+
+    def set_dropout(self, on: bool) -> None:
+        if on:
+            raise StageformerError("encode.dropout_copies: a service has no dropout; set it to 0")
+
+
+class Liar(Summary):
+    """Promises one vector a sentence, and returns one a token."""
+
+    def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
+        present = torch.from_numpy(presence(sentences.lengths))
+        return torch.zeros(*present.shape, WIDTH), present
+
+
+def encoder_source() -> EncoderSource:
+    torch.manual_seed(0)
+    stack = StackConfig(8, 1, 2, 16, norm="pre", residual_dropout=0.3)
+    return EncoderSource(Encoder(EmbeddingConfig(VOCABULARY, 8, max_length=16), stack).eval(), PAD)
+
+
+@pytest.fixture
+def compute(make_compute: Callable[..., Compute]) -> Compute:
+    return make_compute()
+
+
+@pytest.fixture
+def sentences() -> Sentences:
+    generator = np.random.default_rng(0)
+    return Sentences.of([*generator.integers(4, VOCABULARY, n % 6).tolist(), EOS] for n in range(25))
+
+
+def encoded(source: MemorySource, sentences: Sentences, folder: Path, compute: Compute, copy: int = 0) -> MemoryStore:
+    writer = memory_writer(folder, np.arange(len(sentences)), sentences.lengths, source, ENCODE)
+    encode_split(writer, sentences, source, ENCODE, compute, "encode", copy=copy)
+    return MemoryStore(folder)
+
+
+@pytest.mark.parametrize("maker", [encoder_source, Summary])
+def test_stored_and_made_on_demand_are_the_same_memory(
+    tmp_path: Path, compute: Compute, sentences: Sentences, maker: Callable[[], MemorySource]
+) -> None:
+    source = maker()
+    store = encoded(source, sentences, tmp_path, compute)
+    assert (store.fingerprint, store.width) == (source.fingerprint, source.width)
+    rows = np.array([24, 3, 3, 0, 11])
+    memories: list[Memory] = [
+        store, StoredMemory(store, np.arange(25), CPU), EncodedMemory(source, sentences),
+        StoredMemory(store, np.arange(25)[::-1], CPU),
+    ]  # fmt: skip
+    expected, expected_present = source.encode(sentences.take(rows))
+    for memory, chosen in zip(memories, (rows, rows, rows, 24 - rows), strict=True):
+        assert memory.lengths[chosen].tolist() == source.lengths(sentences.lengths)[rows].tolist()
+        values, present = memory.batch(chosen)
+        assert torch.equal(present, expected_present)
+        torch.testing.assert_close(values[present], expected[expected_present], rtol=1e-5, atol=1e-6)
+
+
+def test_a_maker_that_breaks_its_promise(tmp_path: Path, compute: Compute, sentences: Sentences) -> None:
+    with pytest.raises(ValueError, match="for sentences of lengths"):
+        encoded(Liar(), sentences, tmp_path, compute)
+
+
+def test_dropout_copies_are_asked_of_the_maker(tmp_path: Path, compute: Compute, sentences: Sentences) -> None:
+    with pytest.raises(StageformerError, match=r"encode\.dropout_copies: a service has no dropout"):
+        encoded(Summary(), sentences, tmp_path / "none", compute, copy=1)
+    source = encoder_source()
+    copies = [encoded(source, sentences, tmp_path / str(copy), compute, copy) for copy in (0, 1, 2, 1)]
+    values = [store.batch(np.arange(25))[0] for store in copies]
+    assert torch.equal(values[1], values[3])
+    assert not torch.equal(values[0], values[1])
+    assert not torch.equal(values[1], values[2])
+
+
+def test_memory_of_another_maker_is_refused(tmp_path: Path, compute: Compute, sentences: Sentences) -> None:
+    encoded(Summary(), sentences, tmp_path, compute)
+    with pytest.raises(StageformerError, match="holds memory of the maker a servic, needed that"):
+        open_memory(tmp_path, np.arange(25), encoder_source().fingerprint)
+
+
+def test_the_fingerprint_is_that_of_the_weights() -> None:
+    one, same, other = encoder_source(), encoder_source(), encoder_source()
+    with torch.no_grad():
+        other.encoder.embedding.weight[5, 0] += 1e-3
+    assert one.fingerprint == same.fingerprint != other.fingerprint
