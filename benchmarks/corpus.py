@@ -21,7 +21,7 @@ from stageformer.batching.batches import plan_batches
 from stageformer.batching.pairs import Pairs, read_pairs
 from stageformer.batching.sentences import Ints
 from stageformer.corpus.ingest import ingest
-from stageformer.corpus.sources import open_corpus
+from stageformer.corpus.opening import open_corpus
 from stageformer.errors import StageformerError, friendly
 from stageformer.params.base import parse
 from stageformer.params.ingest import Ingest

@@ -19,7 +19,7 @@ import click
 
 from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.corpus.ingest import ingest
-from stageformer.corpus.sources import open_corpus
+from stageformer.corpus.opening import open_corpus
 from stageformer.params.ingest import Ingest
 from stageformer.provenance.cost import write_cost
 from stageformer.provenance.environment import write_environment

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stageformer.corpus.homeassistant import HomeAssistantSource
-from stageformer.corpus.records import Record, Rejected
+from stageformer.corpus.sources.base import Record, Rejected
+from stageformer.corpus.sources.homeassistant import HomeAssistantSource
 from stageformer.errors import StageformerError
 
 TREES = {

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import read_table
-from stageformer.corpus.cleaning import fold
+from stageformer.corpus.filters import fold
 from stageformer.corpus.ingest import ingest
-from stageformer.corpus.records import Record, Rejected
-from stageformer.corpus.report import Report
+from stageformer.corpus.sources.base import Record, Rejected
 from stageformer.corpus.splitting import split_of
+from stageformer.corpus.statistics import Report
 from stageformer.errors import StageformerError
 
 Rows = dict[str, list[dict[str, Any]]]

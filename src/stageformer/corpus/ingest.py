@@ -11,12 +11,12 @@ from typing import Any
 
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import write_table
-from stageformer.corpus.cleaning import fold
-from stageformer.corpus.fingerprints import fingerprint
+from stageformer.corpus.filters import fold
+from stageformer.corpus.hashes import fingerprint
 from stageformer.corpus.plan import Plan, make_plan
-from stageformer.corpus.records import Source
 from stageformer.corpus.references import References
-from stageformer.corpus.report import Report
+from stageformer.corpus.sources.base import Source
+from stageformer.corpus.statistics import Report
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Ingest
 
@@ -31,7 +31,7 @@ def ingest(corpus: Mapping[str, Source], params: Ingest, output: Path) -> Report
     without regard to case); the rows of a ready-made valid or test split all stay. ``id`` counts on through the splits.
 
     Args:
-        corpus: the sources by split, as :func:`stageformer.corpus.sources.open_corpus` gives them.
+        corpus: the sources by split, as :func:`stageformer.corpus.opening.open_corpus` gives them.
         params: the parameters of the stage.
         output: folder of the tables; what stands there is replaced only when all three are whole.
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from stageformer.artifacts.header import SPLITS
-from stageformer.corpus.cleaning import fold, why_dropped
-from stageformer.corpus.fingerprints import FingerprintSet, fingerprint
-from stageformer.corpus.records import Record, Rejected, Source
+from stageformer.corpus.filters import fold, why_dropped
+from stageformer.corpus.hashes import FingerprintSet, fingerprint
 from stageformer.corpus.references import References
-from stageformer.corpus.report import Report
+from stageformer.corpus.sources.base import Record, Rejected, Source
 from stageformer.corpus.splitting import split_of
+from stageformer.corpus.statistics import Report
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Ingest
 from stageformer.text.normalisation import normalise

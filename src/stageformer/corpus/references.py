@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from stageformer.corpus.fingerprints import FINGERPRINT_BYTES, FingerprintSet, fingerprint
+from stageformer.corpus.hashes import FINGERPRINT_BYTES, FingerprintSet, fingerprint
 
 _KEY = np.dtype(f"S{FINGERPRINT_BYTES}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stageformer.artifacts.files import read_json
 from stageformer.artifacts.tables import read_table
-from stageformer.corpus.lines import read_lines
+from stageformer.corpus.files import read_lines
 from stageformer.errors import StageformerError
 from stageformer.scoring.labels import LABELS, show_score
 from stageformer.scoring.metrics import TokenizedBleu

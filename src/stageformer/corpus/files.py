@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from stageformer.corpus.records import MEND, Rejected
+from stageformer.corpus.sources.base import MEND, Rejected
 from stageformer.errors import StageformerError, did_you_mean
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

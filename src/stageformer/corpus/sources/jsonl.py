@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stageformer.corpus.lines import decode, read_lines
-from stageformer.corpus.records import MEND, Record, Rejected, is_unicode
+from stageformer.corpus.files import decode, read_lines
+from stageformer.corpus.sources.base import MEND, Record, Rejected, is_unicode
 from stageformer.errors import did_you_mean
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.lines import decode, read_lines
-from stageformer.corpus.records import Rejected
+from stageformer.corpus.files import decode, read_lines
+from stageformer.corpus.sources.base import Rejected
 from stageformer.errors import StageformerError
 
 

@@ -7,7 +7,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.fingerprints import FINGERPRINT_BYTES, FingerprintSet, fingerprint
+from stageformer.corpus.hashes import FINGERPRINT_BYTES, FingerprintSet, fingerprint
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
 

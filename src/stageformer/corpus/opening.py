@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from stageformer.artifacts.header import SPLITS
-from stageformer.corpus.homeassistant import HomeAssistantSource
-from stageformer.corpus.jsonl import JsonlSource
-from stageformer.corpus.parquet import ParquetSource
-from stageformer.corpus.records import Source
-from stageformer.corpus.text import TextSource
-from stageformer.corpus.tsv import TsvSource
+from stageformer.corpus.sources.base import Source
+from stageformer.corpus.sources.homeassistant import HomeAssistantSource
+from stageformer.corpus.sources.jsonl import JsonlSource
+from stageformer.corpus.sources.lines import LinesSource
+from stageformer.corpus.sources.parquet import ParquetSource
+from stageformer.corpus.sources.tsv import TsvSource
 from stageformer.corpus.wheel import fetch_wheel
 from stageformer.params.ingest import Files, Ingest
 
@@ -35,7 +35,7 @@ def open_corpus(params: Ingest, cache: Path) -> dict[str, Source]:
 def _open_files(kind: str, files: Files, names: list[str]) -> Source:
     path = Path(names[0])
     if kind == "text":
-        return TextSource(path, Path(names[1]))
+        return LinesSource(path, Path(names[1]))
     if kind == "tsv":
         group = int(files.group_column) if files.group_column is not None else None
         return TsvSource(path, int(files.source_column), int(files.target_column), group)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.cleaning import has_words, why_dropped
+from stageformer.corpus.filters import has_words, why_dropped
 from stageformer.text.normalisation import normalise
 
 

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stageformer.corpus.jsonl import JsonlSource
-from stageformer.corpus.parquet import ParquetSource
-from stageformer.corpus.records import REASONS, Record, Rejected, Source
-from stageformer.corpus.sources import open_corpus
-from stageformer.corpus.text import TextSource
-from stageformer.corpus.tsv import TsvSource
+from stageformer.corpus.opening import open_corpus
+from stageformer.corpus.sources.base import REASONS, Record, Rejected, Source
+from stageformer.corpus.sources.jsonl import JsonlSource
+from stageformer.corpus.sources.lines import LinesSource
+from stageformer.corpus.sources.parquet import ParquetSource
+from stageformer.corpus.sources.tsv import TsvSource
 from stageformer.errors import StageformerError
 
 PAIRS = [("Hello", "Hallo"), ("a\u2028b", "日本"), (" x ", "é")]
@@ -82,13 +82,13 @@ def test_files_of_unequal_length(tmp_path: Path, source: str, target: str, messa
     (tmp_path / "s").write_text(source)
     (tmp_path / "t").write_text(target)
     with pytest.raises(StageformerError, match=message):
-        list(TextSource(tmp_path / "s", tmp_path / "t"))
+        list(LinesSource(tmp_path / "s", tmp_path / "t"))
 
 
 def test_bad_lines_of_either_file_are_told_and_the_rest_stays_aligned(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"one\n\nthree\nfour\n")
     (tmp_path / "t").write_bytes(b"eins\nzwei\n\xff\nvier\n")
-    records = list(TextSource(tmp_path / "s", tmp_path / "t"))
+    records = list(LinesSource(tmp_path / "s", tmp_path / "t"))
     assert [record.reason for record in records if isinstance(record, Rejected)] == ["empty", "not_utf8"]
     assert f"{tmp_path}/s:2: empty line" in str(records[1])
     assert f"{tmp_path}/t:3:1: byte 0xff" in str(records[2])

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stageformer.artifacts.header import SPLITS
-from stageformer.corpus.fingerprints import FingerprintSet, fingerprint
-from stageformer.corpus.records import REASONS
+from stageformer.corpus.hashes import FingerprintSet, fingerprint
+from stageformer.corpus.sources.base import REASONS
 
 SAMPLES = 5
 _SAMPLE_CHARACTERS = 200

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stageformer.corpus.records import Record, Rejected, is_unicode
+from stageformer.corpus.sources.base import Record, Rejected, is_unicode
 from stageformer.errors import StageformerError, did_you_mean
 
 _TRANSLATION = re.compile(r"homeassistant/components/([^/]+)/translations/([^/]+)\.json")

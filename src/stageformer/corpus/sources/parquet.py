@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stageformer.corpus.lines import readable
-from stageformer.corpus.records import MEND, Record, Rejected
+from stageformer.corpus.files import readable
+from stageformer.corpus.sources.base import MEND, Record, Rejected
 from stageformer.errors import StageformerError, did_you_mean
 
 _ROWS = 8_192

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from stageformer.corpus.lines import decode, read_lines
-from stageformer.corpus.records import Record, Rejected
+from stageformer.corpus.files import decode, read_lines
+from stageformer.corpus.sources.base import Record, Rejected
 from stageformer.errors import StageformerError
 
 
 @dataclass(frozen=True)
-class TextSource:
+class LinesSource:
     """Line N of the one file is the translation of line N of the other."""
 
     source: Path

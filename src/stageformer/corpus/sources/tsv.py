@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stageformer.corpus.lines import decode, read_lines
-from stageformer.corpus.records import MEND, Record, Rejected
+from stageformer.corpus.files import decode, read_lines
+from stageformer.corpus.sources.base import MEND, Record, Rejected
 
 
 @dataclass(frozen=True)
