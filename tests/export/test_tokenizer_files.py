@@ -3,14 +3,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stageformer.export.tokenizer_files import transformers_tokenizer
+from stageformer.params.choices import kinds
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
-from stageformer.text.pair import KINDS, tokenizer_class
+from stageformer.text.pair import tokenizer_class
 from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocabulary import UNK, Vocabulary
 
 pytest.importorskip("transformers")
 
+KINDS = kinds("stageformer.text.tokenizers")
 SENTENCES = [
     "The house is small.", "The small house, (the very small house), isn't big!", "Größe 42% of 128 houses?",
     "naïve café; it's 12:30 o'clock", "«Ça va?» he said: don't worry [really] ...", "ΟΔΟΣ Σοφίας", "a_b-c/d@e",

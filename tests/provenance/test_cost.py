@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_seconds_count_from_the_start_of_the_process_and_memory_at_its_peak(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from stageformer.params.compute import Compute
 from stageformer.params.reading import read_yaml
 from stageformer.provenance.environment import environment, read_environments, write_environment
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MACHINE = {"python", "system", "machine", "libc", "cpu", "versions"}
 TORCH = {"instruction_set", "variables"}
 
@@ -30,7 +30,7 @@ def compute() -> Compute:
 
 def test_a_stage_without_torch_says_nothing_of_it() -> None:
     script = "import json, stages.ingest, stages.tokenize, stages.vocab; "
-    script += "from stageformer.provenance import environment as e; "
+    script += "import stageformer.text.tokenizers.bpe; from stageformer.provenance import environment as e; "
     command = [sys.executable, "-c", script + "print(json.dumps(e.environment()))"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout)

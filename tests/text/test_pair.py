@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from stageformer.errors import StageformerError
-from stageformer.text.pair import KINDS, Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
+from stageformer.params.choices import kinds
+from stageformer.text.pair import Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
 from stageformer.text.tokenizers.base import Options
 
+KINDS = kinds("stageformer.text.tokenizers")
 SOURCE = ["the lights are on", "the lights are off"]
 TARGET = ["das Licht ist an", "das Licht ist aus"]
 

@@ -10,37 +10,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
 
 from stageformer.artifacts.files import read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
-from stageformer.errors import StageformerError, did_you_mean
+from stageformer.errors import StageformerError
+from stageformer.params.choices import chosen
 from stageformer.text.tokenizers.base import Options, Tokenizer
 
-KINDS = ("bpe", "unigram", "wordpiece", "byte_bpe", "char", "word")
 CONFIG_NAME = "config.json"
 _TYPES = {"kind": str, "lowercase": bool, "joint": bool, "schema_version": int}
 
 
 def tokenizer_class(kind: str) -> type[Tokenizer]:
     """Import the family of that name and return its class. Raises StageformerError when there is none."""
-    module = _module(kind)
+    module = chosen("stageformer.text.tokenizers", kind)
     (family,) = (
         found
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, Tokenizer) and found.__module__ == module.__name__
     )
     return family
-
-
-def _module(kind: str) -> ModuleType:
-    from stageformer.text.tokenizers import bpe, byte_bpe, char, unigram, word, wordpiece
-
-    if kind not in KINDS:
-        hint = did_you_mean(kind, KINDS)
-        raise StageformerError(f"unknown kind {kind!r} of tokenizers{hint}; known: {', '.join(KINDS)}")
-    modules = {"bpe": bpe, "byte_bpe": byte_bpe, "char": char, "unigram": unigram, "word": word, "wordpiece": wordpiece}
-    return modules[kind]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stageformer.errors import StageformerError
+from stageformer.params.choices import kinds
 from stageformer.params.tokenize import Tokenize
-from stageformer.text.pair import KINDS, tokenizer_class
+from stageformer.text.pair import tokenizer_class
 from stageformer.text.tokenizers.base import Options, Tokenizer
 
 ROOT = Path(__file__).resolve().parents[3]
+KINDS = kinds("stageformer.text.tokenizers")
 CORPUS = [
     "Turn on the lights in the kitchen.",
     "Turn off the lights, please!",
@@ -217,7 +219,17 @@ def test_unknown_kind() -> None:
         tokenizer_class("bep")
 
 
-def test_the_parameter_names_the_families_of_the_registry() -> None:
-    field = Tokenize.__dataclass_fields__["kind"]
-    assert field.metadata["choices"] == KINDS
-    assert all(kind == tokenizer_class(kind).kind for kind in KINDS)
+def test_the_parameter_and_the_classes_have_the_names_of_the_files() -> None:
+    assert Tokenize.__dataclass_fields__["kind"].metadata["choices"] == tuple(KINDS)
+    assert [tokenizer_class(kind).kind for kind in KINDS] == KINDS
+
+
+def test_a_family_is_imported_only_when_it_is_chosen() -> None:
+    code = (
+        "import sys, stages.tokenize; from stageformer.text.pair import tokenizer_class; "
+        "found = lambda: [name for name in sys.modules if name.startswith('stageformer.text.tokenizers.')]; "
+        "print(found()); tokenizer_class('char'); print(found(), 'tokenizers' in sys.modules, 'torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    base, char = (f"stageformer.text.tokenizers.{name}" for name in ("base", "char"))
+    assert run.stdout.splitlines() == [f"{[base]}", f"{[base, char]} False False"]
