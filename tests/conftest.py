@@ -144,7 +144,7 @@ def make_toy_root(root):
         sources, targets = rows(toy_pairs(24, update))
         ids, present = Sentences.of(sources).padded(0)
         target_ids, wanted = Sentences.of(targets).padded(0)
-        scores = model.decoder.project(model(ids, target_ids[:, :-1], present))
+        scores = model.decoder.logits(model(ids, target_ids[:, :-1], present))
         loss = cross_entropy(scores[wanted[:, 1:]], target_ids[:, 1:][wanted[:, 1:]])
         optimizer.zero_grad()
         loss.backward()

@@ -42,7 +42,7 @@ def model():
         sources = random_sources(64, update)
         ids, present = Sentences.of(sources).padded(PAD)
         targets, wanted = Sentences.of(reversed_targets(sources)).padded(PAD)
-        scores = model.decoder.project(model(ids, targets[:, :-1], present))
+        scores = model.decoder.logits(model(ids, targets[:, :-1], present))
         loss = cross_entropy(scores[wanted[:, 1:]], targets[:, 1:][wanted[:, 1:]])
         optimizer.zero_grad()
         loss.backward()

@@ -17,7 +17,7 @@ def test_log_probabilities_are_sums_over_the_tokens(model, sources, pool_of):
         memory, present = sources.batch(np.array([row]))
         with torch.no_grad():
             hidden = model.decoder(torch.tensor([targets[row][:-1]]), memory, present)
-            of_tokens = model.decoder.project(hidden)[0].log_softmax(-1)
+            of_tokens = model.decoder.logits(hidden)[0].log_softmax(-1)
         expected = sum(float(of_tokens[step, token]) for step, token in enumerate(targets[row][1:]))
         assert found[row] == pytest.approx(expected, abs=1e-4)
 

@@ -5,7 +5,7 @@ import torch
 
 from stageformer.decoding.incremental import BLOCK, IncrementalDecoder
 from stageformer.model.config import EmbeddingConfig, StackConfig
-from stageformer.model.decoder import Decoder
+from stageformer.model.transformer import Decoder
 
 B, S, T, D = 3, 5, BLOCK + 3, 16
 PRESENT = torch.arange(S) < torch.tensor([[5], [2], [3]])
@@ -95,7 +95,7 @@ def test_a_source_of_padding_alone_gives_no_nan() -> None:
 def test_project_is_the_product_with_the_output_weight() -> None:
     decoder = make()
     hidden = torch.randn(B, T, D)
-    torch.testing.assert_close(decoder.project(hidden), hidden @ decoder.embedding.weight.t())
+    torch.testing.assert_close(decoder.logits(hidden), hidden @ decoder.embedding.weight.t())
     untied = Decoder(decoder.embedding.config, StackConfig(D, 1, 4, 24), tie_output=False)
     assert untied.output_weight is not untied.embedding.weight
-    torch.testing.assert_close(untied.project(hidden), hidden @ untied.output_weight.t())
+    torch.testing.assert_close(untied.logits(hidden), hidden @ untied.output_weight.t())

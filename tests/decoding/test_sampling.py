@@ -46,7 +46,7 @@ def draw(toy, rules, batch_of):
     model, sources = toy
     batch = batch_of(sources, [2])
     with torch.no_grad():
-        scores = model.decoder.project(model.decoder(torch.tensor([[BOS]]), batch.memory, batch.present))[0, 0]
+        scores = model.decoder.logits(model.decoder(torch.tensor([[BOS]]), batch.memory, batch.present))[0, 0]
     scores[FORBIDDEN] = -torch.inf
     short = dataclasses.replace(rules, max_length_ratio=0.0, max_length_offset=2)
 

@@ -58,7 +58,7 @@ def greedy_without_cache(decoder, batch, rules):
         ids, total = [BOS], 0.0
         while ids[-1] != EOS:
             hidden = decoder(torch.tensor([ids]), batch.memory[row : row + 1], batch.present[row : row + 1])[0, -1]
-            of_tokens = decoder.project(hidden).log_softmax(-1)
+            of_tokens = decoder.logits(hidden).log_softmax(-1)
             allowed = [EOS] if len(ids) == limit else [i for i in range(len(of_tokens)) if i not in (PAD, BOS, UNK)]
             ids.append(max(allowed, key=of_tokens.__getitem__))
             total += float(of_tokens[ids[-1]])
@@ -145,7 +145,7 @@ def beam_to_the_end(decoder, memory, present, rules, beam_size, alpha, normalisa
     alive, finished, places = [([BOS], 0.0)], [], beam_size
     for length in range(1, limit + 1):
         hidden = decoder(torch.tensor([ids for ids, _ in alive]), memory.expand(len(alive), -1, -1), present)[:, -1]
-        of_tokens = decoder.project(hidden).log_softmax(-1)
+        of_tokens = decoder.logits(hidden).log_softmax(-1)
         of_tokens[:, [PAD, BOS, UNK]] = -torch.inf
         if length == limit:
             of_tokens[:, [i for i in range(of_tokens.size(1)) if i != EOS]] = -torch.inf

@@ -88,7 +88,7 @@ def test_a_difference_is_explained(tmp_path):
     model, _, vocabularies = made()
     source = [5, 6, EOS]
     with torch.no_grad():
-        scores = model.decoder.project(model(torch.tensor([source]), torch.tensor([[BOS, 7]])))[0, -1].log_softmax(-1)
+        scores = model.decoder.logits(model(torch.tensor([source]), torch.tensor([[BOS, 7]])))[0, -1].log_softmax(-1)
     common = {"id": 3, "source": "s", "source_ids": source}
     ended = difference(model, vocabularies, **common, ours=([7, 9, 4], "x"), theirs=([7], "y"))
     assert (ended.position, ended.our_token, ended.their_token) == (1, vocabularies.target.tokens[9], "<eos>")

@@ -47,7 +47,7 @@ def test_scores_are_ours(convert, variant):
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
         model = random_model(**variant).to(dtype)
         with torch.no_grad():
-            ours = model.decoder.project(model(sources, targets, present))
+            ours = model.decoder.logits(model(sources, targets, present))
         theirs = scores(convert(model, **SPECIAL), sources, present, targets)
         assert theirs.dtype == dtype
         assert (theirs[..., : ours.size(-1)] - ours).abs().max() <= tolerance * ours.abs().max()
@@ -106,7 +106,7 @@ def test_entries_beyond_the_vocabulary_are_unknown(convert, variant):
     targets = torch.tensor([[BOS, 4, 5]])
     beyond = torch.where(sources == UNK, torch.tensor([[0, size, 0, size + 11, 0]]), sources)
     with torch.no_grad():
-        ours = model.decoder.project(model(sources, targets, present))
+        ours = model.decoder.logits(model(sources, targets, present))
     for ids in (sources, beyond):
         theirs = scores(copy, ids, present, targets)
         assert (theirs[..., : ours.size(-1)] - ours).abs().max() <= 1e-5 * ours.abs().max()

@@ -7,7 +7,7 @@ from matplotlib.image import imread
 from stageformer.figures.embedding import MOST_TOKENS, _overlap, _places, project, project_embeddings, write_projections
 from stageformer.figures.positions import position_similarity
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
-from stageformer.model.positions import sinusoidal_positions
+from stageformer.model.embedding import sinusoidal_positions
 from stageformer.model.transformer import Transformer
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabularies, Vocabulary
 

@@ -8,7 +8,7 @@ from stageformer.figures.attention_weights import attention_weights
 from stageformer.figures.evaluation import choose_sentences
 from stageformer.figures.positions import positions_heatmap
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
-from stageformer.model.positions import sinusoidal_positions
+from stageformer.model.embedding import sinusoidal_positions
 from stageformer.model.transformer import Transformer
 
 LABELS = {"row_label": "row", "column_label": "column"}

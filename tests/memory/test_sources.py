@@ -18,7 +18,7 @@ from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import MemoryStore, open_memory
 from stageformer.model.config import EmbeddingConfig, StackConfig
-from stageformer.model.encoder import Encoder
+from stageformer.model.transformer import Encoder
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode

@@ -4,11 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from stageformer.model.attention import MultiHeadAttention
+from stageformer.model.attention import MultiHeadAttention, causal_mask, padding_mask
 from stageformer.model.config import EmbeddingConfig, StackConfig
-from stageformer.model.decoder import Decoder
-from stageformer.model.encoder import Encoder
-from stageformer.model.masks import causal_mask, padding_mask
+from stageformer.model.transformer import Decoder, Encoder
 
 EMBEDDING = EmbeddingConfig(vocabulary_size=20, d_model=16, max_length=32)
 LENGTHS = torch.tensor([3, 6, 1])

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.embedding import Embedding
-from stageformer.model.positions import learned_positions, sinusoidal_positions
+from stageformer.model.embedding import Embedding, learned_positions, sinusoidal_positions
 
 IDS = torch.tensor([[3, 1, 3]])
 

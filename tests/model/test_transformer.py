@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from stageformer.model.attention import padding_mask
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
-from stageformer.model.encoder import Encoder
-from stageformer.model.masks import padding_mask
-from stageformer.model.transformer import Transformer, load_weights, weights_of
+from stageformer.model.transformer import Encoder, Transformer, load_weights, weights_of
 
 
 def config(

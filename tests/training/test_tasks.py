@@ -13,8 +13,7 @@ from stageformer.kernels.draws import draw_from
 from stageformer.memory.store import MemoryStore
 from stageformer.memory.writer import MemoryWriter
 from stageformer.model.dropout import Dropout
-from stageformer.model.encoder import Encoder
-from stageformer.model.transformer import Transformer
+from stageformer.model.transformer import Encoder, Transformer
 from stageformer.training.decode_memory import DecodeMemory
 from stageformer.training.masked_tokens import MaskedTokens
 from stageformer.training.tasks import Translation
@@ -32,7 +31,7 @@ def one_by_one(model: Transformer, pairs: Pairs, rows: np.ndarray) -> Tensor:
     for row in rows:
         source, _ = pairs.source.take(np.array([row])).padded(PAD)
         target, _ = pairs.target.take(np.array([row])).padded(PAD)
-        scores = model.decoder.project(model(source, target[:, :-1]))
+        scores = model.decoder.logits(model(source, target[:, :-1]))
         total += torch.nn.functional.cross_entropy(scores[0], target[0, 1:], reduction="sum")
     return total
 

@@ -12,8 +12,7 @@ from torch import Tensor
 from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.embedding import Embedding
-from stageformer.model.positions import learned_positions, sinusoidal_positions
+from stageformer.model.embedding import Embedding, learned_positions, sinusoidal_positions
 from stageformer.params.embed import Embed
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
 

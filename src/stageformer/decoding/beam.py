@@ -12,7 +12,7 @@ from stageformer.decoding.constraints import Constraints
 from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.incremental import IncrementalDecoder
 from stageformer.decoding.rules import Hypothesis, Rules, penalty
-from stageformer.model.decoder import Decoder
+from stageformer.model.transformer import Decoder
 
 
 @torch.inference_mode()

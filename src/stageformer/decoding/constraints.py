@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from stageformer.decoding.rules import Rules
-from stageformer.model.decoder import Decoder
+from stageformer.model.transformer import Decoder
 
 FREE = -1
 """Stands where no token is prescribed."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stageformer.decoding.constraints import FREE, Constraints
 from stageformer.decoding.rules import Rules
-from stageformer.model.decoder import Decoder
+from stageformer.model.transformer import Decoder
 
 CHUNK_ROWS = 256
 """The scores of the whole vocabulary stand in memory for so many hypotheses at a time."""

@@ -16,7 +16,7 @@ from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.pool import Pool
 from stageformer.decoding.continuations import CHUNK_ROWS
 from stageformer.memory.memory import Memory
-from stageformer.model.decoder import Decoder
+from stageformer.model.transformer import Decoder
 
 Floats = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def log_probabilities(
 def _of_tokens(decoder: Decoder, hidden: Tensor, ids: Tensor) -> Tensor:
     """Return the log-probabilities of the tokens ``ids [N]`` after the states ``hidden [N, D]``, ``[N]``."""
     parts = [
-        -torch.nn.functional.cross_entropy(decoder.project(states).float(), tokens, reduction="none")
+        -torch.nn.functional.cross_entropy(decoder.logits(states).float(), tokens, reduction="none")
         for states, tokens in zip(torch.split(hidden, CHUNK_ROWS), torch.split(ids, CHUNK_ROWS), strict=True)
     ]
     return torch.cat(parts).double()

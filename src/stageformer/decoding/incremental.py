@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stageformer.model.decoder import Decoder
+from stageformer.model.attention import padding_mask
 from stageformer.model.layers import DecoderLayer
-from stageformer.model.masks import padding_mask
+from stageformer.model.transformer import Decoder
 
 BLOCK = 16
 """Steps that the cache makes room for at a time: most sentences end long before the longest that is allowed."""
@@ -138,13 +138,12 @@ class IncrementalDecoder:
         """Map the newest positions ``x [B, K, D]`` to ``[B, K, D]``, and add their keys and values to the cache."""
         x = layer.self_attention_sublayer(x, lambda h: self._attend_to_past(h, layer, cache, bias))
         x = layer.cross_attention_sublayer(x, lambda h: self._attend_to_memory(h, layer, cache))
-        if layer.feed_forward is not None and layer.feed_forward_sublayer is not None:
-            x = layer.feed_forward_sublayer(x, layer.feed_forward)
+        x = layer.feed_forward_sublayer(x, layer.feed_forward)
         return x
 
     def _attend_to_past(self, h: Tensor, layer: DecoderLayer, cache: LayerCache, bias: Tensor | None) -> Tensor:
         attention = layer.self_attention
-        query, key, value = attention.split_heads(attention.in_projection(h), 3)  # [B, H, K, d_k]
+        query, key, value = attention.project(h, None)  # [B, H, K, d_k]
         cache.key.select(self._step_dim, self.length - 1).copy_(key[:, :, 0] if self._one else key)
         cache.value.select(self._step_dim, self.length - 1).copy_(value[:, :, 0] if self._one else value)
         keys, values = (stored.narrow(self._step_dim, 0, self.length) for stored in (cache.key, cache.value))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stageformer.model.decoder import Decoder
+from stageformer.model.transformer import Decoder
 from stageformer.text.vocabulary import Vocabulary
 
 

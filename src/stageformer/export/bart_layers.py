@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from stageformer.export.positions import position_table
 from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.config import TransformerConfig
-from stageformer.model.decoder import Decoder
-from stageformer.model.encoder import Encoder
-from stageformer.model.layers import DecoderLayer, EncoderLayer
+from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward
+from stageformer.model.transformer import Decoder, Encoder
 from stageformer.text.vocabulary import Vocabulary
 
 
@@ -69,8 +68,7 @@ def copy_unknown(theirs: nn.Module, unknown_ids: range) -> None:
 
 
 def _copy_layer(theirs: nn.Module, ours: EncoderLayer | DecoderLayer, order: Tensor) -> None:
-    assert ours.feed_forward is not None
-    assert ours.feed_forward_sublayer is not None
+    assert isinstance(ours.feed_forward, FeedForward)
     _copy_attention(theirs.get_submodule("self_attn"), ours.self_attention, order)
     _copy_norm(theirs.get_submodule("self_attn_layer_norm"), ours.self_attention_sublayer.norm, order)
     if isinstance(ours, DecoderLayer):

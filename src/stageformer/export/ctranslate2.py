@@ -14,10 +14,8 @@ from stageformer.errors import StageformerError, require
 from stageformer.export.positions import position_table
 from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.config import StackConfig
-from stageformer.model.decoder import Decoder
-from stageformer.model.encoder import Encoder
-from stageformer.model.layers import DecoderLayer, EncoderLayer
-from stageformer.model.transformer import Transformer
+from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward
+from stageformer.model.transformer import Decoder, Encoder, Transformer
 from stageformer.text.vocabulary import BOS, EOS, UNK, Vocabularies
 
 if TYPE_CHECKING:
@@ -116,8 +114,7 @@ def _set_cross_attention(spec: attention_spec.MultiHeadAttentionSpec, attention:
 
 
 def _set_feed_forward(spec: transformer_spec.FeedForwardSpec, layer: EncoderLayer | DecoderLayer) -> None:
-    assert layer.feed_forward is not None
-    assert layer.feed_forward_sublayer is not None
+    assert isinstance(layer.feed_forward, FeedForward)
     inner, outer = layer.feed_forward.inner, layer.feed_forward.outer
     _set_linear(spec.linear_0, inner.weight, inner.bias)
     _set_linear(spec.linear_1, outer.weight, outer.bias)

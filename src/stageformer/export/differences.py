@@ -46,8 +46,8 @@ def margin(
         theirs: an id
     """
     hidden = model(torch.tensor([source_ids]), torch.tensor([[bos_id, *prefix]]))[0, -1]  # [D]
-    scores = model.decoder.project(hidden).double()
-    return float(scores[ours] - scores[theirs])
+    logits = model.decoder.logits(hidden).double()
+    return float(logits[ours] - logits[theirs])
 
 
 def difference(

@@ -11,10 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stageformer.model.config import StackConfig
-from stageformer.model.decoder import Decoder
-from stageformer.model.encoder import Encoder
-from stageformer.model.layers import DecoderLayer, EncoderLayer
-from stageformer.model.transformer import load_weights, weights_of
+from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward
+from stageformer.model.transformer import Decoder, Encoder, load_weights, weights_of
 
 TorchLayer = nn.TransformerEncoderLayer | nn.TransformerDecoderLayer
 TorchStack = nn.TransformerEncoder | nn.TransformerDecoder
@@ -51,7 +49,7 @@ def to_torch_layer(layer: EncoderLayer | DecoderLayer) -> TorchLayer:
     Raises:
         ValueError: the layer is of attention only; torch has no such layer.
     """
-    if layer.feed_forward is None:
+    if not isinstance(layer.feed_forward, FeedForward):
         raise ValueError("a layer of attention only has no counterpart in torch")
     inner, attention = layer.feed_forward.inner, layer.self_attention
     make = nn.TransformerDecoderLayer if isinstance(layer, DecoderLayer) else nn.TransformerEncoderLayer
@@ -153,7 +151,7 @@ def load_torch_stack(stack: Encoder | Decoder, torch_stack: TorchStack) -> None:
 
 
 def _check_alike(layer: EncoderLayer | DecoderLayer, config: StackConfig) -> None:
-    if layer.feed_forward is None:
+    if not isinstance(layer.feed_forward, FeedForward):
         raise ValueError("a layer of attention only has no counterpart in torch")
     found = (config.num_heads, config.norm == "pre", config.activation)
     needed = (

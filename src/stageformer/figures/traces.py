@@ -39,7 +39,9 @@ def trace_attention(
 
     def keep(module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         assert isinstance(module, MultiHeadAttention)
-        found[module] = Traced(arguments[0], arguments[1], module.trace(*arguments, **options))
+        query_input = arguments[0]
+        key_input = arguments[1] if len(arguments) > 1 else query_input
+        found[module] = Traced(query_input, key_input, module.trace(*arguments, **options))
 
     device = model.encoder.embedding.weight.device
     modules = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]

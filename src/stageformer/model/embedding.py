@@ -1,4 +1,4 @@
-"""Token embedding plus position (sections 3.4 and 3.5 of the paper)."""
+"""Token embedding and positional encoding (sections 3.4 and 3.5 of the paper)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,70 @@ from torch import Tensor, nn
 
 from stageformer.model.config import EmbeddingConfig
 from stageformer.model.dropout import Dropout
-from stageformer.model.positions import sinusoidal_positions
+
+
+def sinusoidal_positions(max_length: int, d_model: int) -> Tensor:
+    """Return the table of sines and cosines ``[max_length, D]``.
+
+    ``PE(pos, 2i) = sin(pos / 10000^(2i / D))`` and ``PE(pos, 2i + 1) = cos(pos / 10000^(2i / D))``, computed in double
+    precision and rounded once.
+    """
+    position = torch.arange(max_length, dtype=torch.float64)[:, None]
+    rate = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / d_model))
+    table = torch.empty(max_length, d_model, dtype=torch.float64)
+    table[:, 0::2] = torch.sin(position * rate)
+    table[:, 1::2] = torch.cos(position * rate[: d_model // 2])
+    return table.float()
+
+
+def learned_positions(max_length: int, d_model: int, generator: torch.Generator) -> Tensor:
+    """Return the random start of a learned table ``[max_length, D]``, of the size of a scaled embedding."""
+    table = torch.randn(max_length, d_model, generator=generator)
+    return table.mul_(d_model**-0.5)
+
+
+def add_positions(x: Tensor, table: Tensor, start: int = 0) -> Tensor:
+    """Add to ``x [B, T, D]`` the rows of the ``table [max_length, D]`` from position ``start`` on.
+
+    Raises:
+        ValueError: a position beyond the table.
+    """
+    end = start + x.size(1)
+    if end > len(table):
+        raise ValueError(f"a sequence of {end} tokens is longer than the table of positions ({len(table)})")
+    return x + table[start:end]
+
+
+class PositionalEncoding(nn.Module):
+    """Add sinusoidal positions to vectors of any origin.
+
+    Args:
+        d_model: D
+        max_length: positions that there are
+    """
+
+    table: Tensor
+
+    def __init__(self, d_model: int, max_length: int = 512) -> None:
+        super().__init__()
+        self.register_buffer("table", sinusoidal_positions(max_length, d_model), persistent=False)
+
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """Add to ``x [B, T, D]`` the positions from ``start`` on; returns ``[B, T, D]``."""
+        return add_positions(x, self.table, start)
 
 
 class Embedding(nn.Module):
-    """Look up token vectors, scale them by sqrt(D) and add the encoding of the position."""
+    """Look up token vectors, scale them by sqrt(D) and add the encoding of the position.
+
+    Args:
+        config: sizes, and the kind of positions
+        dropout: rate of dropout on the sum
+    """
 
     positions: Tensor | None
 
     def __init__(self, config: EmbeddingConfig, dropout: float = 0.0) -> None:
-        """Make the table of vectors (random, standard deviation 1 / sqrt(D)) and of positions."""
         super().__init__()
         self.config = config
         self.scale = math.sqrt(config.d_model) if config.scale else 1.0
@@ -36,18 +90,13 @@ class Embedding(nn.Module):
             raise ValueError(f"positions is {config.positions!r}; allowed: sinusoidal, learned, none")
 
     def forward(self, ids: Tensor, start: int = 0) -> Tensor:
-        """Embed ``ids [B, T]``, the first of which stands at position ``start``; returns ``[B, T, D]``.
+        """Embed ``ids [B, T]``, the first of which is at position ``start``; returns ``[B, T, D]``.
 
         Raises:
             ValueError: a position beyond the table.
         """
-        end = start + ids.size(1)
-        if self.positions is not None and end > self.config.max_length:
-            raise ValueError(
-                f"a sequence of {end} tokens is longer than the table of positions ({self.config.max_length})"
-            )
-        embedded = F.embedding(ids, self.weight) * self.scale
+        x = F.embedding(ids, self.weight) * self.scale  # [B, T, D]
         if self.positions is not None:
-            embedded = embedded + self.positions[start:end]
-        dropped: Tensor = self.dropout(embedded)
+            x = add_positions(x, self.positions, start)
+        dropped: Tensor = self.dropout(x)
         return dropped

@@ -20,8 +20,7 @@ from stageformer.model.dropout import Dropout
 class FeedForward(nn.Module):
     """Two linear maps with an activation between them, at each position alone (section 3.3)."""
 
-    def __init__(self, d_model: int, d_ff: int, activation: str) -> None:
-        """Make the two linear maps, D to F and F to D."""
+    def __init__(self, d_model: int, d_ff: int, activation: str = "relu") -> None:
         super().__init__()
         self.inner = nn.Linear(d_model, d_ff)
         self.outer = nn.Linear(d_ff, d_model)
@@ -29,15 +28,15 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, T, D]`` to ``[B, T, D]``."""
-        output: Tensor = self.outer(self.activation(self.inner(x)))
+        hidden = self.activation(self.inner(x))  # [B, T, F]
+        output: Tensor = self.outer(hidden)  # [B, T, D]
         return output
 
 
 class Sublayer(nn.Module):
-    """What stands around each attention and feed-forward network: residual sum, layer norm and dropout."""
+    """What surrounds each attention and each feed-forward network: dropout, the residual sum and the layer norm."""
 
     def __init__(self, config: StackConfig) -> None:
-        """Make the norm, unless the stack is of attention only."""
         super().__init__()
         self.attention_only = config.attention_only
         self.pre_norm = config.norm == "pre"
@@ -46,14 +45,12 @@ class Sublayer(nn.Module):
             self.dropout = Dropout(config.residual_dropout)
 
     def forward(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """Apply ``function`` to ``x [B, T, D]`` with all that stands around it; returns ``[B, T, D]``."""
+        """Apply ``function`` to ``x [B, T, D]`` with all that surrounds it; returns ``[B, T, D]``."""
         if self.attention_only:
             return function(x)
-        output: Tensor
         if self.pre_norm:
-            output = self.dropout.add(x, function(self.norm(x)))
-        else:
-            output = self.norm(self.dropout.add(x, function(x)))
+            return self.dropout.add(x, function(self.norm(x)))  # x + dropout(function(norm(x)))
+        output: Tensor = self.norm(self.dropout.add(x, function(x)))  # norm(x + dropout(function(x)))
         return output
 
 
@@ -61,19 +58,16 @@ class EncoderLayer(nn.Module):
     """Self-attention over the source, then the feed-forward network."""
 
     def __init__(self, config: StackConfig) -> None:
-        """Make the sub-layers."""
         super().__init__()
         self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
         self.self_attention_sublayer = Sublayer(config)
-        only = config.attention_only
-        self.feed_forward = None if only else FeedForward(config.d_model, config.d_ff, config.activation)
-        self.feed_forward_sublayer = None if only else Sublayer(config)
+        self.feed_forward = _feed_forward(config)
+        self.feed_forward_sublayer = Sublayer(config)
 
-    def forward(self, x: Tensor, source_mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, source_mask: Tensor | None = None) -> Tensor:
         """Map ``x [B, S, D]`` to ``[B, S, D]``; ``source_mask`` is broadcastable to ``[B, H, S, S]``."""
-        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, h, source_mask))
-        if self.feed_forward is not None and self.feed_forward_sublayer is not None:
-            x = self.feed_forward_sublayer(x, self.feed_forward)
+        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, mask=source_mask))  # [B, S, D]
+        x = self.feed_forward_sublayer(x, self.feed_forward)  # [B, S, D]
         return x
 
 
@@ -81,31 +75,33 @@ class DecoderLayer(nn.Module):
     """Masked self-attention over the target, cross-attention over the memory, then the feed-forward network."""
 
     def __init__(self, config: StackConfig) -> None:
-        """Make the sub-layers."""
         super().__init__()
         self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
         self.self_attention_sublayer = Sublayer(config)
         self.cross_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
         self.cross_attention_sublayer = Sublayer(config)
-        only = config.attention_only
-        self.feed_forward = None if only else FeedForward(config.d_model, config.d_ff, config.activation)
-        self.feed_forward_sublayer = None if only else Sublayer(config)
+        self.feed_forward = _feed_forward(config)
+        self.feed_forward_sublayer = Sublayer(config)
 
-    def forward(self, x: Tensor, memory: Tensor, memory_mask: Tensor | None, tgt_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, memory: Tensor, memory_mask: Tensor | None = None, tgt_mask: Tensor | None = None
+    ) -> Tensor:
         """Map ``x [B, T, D]`` to ``[B, T, D]``.
 
         Args:
             x: ``[B, T, D]``
             memory: the encoder output, ``[B, S, D]``
-            memory_mask: broadcastable to ``[B, H, T, S]``
-            tgt_mask: broadcastable to ``[B, H, T, T]``; None means the causal mask
+            memory_mask: broadcastable to ``[B, H, T, S]``; None: all of the memory
+            tgt_mask: broadcastable to ``[B, H, T, T]``; None: the causal mask
         """
         causal = tgt_mask is None
-        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, h, tgt_mask, causal=causal))
-        x = self.cross_attention_sublayer(x, lambda h: self.cross_attention(h, memory, memory_mask))
-        return self._feed_forward(x)
-
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        if self.feed_forward is not None and self.feed_forward_sublayer is not None:
-            x = self.feed_forward_sublayer(x, self.feed_forward)
+        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, mask=tgt_mask, causal=causal))
+        x = self.cross_attention_sublayer(x, lambda h: self.cross_attention(h, memory, memory_mask))  # [B, T, D]
+        x = self.feed_forward_sublayer(x, self.feed_forward)  # [B, T, D]
         return x
+
+
+def _feed_forward(config: StackConfig) -> nn.Module:
+    if config.attention_only:
+        return nn.Identity()
+    return FeedForward(config.d_model, config.d_ff, config.activation)

@@ -1,20 +1,111 @@
-"""The whole model: encoder and decoder."""
+"""Encoder, decoder, and the whole model (section 3.1 of the paper, figure 1)."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stageformer.model.config import TransformerConfig
-from stageformer.model.decoder import Decoder
-from stageformer.model.encoder import Encoder
+from stageformer.model.attention import padding_mask
+from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
+from stageformer.model.embedding import Embedding
+from stageformer.model.layers import DecoderLayer, EncoderLayer
+
+
+class Encoder(nn.Module):
+    """Turn source ids into the memory that the decoder reads.
+
+    Args:
+        embedding: of the source
+        stack: the layers; a norm follows the last one where they are pre-norm
+    """
+
+    def __init__(self, embedding: EmbeddingConfig, stack: StackConfig) -> None:
+        super().__init__()
+        self.embedding = Embedding(embedding, stack.embedding_dropout)
+        self.layers = nn.ModuleList(EncoderLayer(stack) for _ in range(stack.num_layers))
+        self.norm = _last_norm(stack)
+
+    def forward(self, source_ids: Tensor, source_present: Tensor | None = None) -> Tensor:
+        """Encode.
+
+        Args:
+            source_ids: ``[B, S]``
+            source_present: ``[B, S]`` boolean, True where there is a token; None: everywhere
+
+        Returns:
+            The memory ``[B, S, D]``. Its rows at padding are meaningless and must be masked.
+        """
+        source_mask = None if source_present is None else padding_mask(source_present)  # [B, 1, 1, S]
+        x = self.embedding(source_ids)  # [B, S, D]
+        for layer in self.layers:
+            x = layer(x, source_mask)  # [B, S, D]
+        memory: Tensor = self.norm(x)  # [B, S, D]
+        return memory
+
+
+class Decoder(nn.Module):
+    """Predict each next target token from those before it and from the memory.
+
+    Args:
+        embedding: of the target
+        stack: the layers; a norm follows the last one where they are pre-norm
+        tie_output: the embedding is the output projection, too (section 3.4); False: a matrix of its own
+    """
+
+    def __init__(self, embedding: EmbeddingConfig, stack: StackConfig, *, tie_output: bool = True) -> None:
+        super().__init__()
+        self.embedding = Embedding(embedding, stack.embedding_dropout)
+        self.layers = nn.ModuleList(DecoderLayer(stack) for _ in range(stack.num_layers))
+        self.norm = _last_norm(stack)
+        self.projection = (
+            None if tie_output else nn.Parameter(torch.randn_like(self.embedding.weight) * stack.d_model**-0.5)
+        )
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The matrix ``[V, D]`` that turns hidden states into logits."""
+        return self.embedding.weight if self.projection is None else self.projection
+
+    def forward(
+        self,
+        target_ids: Tensor,
+        memory: Tensor,
+        memory_present: Tensor | None = None,
+        tgt_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Decode all positions at once (teacher forcing).
+
+        Args:
+            target_ids: ``[B, T]``, beginning with <bos>. Padding is at the end, where the causal mask hides it.
+            memory: ``[B, S, D]``
+            memory_present: ``[B, S]`` boolean, True where there is a token; None: everywhere
+            tgt_mask: boolean, True = may attend, broadcastable to ``[B, H, T, T]``; None: the causal mask
+
+        Returns:
+            The hidden states ``[B, T, D]``; :meth:`logits` compares them with the vocabulary.
+        """
+        memory_mask = None if memory_present is None else padding_mask(memory_present)  # [B, 1, 1, S]
+        x = self.embedding(target_ids)  # [B, T, D]
+        for layer in self.layers:
+            x = layer(x, memory, memory_mask, tgt_mask)  # [B, T, D]
+        hidden: Tensor = self.norm(x)  # [B, T, D]
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Turn hidden states ``[..., D]`` into logits ``[..., V]``: the softmax of them is the next token's."""
+        return F.linear(hidden, self.output_weight)
 
 
 class Transformer(nn.Module):
     """Encoder and decoder, with the embeddings shared between them where the configuration says so."""
 
     def __init__(self, config: TransformerConfig) -> None:
-        """Make both stacks with Xavier-uniform matrices and zero biases."""
+        """Make both stacks with Xavier-uniform matrices and zero biases.
+
+        Raises:
+            ValueError: the embeddings are shared, but the vocabularies differ in size.
+        """
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.source, config.encoder)
@@ -26,11 +117,24 @@ class Transformer(nn.Module):
                 raise ValueError("share_embeddings needs one vocabulary for both sides")
             self.decoder.embedding.weight = self.encoder.embedding.weight
 
-    def forward(self, source_ids: Tensor, target_ids: Tensor, source_present: Tensor | None = None) -> Tensor:
-        """Return the hidden states ``[B, T, D]`` for ``source_ids [B, S]`` and ``target_ids [B, T]``."""
-        memory = self.encoder(source_ids, source_present)
-        hidden: Tensor = self.decoder(target_ids, memory, source_present)
+    def forward(
+        self,
+        source_ids: Tensor,
+        target_ids: Tensor,
+        source_present: Tensor | None = None,
+        tgt_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the hidden states ``[B, T, D]`` for ``source_ids [B, S]`` and ``target_ids [B, T]``.
+
+        ``source_present`` and ``tgt_mask`` are those of :class:`Encoder` and :class:`Decoder`.
+        """
+        memory = self.encoder(source_ids, source_present)  # [B, S, D]
+        hidden: Tensor = self.decoder(target_ids, memory, source_present, tgt_mask)  # [B, T, D]
         return hidden
+
+
+def _last_norm(stack: StackConfig) -> nn.Module:
+    return nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
 
 
 def initialise(module: nn.Module) -> None:
@@ -47,7 +151,7 @@ def initialise(module: nn.Module) -> None:
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """Return every weight once, by name: a shared matrix stands under its first name alone."""
+    """Return every weight once, by name: a shared matrix is under its first name alone."""
     return {name: parameter.detach() for name, parameter in module.named_parameters()}
 
 

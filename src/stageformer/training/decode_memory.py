@@ -11,8 +11,8 @@ from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
 from stageformer.memory.memory import Memory
-from stageformer.model.decoder import Decoder
 from stageformer.model.dropout import Dropout
+from stageformer.model.transformer import Decoder
 from stageformer.training.loss import Loss
 from stageformer.training.tasks import decoder_loss
 

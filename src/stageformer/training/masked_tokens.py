@@ -9,7 +9,7 @@ import torch
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
-from stageformer.model.encoder import Encoder
+from stageformer.model.transformer import Encoder
 from stageformer.training.loss import Loss, cross_entropy
 
 

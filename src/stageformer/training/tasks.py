@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
-from stageformer.model.decoder import Decoder
-from stageformer.model.transformer import Transformer
+from stageformer.model.transformer import Decoder, Transformer
 from stageformer.training.loss import Loss, cross_entropy
 
 

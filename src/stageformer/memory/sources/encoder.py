@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.building.model_files import encoder_fingerprint
-from stageformer.model.encoder import Encoder
+from stageformer.model.transformer import Encoder
 
 
 class EncoderSource:
