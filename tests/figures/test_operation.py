@@ -82,7 +82,7 @@ def test_matrices_are_those_of_the_forward_pass(kind, norm):
         joined = torch.from_numpy(np.concatenate([o.output for o in heads], 1))
         close(module.out_projection(joined), seen["output"][0])
         close(heads[0].query_input, seen["arguments"][0][0])
-        close(heads[0].key_input, seen["arguments"][1][0])
+        close(heads[0].key_input, seen["arguments"][1 if kind == "cross" else 0][0])
         if kind != "cross":
             norm_before = layer.self_attention_sublayer.norm if norm == "pre" else torch.nn.Identity()
             close(heads[0].query_input, norm_before(seen["layer_input"])[0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from stageformer.model.attention import MultiHeadAttention, causal_mask, padding_mask, split_heads
+from stageformer.model.attention import MultiHeadAttention, SelfAttention, causal_mask, padding_mask, split_heads
 
 
 def identity_attention(num_heads: int = 1, d_model: int = 2) -> MultiHeadAttention:
@@ -95,6 +95,24 @@ def test_trace_uses_no_dropout_and_training_does() -> None:
     x = torch.randn(1, 6, 8)
     assert not torch.allclose(attention(x, x), attention.trace(x, x).output, atol=1e-3)
     torch.testing.assert_close(attention.eval()(x, x).detach(), attention.trace(x, x).output)
+
+
+def test_without_a_second_input_it_is_self_attention() -> None:
+    torch.manual_seed(0)
+    attention, x = MultiHeadAttention(8, 2), torch.randn(2, 5, 8)
+    assert torch.equal(attention(x), attention(x, x))
+    torch.testing.assert_close(attention(x), attention(x, x.clone()))  # another object: projected in two products
+    assert torch.equal(attention.trace(x, causal=True).weights, attention.trace(x, mask=causal_mask(5)).weights)
+
+
+def test_self_attention_has_one_head() -> None:
+    torch.manual_seed(0)
+    attention, x = SelfAttention(8), torch.randn(2, 5, 8)
+    weight, bias = attention.in_projection.weight, attention.in_projection.bias
+    query, key, value = (x @ w.T + b for w, b in zip(weight.chunk(3), bias.chunk(3), strict=True))
+    expected = attention.out_projection((query @ key.mT / math.sqrt(8)).softmax(-1) @ value)
+    torch.testing.assert_close(attention(x), expected)
+    assert attention.trace(x).weights.shape == (2, 1, 5, 5)
 
 
 def test_mask_and_causal_together_are_refused() -> None:

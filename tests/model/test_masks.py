@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from stageformer.model.attention import MultiHeadAttention, causal_mask, padding_mask
-from stageformer.model.config import EmbeddingConfig, StackConfig
-from stageformer.model.transformer import Decoder, Encoder
+from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
+from stageformer.model.transformer import Decoder, Encoder, Transformer
 
 EMBEDDING = EmbeddingConfig(vocabulary_size=20, d_model=16, max_length=32)
 LENGTHS = torch.tensor([3, 6, 1])
@@ -50,6 +50,20 @@ def test_explicit_causal_mask_equals_the_default() -> None:
     torch.testing.assert_close(decoder(ids, memory, tgt_mask=causal_mask(7)), decoder(ids, memory))
     everything = decoder(ids, memory, tgt_mask=torch.ones(7, 7, dtype=torch.bool))
     assert not torch.allclose(everything, decoder(ids, memory), atol=1e-3)
+
+
+def test_tgt_mask_of_one_step_is_a_single_true() -> None:
+    """Decoding one token at a time: the first step has one target position, ``[1, 1]``, each further step one more."""
+    torch.manual_seed(0)
+    model = Transformer(TransformerConfig(EMBEDDING, EMBEDDING, stack(), stack())).eval()
+    source_ids, target_ids = random_ids(2, 4), random_ids(2, 7)
+    present = torch.arange(4) < torch.tensor([[4], [2]])
+    all_at_once = model(source_ids, target_ids, present)
+    for length in range(1, 8):
+        tgt_mask = causal_mask(length)
+        assert tgt_mask.shape == (length, length)
+        step = model(source_ids, target_ids[:, :length], present, tgt_mask)
+        torch.testing.assert_close(step, all_at_once[:, :length])
 
 
 @pytest.mark.parametrize("attention_only", [False, True])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.embedding import Embedding, learned_positions, sinusoidal_positions
+from stageformer.model.embedding import Embedding, PositionalEncoding, learned_positions, sinusoidal_positions
 
 IDS = torch.tensor([[3, 1, 3]])
 
@@ -79,3 +79,13 @@ def test_beyond_the_table(positions: str) -> None:
 def test_unknown_positions() -> None:
     with pytest.raises(ValueError, match="allowed: sinusoidal, learned, none"):
         embedding("rotary")
+
+
+def test_positional_encoding_adds_the_table_that_the_embedding_adds() -> None:
+    model = embedding("sinusoidal")
+    encoding = PositionalEncoding(8, max_length=4)
+    assert torch.equal(encoding(torch.nn.functional.embedding(IDS, model.weight) * math.sqrt(8)), model(IDS))
+    assert torch.equal(encoding(torch.zeros(2, 1, 8), start=3), sinusoidal_positions(4, 8)[3:].expand(2, 1, 8))
+    assert not encoding.state_dict()
+    with pytest.raises(ValueError, match=r"5 tokens .* \(4\)"):
+        encoding(torch.zeros(1, 5, 8))

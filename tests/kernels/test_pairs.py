@@ -1,0 +1,151 @@
+"""Every kernel has the values and the gradients of the reference that it takes the place of.
+
+A new pair needs a line in CASES: what to call both with. Results, gradients and the arguments afterwards are compared,
+in double precision; both draw from one seed, so that dropout drops the same.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from stageformer.kernels.choice import KERNELS, PAIRS, accelerated_by, kernels, use_kernels
+from stageformer.kernels.draws import draw_from
+
+ROOMS_WITH_REFERENCES = ("decoding", "model", "training")
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def import_every_reference() -> None:
+    for room in ROOMS_WITH_REFERENCES:
+        package = importlib.import_module(f"stageformer.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
+import_every_reference()
+
+
+def numbers(*shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+B, H, D_K = 3, 2, 4
+SENTENCES, DOCUMENTS = (5, 7), (130, 140)
+"""T and S: on both sides of LONGEST_IN_PLAIN_PRODUCTS"""
+
+
+def attention_cases() -> Iterator[tuple[str, Callable[[], Arguments]]]:
+    for size, (T, S) in (("sentences", SENTENCES), ("documents", DOCUMENTS)):
+        masks: dict[str, Tensor | None] = {
+            "everything": None,
+            "padding": (torch.arange(S) < torch.tensor([[S], [2], [S - 1]]))[:, None, None],
+            "blind sentence": (torch.arange(S) < torch.tensor([[S], [0], [1]]))[:, None, None],
+            "blind rows": torch.arange(S) < torch.tensor([1, 0, 3, 0, S] * (T // 5))[:, None],
+            "each head its own": torch.arange(S) < torch.arange(B * H * T).view(B, H, T, 1) % (S + 1),
+        }
+        for rate in (0.0, 0.3):
+            for name, mask in masks.items():
+                yield (
+                    f"{size}, {name}, rate {rate}",
+                    lambda T=T, S=S, mask=mask, rate=rate: (
+                        (numbers(B, H, T, D_K), numbers(B, H, S, D_K), numbers(B, H, S, D_K), mask),
+                        {"rate": rate},
+                    ),
+                )
+            yield (
+                f"{size}, causal, rate {rate}",
+                lambda T=T, rate=rate: (tuple(numbers(B, H, T, D_K) for _ in range(3)), {"causal": True, "rate": rate}),
+            )
+
+
+CASES: dict[str, dict[str, Callable[[], Arguments]]] = {
+    "stageformer.model.attention.attention": dict(attention_cases()),
+    "stageformer.model.attention.split_heads": {
+        f"{parts} parts": lambda parts=parts: ((numbers(B, 5, parts * H * D_K), parts, H), {}) for parts in (1, 2, 3)
+    },
+    "stageformer.model.dropout.dropout": {
+        f"rate {rate}, {shape}": lambda rate=rate, shape=shape: ((numbers(*shape), rate), {})
+        for rate in (0.0, 0.1, 0.9)
+        for shape in ((7,), (5, 2, 3), (0, 4))
+    },
+    "stageformer.model.dropout.add_dropped": {
+        f"rate {rate}": lambda rate=rate: ((numbers(5, 2, 3), numbers(5, 2, 3), rate), {}) for rate in (0.0, 0.1, 0.9)
+    },
+}
+"""of each pair: what both are called with, made anew at each call"""
+
+
+def test_every_pair_has_a_case() -> None:
+    assert PAIRS.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_kernel_names_its_reference_in_its_first_line(pair: str) -> None:
+    first_line = (inspect.getdoc(PAIRS[pair].fast) or "").splitlines()[0]
+    assert f"`{pair}`" in first_line
+    assert PAIRS[pair].fast.__module__.startswith("stageformer.kernels.")
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_kernel_has_the_signature_of_its_reference(pair: str) -> None:
+    reference, fast = (inspect.signature(function) for function in PAIRS[pair])
+    assert list(fast.parameters.values()) == list(reference.parameters.values())
+
+
+def tensors_of(results: object) -> list[Tensor]:
+    parts = results if isinstance(results, tuple | list) else [results]
+    return [part for part in parts if isinstance(part, Tensor)]
+
+
+def outcome(function: Callable[..., Any], make: Callable[[], Arguments], *, gradients: bool) -> dict[str, list[Any]]:
+    """Call with arguments from a seed, and weigh every number of the results differently for the gradients."""
+    torch.manual_seed(7)
+    arguments, options = make()
+    inputs = [value for value in (*arguments, *options.values()) if isinstance(value, Tensor)]
+    before = [value.clone() for value in inputs]
+    trained = [value.requires_grad_() for value in inputs if gradients and value.is_floating_point()]
+    with draw_from(torch.Generator().manual_seed(3)), torch.set_grad_enabled(gradients):
+        results = tensors_of(function(*arguments, **options))
+    assert results or not all(map(torch.equal, inputs, before)), "the call neither returns nor changes anything"
+    found: dict[str, list[Any]] = {"results": [part.detach() for part in results], "arguments": inputs}
+    learnt = [part for part in results if part.requires_grad]
+    if learnt:
+        total = torch.stack([(part * numbers(*part.shape)).sum() for part in learnt]).sum()
+        found["gradients"] = list(torch.autograd.grad(total, trained, allow_unused=True))
+    assert all(part.isfinite().all() for parts in found.values() for part in parts if part is not None)
+    return found
+
+
+@pytest.mark.parametrize("gradients", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize(("pair", "case"), [(pair, case) for pair, cases in CASES.items() for case in cases])
+def test_a_kernel_computes_what_its_reference_does(pair: str, case: str, gradients: bool) -> None:
+    reference, fast = (outcome(function, CASES[pair][case], gradients=gradients) for function in PAIRS[pair])
+    torch.testing.assert_close(fast, reference, rtol=1e-9, atol=1e-12)
+
+
+def test_the_kernels_are_chosen_for_the_process_or_for_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stageformer.kernels.choice.PAIRS", {})
+
+    @accelerated_by(lambda: "fast")
+    def which() -> str:
+        return "reference"
+
+    assert which() == "fast"
+    for name in KERNELS:
+        with kernels(name):
+            assert which() == name
+    assert which() == "fast"
+    use_kernels("reference")
+    try:
+        assert which() == "reference"
+    finally:
+        use_kernels("fast")
+    with pytest.raises(ValueError, match="fast or reference, not 'quick'"):
+        use_kernels("quick")
