@@ -6,9 +6,9 @@ else run again.
 
 Example: ``python -m stages.check``
 
-Inputs:  params.yaml, src/stageformer/, stages/
-Outputs: data/check/params.schema.json     the JSON Schema of params.yaml, for editors
-         data/check/code/STAGE.txt         md5 and path of each file of ours that the script of the stage can import
+Reads:  params.yaml, src/stageformer/, stages/
+Writes: data/check/params.schema.json     the JSON Schema of params.yaml, for editors
+        data/check/code/STAGE.txt         md5 and path of each file of ours that the script of the stage can import
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pathlib import Path
 import click
 
 from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.errors import friendly
 from stageformer.params.groups import GROUPS, check
+from stageformer.params.reading import read_yaml
 from stageformer.params.schema import json_schema
 from stageformer.provenance.code import manifests
-from stages.common import friendly, read_yaml
 
 ROOT = Path(__file__).parents[1]
 

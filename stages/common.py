@@ -1,22 +1,75 @@
-"""What every stage script does around its one library call: read its parameters, and tell mistakes in one line."""
+"""What every stage script does around its one library call.
+
+A script is one function under :func:`stage`, which gives it a command line, its parameters and its paths, reports a
+mistake in one line, and writes down afterwards on what the run was done and what it took.
+"""
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
+
+import click
 
 from stageformer.errors import StageformerError, did_you_mean, friendly
 from stageformer.params.base import parse
 from stageformer.params.reading import read_yaml
+from stageformer.provenance.cost import write_cost
+from stageformer.provenance.environment import write_environment
 
-__all__ = ["friendly", "read_group", "read_yaml"]
-
-P = TypeVar("P")
+PATH = click.Path(path_type=Path)
 
 
-def read_group(path: Path, name: str, cls: type[P]) -> P:
-    """Read one group of ``params.yaml`` into its class. Raises StageformerError on any mistake in the group."""
-    values = read_yaml(path)
+def stage(
+    name: str, params: Mapping[str, type[Any]], **inputs: str
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a function the script of a stage.
+
+    The function gets what ``params`` names, in this order, and by keyword the path of each input, ``output`` and
+    ``reports``. Each path is an option of the command line. When the function is done, ``environment.json`` and
+    ``cost.json`` are written into ``reports``.
+
+    Args:
+        name: of the stage. Its default folders are ``data/NAME`` (``output``) and ``reports/NAME`` (``reports``).
+        params: what ``dvc.yaml`` lists as the parameters of the stage, and the class of the group of each: ``GROUP``
+            gives the function the group, ``GROUP.NAME`` the value of that parameter.
+        inputs: the default path of each input.
+    """
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        def run(params_path: Path, **paths: Path) -> None:
+            values = read_yaml(params_path)
+            arguments = {key: _read(values, params_path, key, cls) for key, cls in params.items()}
+            function(*arguments.values(), **paths)
+            if os.environ.get("RANK", "0") == "0":  # of several processes, the first alone writes
+                write_environment(paths["reports"], arguments.get("compute"))
+                write_cost(paths["reports"])
+
+        defaults = {**inputs, "output": f"data/{name}", "reports": f"reports/{name}"}
+        options: list[click.Parameter] = [_option("params", "params_path", "params.yaml")]
+        options += [_option(path.replace("_", "-"), path, default) for path, default in defaults.items()]
+        return click.Command(name, params=options, callback=friendly(run), help=_help(function))
+
+    return decorate
+
+
+def _help(function: Callable[..., None]) -> str:
+    """Return the docstring of the script, of which click is told to leave the lines as they are."""
+    text = inspect.cleandoc(getattr(inspect.getmodule(function), "__doc__", None) or "")
+    return "\n\n".join(f"\b\n{paragraph}" for paragraph in text.split("\n\n"))
+
+
+def _option(option: str, argument: str, default: str) -> click.Option:
+    return click.Option([f"--{option}", argument], type=PATH, default=Path(default), show_default=True)
+
+
+def _read(values: Mapping[str, object], path: Path, key: str, cls: type[Any]) -> Any:
+    """Return a group of parameters, or one value of it. Raises StageformerError on any mistake in the group."""
+    name, _, parameter = key.partition(".")
     if name not in values:
         raise StageformerError(f"{path}: the group {name} is missing{did_you_mean(name, values)}")
-    return parse(cls, values[name], name)
+    group = parse(cls, values[name], name)
+    return getattr(group, parameter) if parameter else group

@@ -1,8 +1,6 @@
 """Run every sentence through the encoder once and save the output, the memory; under way joint, save none.
 
-Example::
-
-    python -m stages.encode
+Example: ``python -m stages.encode``
 
 Reads:  data/vocab/, data/train_encoder/encoder.pt
 Writes: data/encode/{train,valid,test}/memory-*.pt, and data/encode/train-dropout-*/ where copies are asked for;
@@ -15,8 +13,6 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-
-import click
 
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
@@ -31,31 +27,26 @@ from stageformer.memory.writer import check_disk
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 from stageformer.params.train_encoder import TrainEncoder
-from stageformer.provenance.cost import write_cost
-from stageformer.provenance.environment import write_environment
 from stageformer.text.vocabulary import load_vocabularies
-from stages.common import friendly, read_group
+from stages.common import stage
 
 
-@click.command()
-@click.option("--params", "params_path", type=Path, default="params.yaml", help="The parameters.")
-@click.option("--vocab", type=Path, default="data/vocab", help="Folder of the stage vocab.")
-@click.option("--encoder", type=Path, default="data/train_encoder/encoder.pt", help="The encoder.")
-@click.option("--output", type=Path, default="data/encode", help="Folder for the memory.")
-@click.option("--reports", type=Path, default="reports/encode", help="Folder for metrics.")
-@friendly
-def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: Path) -> None:
-    """Run every sentence through the encoder once and save the output, the memory."""
-    params = read_group(params_path, "encode", Encode)
-    compute = read_group(params_path, "compute", Compute)
-    if read_group(params_path, "train_encoder", TrainEncoder).way == "joint":
+@stage(
+    "encode",
+    {"encode": Encode, "train_encoder.way": TrainEncoder, "compute": Compute},
+    vocab="data/vocab",
+    encoder="data/train_encoder/encoder.pt",
+)
+def main(
+    params: Encode, way: str, compute: Compute, *, vocab: Path, encoder: Path, output: Path, reports: Path
+) -> None:
+    """Run the stage."""
+    if way == "joint":
         for old in dropout_copies(output):
             shutil.rmtree(old)
         for split in SPLITS:
             write_empty_memory(output / split)
         write_json(reports / "metrics.json", {"bytes": 0})
-        write_environment(reports, compute)
-        write_cost(reports)
         return
     launch(compute)
     device = prepare(compute)
@@ -85,8 +76,6 @@ def main(params_path: Path, vocab: Path, encoder: Path, output: Path, reports: P
                 for split, table in sentences.items()
             }
             write_json(reports / "metrics.json", sizes | {"d_model": source.width, "bytes": needed})
-            write_environment(reports, compute)
-            write_cost(reports)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """Train the decoder on the saved memory, or encoder and decoder together.
 
-Example::
-
-    python -m stages.train_decoder
+Example: ``python -m stages.train_decoder``
 
 Reads:  data/vocab/, data/embed/, data/train_encoder/encoder.pt, data/encode/
 Writes: data/train_decoder/model.pt
@@ -12,8 +10,6 @@ Writes: data/train_decoder/model.pt
 from __future__ import annotations
 
 from pathlib import Path
-
-import click
 
 from stageformer.artifacts.files import write_json
 from stageformer.batching.pairs import read_pairs
@@ -27,37 +23,33 @@ from stageformer.model.dropout import Dropout
 from stageformer.params.compute import Compute
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
-from stageformer.provenance.cost import write_cost
-from stageformer.provenance.environment import write_environment
 from stageformer.provenance.fingerprint import fingerprint
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.decode_memory import DecodeMemory
 from stageformer.training.loop import train
 from stageformer.training.tasks import Task, Translation
-from stages.common import friendly, read_group
+from stages.common import stage
 from stages.curves import curves, report_speed
 
 TRAINING_SPLITS = ("train", "valid")
 
 
-@click.command()
-@click.option("--params", "params_path", type=Path, default="params.yaml", help="The parameters.")
-@click.option("--vocab", type=Path, default="data/vocab", help="Folder of the stage vocab.")
-@click.option("--embed", type=Path, default="data/embed", help="Folder of the stage embed.")
-@click.option("--encoder", type=Path, default="data/train_encoder/encoder.pt", help="The encoder.")
-@click.option("--memory", type=Path, default="data/encode", help="Folder of the stage encode.")
-@click.option("--output", type=Path, default="data/train_decoder", help="Folder for the model.")
-@click.option("--reports", type=Path, default="reports/train_decoder", help="Folder for metrics and curves.")
-@friendly
+@stage(
+    "train_decoder",
+    {"train_decoder": TrainDecoder, "train_encoder.way": TrainEncoder, "compute": Compute},
+    vocab="data/vocab",
+    embed="data/embed",
+    encoder="data/train_encoder/encoder.pt",
+    memory="data/encode",
+)
 def main(
-    params_path: Path, vocab: Path, embed: Path, encoder: Path, memory: Path, output: Path, reports: Path
+    params: TrainDecoder, way: str, compute: Compute, *, vocab: Path, embed: Path, encoder: Path, memory: Path,
+    output: Path, reports: Path,
 ) -> None:
-    """Train the decoder on the saved memory, or encoder and decoder together."""
-    params = read_group(params_path, "train_decoder", TrainDecoder)
-    joint = read_group(params_path, "train_encoder", TrainEncoder).way == "joint"
+    """Run the stage."""
+    joint = way == "joint"
     trains_encoder = joint or params.finetune_encoder
-    compute = read_group(params_path, "compute", Compute)
     launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
@@ -89,8 +81,6 @@ def main(
             encoder_was = "joint" if joint else "finetune" if params.finetune_encoder else "frozen"
             save_model(output / "model.pt", "model", model.cpu(), {"encoder": encoder_was})
             write_json(reports / "metrics.json", outcome.metrics)
-            write_environment(reports, compute)
-            write_cost(reports)
             checkpoints.remove()
 
 

@@ -1,8 +1,6 @@
 """Make the encoder: trained by an objective, or left as initialised.
 
-Example::
-
-    python -m stages.train_encoder
+Example: ``python -m stages.train_encoder``
 
 Reads:  data/vocab/, data/embed/
 Writes: data/train_encoder/encoder.pt
@@ -13,8 +11,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from stageformer.artifacts.files import write_json
 from stageformer.batching.pairs import read_pairs
 from stageformer.building.build_encoder import build_encoder_model
@@ -24,29 +20,19 @@ from stageformer.compute.device import prepare
 from stageformer.compute.processes import joined, launch
 from stageformer.params.compute import Compute
 from stageformer.params.train_encoder import TrainEncoder
-from stageformer.provenance.cost import write_cost
-from stageformer.provenance.environment import write_environment
 from stageformer.provenance.fingerprint import fingerprint
 from stageformer.text.vocabulary import SPECIAL_TOKENS, load_vocabularies
 from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.loop import train
 from stageformer.training.masked_tokens import MaskedTokens
 from stageformer.training.tasks import Task, Translation
-from stages.common import friendly, read_group
+from stages.common import stage
 from stages.curves import curves, report_speed
 
 
-@click.command()
-@click.option("--params", "params_path", type=Path, default="params.yaml", help="The parameters.")
-@click.option("--vocab", type=Path, default="data/vocab", help="Folder of the stage vocab.")
-@click.option("--embed", type=Path, default="data/embed", help="Folder of the stage embed.")
-@click.option("--output", type=Path, default="data/train_encoder", help="Folder for the encoder.")
-@click.option("--reports", type=Path, default="reports/train_encoder", help="Folder for metrics and curves.")
-@friendly
-def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Path) -> None:
-    """Make the encoder: trained by an objective, or left as initialised."""
-    params = read_group(params_path, "train_encoder", TrainEncoder)
-    compute = read_group(params_path, "compute", Compute)
+@stage("train_encoder", {"train_encoder": TrainEncoder, "compute": Compute}, vocab="data/vocab", embed="data/embed")
+def main(params: TrainEncoder, compute: Compute, *, vocab: Path, embed: Path, output: Path, reports: Path) -> None:
+    """Run the stage."""
     launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
@@ -80,8 +66,6 @@ def main(params_path: Path, vocab: Path, embed: Path, output: Path, reports: Pat
                 report_speed("train_encoder", outcome)
             save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.trained_by})
             write_json(reports / "metrics.json", metrics)
-            write_environment(reports, compute)
-            write_cost(reports)
             checkpoints.remove()
 
 

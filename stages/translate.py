@@ -1,8 +1,6 @@
 """Translate a split by greedy and by beam search, and ask the model how probable the references are.
 
-Example::
-
-    python -m stages.translate
+Example: ``python -m stages.translate``
 
 Reads:  data/vocab/, data/encode/, data/train_decoder/model.pt
 Writes: data/translate/hypotheses.parquet      ids and log-probabilities of both searches, log-probability of the target
@@ -16,8 +14,6 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-
-import click
 
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.tables import read_table, write_table
@@ -35,27 +31,21 @@ from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import find_memory
 from stageformer.params.compute import Compute
 from stageformer.params.translate import Translate
-from stageformer.provenance.cost import write_cost
-from stageformer.provenance.environment import write_environment
 from stageformer.text.vocabulary import load_vocabularies
-from stages.common import friendly, read_group
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
+from stages.common import stage
 
 
-@click.command()
-@click.option("--params", "params_path", type=_FILE, default="params.yaml", help="The parameters.")
-@click.option("--vocab", type=_FOLDER, default="data/vocab", help="Folder of the stage vocab.")
-@click.option("--memory", type=_FOLDER, default="data/encode", help="Folder of the stage encode.")
-@click.option("--model", "model_path", type=_FILE, default="data/train_decoder/model.pt", help="The model.")
-@click.option("--output", type=_FOLDER, default="data/translate", help="Folder for the hypotheses.")
-@click.option("--reports", type=_FOLDER, default="reports/translate", help="Folder for metrics.")
-@friendly
-def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output: Path, reports: Path) -> None:
-    """Translate a split by greedy and by beam search, and ask the model how probable the references are."""
-    params = read_group(params_path, "translate", Translate)
-    compute = read_group(params_path, "compute", Compute)
+@stage(
+    "translate",
+    {"translate": Translate, "compute": Compute},
+    vocab="data/vocab",
+    memory="data/encode",
+    model_path="data/train_decoder/model.pt",
+)
+def main(
+    params: Translate, compute: Compute, *, vocab: Path, memory: Path, model_path: Path, output: Path, reports: Path
+) -> None:
+    """Run the stage."""
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     model, metadata = load_model(model_path)
@@ -113,8 +103,6 @@ def main(params_path: Path, vocab: Path, memory: Path, model_path: Path, output:
         "perplexity": round(perplexity(of_targets, rows["target_ids"]), 4),
     }
     write_json(reports / "metrics.json", metrics)
-    write_environment(reports, compute)
-    write_cost(reports)
 
 
 if __name__ == "__main__":

@@ -75,12 +75,31 @@ def test_the_code_of_a_stage_is_its_one_manifest(name: str) -> None:
         assert (others, manifests) == ([], [f"{MANIFESTS}/{name}.txt"])
 
 
+def decorator_of(name: str) -> ast.Call:
+    """The call of ``stage(...)`` above the function of a script."""
+    tree = ast.parse((ROOT / f"stages/{name}.py").read_text(encoding="utf-8"))
+    (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    (call,) = function.decorator_list
+    assert isinstance(call, ast.Call)
+    assert ast.literal_eval(call.args[0]) == name
+    return call
+
+
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
 def test_the_parameters_declared_are_those_read(name: str) -> None:
-    tree = ast.parse((ROOT / f"stages/{name}.py").read_text(encoding="utf-8"))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "read_group"]
-    read = {ast.literal_eval(call.args[1]) for call in calls}
-    assert read == {param.split(".")[0] for param in STAGES[name]["params"]}
+    read = decorator_of(name).args[1]
+    assert isinstance(read, ast.Dict)
+    assert {ast.literal_eval(key) for key in read.keys if key} == set(STAGES[name]["params"])
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
+def test_the_inputs_declared_are_those_of_the_script(name: str) -> None:
+    paths = {Path(ast.literal_eval(keyword.value)) for keyword in decorator_of(name).keywords} - {Path(".cache")}
+    deps = {Path(dep) for dep in STAGES[name]["deps"] if not dep.startswith(MANIFESTS) and dep != "corpus"}
+    for dep in deps:
+        assert any(dep.is_relative_to(path) for path in paths), dep
+    for path in paths:
+        assert any(dep.is_relative_to(path) for dep in deps), path
 
 
 def test_every_output_is_used_or_final() -> None:

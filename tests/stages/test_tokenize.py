@@ -44,7 +44,7 @@ def write_params(folder: Path, **changes: object) -> None:
 
 def arguments(folder: Path, run: str = "run") -> list[str]:
     return [
-        *("--params", str(folder / "params.yaml"), "--input", str(folder / "ingest")),
+        *("--params", str(folder / "params.yaml"), "--ingest", str(folder / "ingest")),
         *("--output", str(folder / run / "data"), "--reports", str(folder / run / "reports")),
     ]
 

@@ -43,7 +43,7 @@ def run(folder: Path, name: str = "run", **changes: object) -> None:
 
 def arguments(folder: Path, name: str = "run") -> list[str]:
     return [
-        *("--params", str(folder / "params.yaml"), "--input", str(folder / "tokenize")),
+        *("--params", str(folder / "params.yaml"), "--tokenize", str(folder / "tokenize")),
         *("--output", str(folder / name / "data"), "--reports", str(folder / name / "reports")),
     ]
 

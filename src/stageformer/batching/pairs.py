@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.header import SPLITS, rerun_hint
 from stageformer.artifacts.tables import open_table, read_batches, read_table
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.errors import StageformerError
@@ -98,6 +98,21 @@ def _check_known(sentences: Sentences, path: Path, name: str, ids: Ints, size: i
             f"{path}: the {name} of sentence {ids[row]} holds the id {sentences.flat[unknown[0]]}, but the "
             f"vocabulary has {size} entries{rerun_hint('ids')}"
         )
+
+
+def check_splits(folder: Path, vocabularies: Vocabularies, max_length: int) -> None:
+    """Check, before anything is trained, that every sentence of every split fits the table of positions.
+
+    Args:
+        folder: of the tables of ids
+        vocabularies: of both sides
+        max_length: the number of positions
+
+    Raises:
+        StageformerError: some sentences do not, or a table is missing or damaged.
+    """
+    for split in SPLITS:
+        check_lengths(read_pairs(folder / f"{split}.parquet", vocabularies), split, max_length)
 
 
 def check_lengths(pairs: Pairs, split: str, max_length: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ class EmbeddingStart:
             positions=self.metadata["positions"],
             max_length=self.metadata["max_length"],
         )
+
+    def metrics(self, found: Mapping[str, int]) -> dict[str, Any]:
+        """Return what the stage embed reports, given the number of pretrained tokens ``found`` by side."""
+        return {
+            "source_vocabulary": len(self.source),
+            "target_vocabulary": len(self.target),
+            "parameters": self.source.numel() + (0 if self.shared else self.target.numel()),
+            "pretrained_tokens_found": dict(found),
+        }
 
     @torch.no_grad()
     def fill(self, embedding: Embedding, side: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.corpus.hashes import FingerprintSet, fingerprint
 from stageformer.corpus.sources.base import REASONS
@@ -56,6 +58,17 @@ class Report:
         if len(samples) < SAMPLES:
             sample = {"source": source[:_SAMPLE_CHARACTERS], "target": target[:_SAMPLE_CHARACTERS], "where": where}
             samples.append({name: text.encode(errors="replace").decode() for name, text in sample.items()})
+
+    def write(self, folder: Path) -> None:
+        """Write ``metrics.json``, ``dropped_samples.json`` and ``lengths.csv``.
+
+        Raises:
+            StageformerError: the disk is full.
+        """
+        write_json(folder / "metrics.json", self.metrics())
+        write_json(folder / "dropped_samples.json", self.samples)
+        with atomic_file(folder / "lengths.csv") as file:
+            file.write(self.lengths_csv().encode())
 
     def reasons(self) -> str:
         """Return the reasons with their counts in words, for messages."""

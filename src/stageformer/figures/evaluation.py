@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from stageformer.artifacts.tables import read_table
+from stageformer.errors import StageformerError
 from stageformer.figures.attention import attention_heads, attention_map
 from stageformer.figures.attention_weights import attention_weights
 from stageformer.model.transformer import Transformer
+from stageformer.scoring.report import Translations
 from stageformer.text.vocabulary import BOS, EOS, Vocabularies
 
 SHORTEST, LONGEST = 5, 30
@@ -44,6 +47,35 @@ class Sentence:
     source: str
     translation: str
     reference: str
+
+
+def sentences_to_draw(translations: Translations, hypotheses: Path, ids: Path, number: int) -> list[Sentence]:
+    """Choose sentences for pictures, with what is written on them.
+
+    Args:
+        translations: the sentences of the split as text
+        hypotheses: table of kind ``hypotheses``, of the same sentences
+        ids: table of the split, of kind ``ids``
+        number: how many at most
+
+    Raises:
+        StageformerError: a table is missing or damaged, or they are not of the same sentences.
+    """
+    rows = read_table(ids, "ids", ["id", "source_ids"]).to_pydict()
+    if rows["id"] != list(translations.ids):
+        raise StageformerError(f"{ids}: holds other sentences than {hypotheses}; run `dvc repro`")
+    found = read_table(hypotheses, "hypotheses", ["beam_ids"]).to_pydict()["beam_ids"]
+    return [
+        Sentence(
+            id=translations.ids[row],
+            source_ids=rows["source_ids"][row],
+            translation_ids=found[row],
+            source=translations.sources[row],
+            translation=translations.beam[row],
+            reference=translations.references[row][0],
+        )
+        for row in choose_sentences([len(sentence) for sentence in rows["source_ids"]], number)
+    ]
 
 
 def draw_attention(

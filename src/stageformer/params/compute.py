@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stageformer.errors import StageformerError
 from stageformer.kernels.choice import KERNELS
@@ -23,6 +23,10 @@ class Compute:
     compile: bool = param("translate the model with torch.compile (needs a C++ compiler on the CPU)")
     kernels: str = param("fast, or reference: the readable formulation of each kernel, slower", choices=KERNELS)
     portable: bool = param("use AVX2 code paths alone, so that other x86 machines may give the same bits")
+
+    def on_cpu(self) -> Compute:
+        """Return the same without a GPU, for work that is not worth one, or that engines are compared at."""
+        return replace(self, device="cpu")
 
     def __post_init__(self) -> None:
         if self.sharded and self.processes == 1:

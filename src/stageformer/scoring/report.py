@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from stageformer.artifacts.tables import read_table
+from stageformer.errors import StageformerError
 from stageformer.scoring.metrics import Scorer
 
 
@@ -19,6 +22,30 @@ class Translations:
     beam: Sequence[str]
     beam_scores: Sequence[float]
     greedy: Sequence[str]
+
+
+def read_translations(sentences: Path, hypotheses: Path, to_text: Callable[[Sequence[int]], str]) -> Translations:
+    """Return the sentences of a split and what the stage translate made of them.
+
+    Args:
+        sentences: table of the split, of kind ``sentences``
+        hypotheses: table of kind ``hypotheses``
+        to_text: makes text of the ids of a translation
+
+    Raises:
+        StageformerError: a table is missing or damaged, or they are not of the same sentences.
+    """
+    split, found = read_table(sentences, "sentences").to_pydict(), read_table(hypotheses, "hypotheses").to_pydict()
+    if found["id"] != split["id"]:
+        raise StageformerError(f"{hypotheses}: holds other sentences than {sentences}; run `dvc repro`")
+    return Translations(
+        ids=found["id"],
+        sources=split["source"],
+        references=split["references"],
+        beam=[to_text(ids) for ids in found["beam_ids"]],
+        beam_scores=found["beam_score"],
+        greedy=[to_text(ids) for ids in found["greedy_ids"]],
+    )
 
 
 def metrics(translations: Translations, scorer: Scorer) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Translator:
         if not model_path.exists():
             raise StageformerError(f"{model_path}: there is no model yet; make it with `dvc repro`")
         values = read_yaml(root / "params.yaml")
-        compute = dataclasses.replace(parse(Compute, values.get("compute"), "compute"), device="cpu")
+        compute = parse(Compute, values.get("compute"), "compute").on_cpu()
         vocabularies = load_vocabularies(root / "data/vocab")
         return Translator(
             tokenizers=load_tokenizers(root / "data/tokenize/tokenizer"),

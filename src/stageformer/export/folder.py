@@ -1,0 +1,88 @@
+"""The folder of exported formats with its model card, and what is reported of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.tables import read_table
+from stageformer.building.model_files import load_model
+from stageformer.decoding.rules import rules_for
+from stageformer.errors import StageformerError
+from stageformer.export.card import card
+from stageformer.export.engines import Task
+from stageformer.export.facts import NAME, facts
+from stageformer.export.formats import compare, write_format
+from stageformer.params.compute import Compute
+from stageformer.params.export import Export
+from stageformer.params.ingest import Ingest
+from stageformer.params.translate import Translate
+from stageformer.scoring.metrics import Scorer
+from stageformer.text.pair import load_tokenizers
+from stageformer.text.vocabulary import load_vocabularies
+
+
+def export_model(
+    params: Export,
+    corpus: Ingest,
+    search: Translate,
+    compute: Compute,
+    *,
+    lowercase: bool,
+    bleu_tokenize: str,
+    ingest: Path,
+    tokenizer: Path,
+    vocab: Path,
+    model_path: Path,
+    scores: Path,
+    output: Path,
+    reports: Path,
+) -> None:
+    """Write a model for other engines, and compare their greedy translations with ours.
+
+    Args:
+        params: which formats, and the licences
+        corpus: what the model was trained on, for its card
+        search: which split is translated, and the limits of the length
+        compute: threads of the engines
+        lowercase: how BLEU is computed
+        bleu_tokenize: likewise
+        ingest: folder of the stage ingest
+        tokenizer: folder of the tokenizers
+        vocab: folder of the stage vocab
+        model_path: file of the model
+        scores: metrics of the stage evaluate, for the card
+        output: gets a folder for each format, ``README.md`` (the card) and ``card.json`` (what it says)
+        reports: gets ``metrics.json``, ``differences.json`` and ``speed.json``
+
+    Raises:
+        StageformerError: a format cannot express the model, its package is not installed, an artifact is missing or
+            damaged, or the split is empty.
+    """
+    tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
+    model, _ = load_model(model_path)
+    for name in params.formats:
+        write_format(name, output / name, model, tokenizers, vocabularies)
+
+    split = ingest / f"{search.split}.parquet"
+    sentences = read_table(split, "sentences").to_pydict()
+    if not sentences["id"]:
+        raise StageformerError(f"{split}: holds no sentences to compare the formats on; choose another split")
+    rules = rules_for(
+        vocabularies.target, max_length_ratio=search.max_length_ratio, max_length_offset=search.max_length_offset
+    )
+    task = Task(sentences["source"], tokenizers, vocabularies, rules, search.batch_tokens, compute)
+    scorer = Scorer(sentences["references"], lowercase=lowercase, bleu_tokenize=bleu_tokenize)
+    found = compare(params.formats, output, task, sentences["id"], model, vocabularies, scorer)
+
+    write_json(reports / "metrics.json", {"split": search.split, "sentences": len(task.texts)} | found.metrics)
+    write_json(reports / "differences.json", found.examples)
+    write_json(reports / "speed.json", {"threads": compute.threads, "sentences_per_second": found.speeds})
+    inputs = [model_path, *sorted(tokenizer.rglob("*.json")), *sorted(vocab.glob("vocabulary*.parquet")), split]
+    told = facts(
+        export=params, ingest=corpus, translate=search, model=model, tokenizer=tokenizers.source.kind,
+        scores=read_json(scores), formats=found.metrics, inputs=inputs,
+    )  # fmt: skip
+    write_json(output / NAME, told)
+    with atomic_file(output / "README.md") as file:
+        file.write(card(told, {name: name for name in params.formats}).encode())
