@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from stageformer.building.weights import weights_of
 from stageformer.export.torch_layers import from_torch_layer, load_torch_stack, to_torch_layer, to_torch_stack
 from stageformer.model.attention import causal_mask, padding_mask
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.layers import DecoderLayer, EncoderLayer
-from stageformer.model.transformer import Decoder, Encoder, weights_of
+from stageformer.model.transformer import Decoder, Encoder
 
 B, S, T, D, H, F = 3, 6, 5, 16, 4, 24
 EMBEDDING = EmbeddingConfig(vocabulary_size=11, d_model=D, max_length=16)

@@ -50,3 +50,8 @@ def test_the_library_imports_from_the_modules_themselves() -> None:
     for path in (*ROOT.glob("src/**/*.py"), *ROOT.glob("stages/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.ImportFrom) and node.module == "stageformer.model"), path
+
+
+def test_the_model_is_read_in_one_sitting() -> None:
+    files = (ROOT / "src/stageformer/model").glob("*.py")
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 600

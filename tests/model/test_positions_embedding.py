@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.embedding import Embedding, PositionalEncoding, learned_positions, sinusoidal_positions
+from stageformer.model.embedding import Embedding, PositionalEncoding, sinusoidal_positions
 
 IDS = torch.tensor([[3, 1, 3]])
 
@@ -28,12 +28,6 @@ def test_sinusoidal_odd_width() -> None:
     table = sinusoidal_positions(5, 3)
     expected = [math.sin(4), math.cos(4), math.sin(4 / 10_000 ** (2 / 3))]
     assert table[4].tolist() == pytest.approx(expected, abs=1e-6)
-
-
-def test_learned_start_is_seeded_and_of_the_size_of_an_embedding() -> None:
-    table = learned_positions(500, 64, torch.Generator().manual_seed(1))
-    assert table.std().item() == pytest.approx(64**-0.5, rel=0.03)
-    assert torch.equal(table, learned_positions(500, 64, torch.Generator().manual_seed(1)))
 
 
 def test_embedding_is_scaled_and_positions_added() -> None:

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from stageformer.building.model_files import config_from
+from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.attention import padding_mask
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
-from stageformer.model.transformer import Encoder, Transformer, load_weights, weights_of
+from stageformer.model.transformer import Encoder, Transformer
 
 
 def config(
@@ -84,7 +86,7 @@ def test_sharing_needs_one_vocabulary() -> None:
 
 def test_config_round_trip() -> None:
     original = config(tie_output=False)
-    assert TransformerConfig.from_dict(original.to_dict()) == original
+    assert config_from(dataclasses.asdict(original)) == original
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.batching.pairs import Pairs
+from stageformer.building.weights import weights_of
 from stageformer.compute.device import make_pool
 from stageformer.compute.processes import ALONE
 from stageformer.errors import StageformerError
-from stageformer.model.transformer import Transformer, weights_of
+from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training import loop

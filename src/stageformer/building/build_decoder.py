@@ -8,7 +8,8 @@ import torch
 
 from stageformer.building.embeddings import EmbeddingStart
 from stageformer.building.stack import stack_config
-from stageformer.model.transformer import Transformer, load_weights, weights_of
+from stageformer.building.weights import load_weights, weights_of
+from stageformer.model.transformer import Transformer
 from stageformer.params.train_decoder import TrainDecoder
 
 

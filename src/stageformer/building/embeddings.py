@@ -13,7 +13,7 @@ from torch import Tensor
 from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.embedding import Embedding, learned_positions, sinusoidal_positions
+from stageformer.model.embedding import Embedding, sinusoidal_positions
 from stageformer.params.embed import Embed
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
 
@@ -91,7 +91,7 @@ def make_embeddings(params: Embed, vocabularies: Vocabularies) -> tuple[Embeddin
     if params.positions == "sinusoidal":
         positions = sinusoidal_positions(params.max_length, d_model)
     elif params.positions == "learned":
-        positions = learned_positions(params.max_length, d_model, generator)
+        positions = torch.randn(params.max_length, d_model, generator=generator).mul_(d_model**-0.5)
     else:
         positions = torch.zeros(params.max_length, d_model)
     metadata = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ from torch import Tensor, nn
 
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.tensors import read_tensors, write_tensors
+from stageformer.building.weights import load_weights, weights_of
 from stageformer.errors import StageformerError
-from stageformer.model.config import TransformerConfig
-from stageformer.model.transformer import Transformer, load_weights, weights_of
+from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
+from stageformer.model.transformer import Transformer
 
 
 def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, Any]) -> None:
@@ -25,7 +28,7 @@ def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, An
         metadata: plain values to keep beside
     """
     content = metadata | {
-        "config": model.config.to_dict(),
+        "config": dataclasses.asdict(model.config),
         "encoder_fingerprint": encoder_fingerprint(model.encoder),
     }
     write_tensors(path, kind, weights_of(model), content)
@@ -39,12 +42,24 @@ def load_model(path: Path, kind: str = "model") -> tuple[Transformer, dict[str, 
     """
     file = read_tensors(path, kind)
     try:
-        model = Transformer(TransformerConfig.from_dict(file.metadata["config"]))
+        model = Transformer(config_from(file.metadata["config"]))
         load_weights(model, file.tensors)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"the weights do not fit the configuration ({error})"
         raise StageformerError(f"{path}: {reason}{rerun_hint(kind)}") from None
     return model.eval(), file.metadata
+
+
+def config_from(values: Mapping[str, Any]) -> TransformerConfig:
+    """Return the configuration that the nested ``values`` of a ``.pt`` file describe."""
+    return TransformerConfig(
+        source=EmbeddingConfig(**values["source"]),
+        target=EmbeddingConfig(**values["target"]),
+        encoder=StackConfig(**values["encoder"]),
+        decoder=StackConfig(**values["decoder"]),
+        share_embeddings=values["share_embeddings"],
+        tie_output=values["tie_output"],
+    )
 
 
 def encoder_fingerprint(encoder: nn.Module) -> str:

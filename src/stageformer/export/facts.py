@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import SCHEMA_VERSION
+from stageformer.building.weights import weights_of
 from stageformer.errors import StageformerError
-from stageformer.model.transformer import Transformer, weights_of
+from stageformer.model.transformer import Transformer
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
 from stageformer.params.translate import Translate
@@ -55,7 +57,10 @@ def facts(
         "license": export.license,
         "data": _data(ingest),
         "data_license": export.data_license or CORPUS_LICENSES.get(ingest.source),
-        "model": model.config.to_dict() | {"weights": sum(weight.numel() for weight in weights_of(model).values())},
+        "model": {
+            **dataclasses.asdict(model.config),
+            "weights": sum(weight.numel() for weight in weights_of(model).values()),
+        },
         "tokenizer": tokenizer,
         "search": {name: getattr(translate, name) for name in _SEARCH},
         "scores": dict(scores),

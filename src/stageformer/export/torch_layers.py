@@ -10,9 +10,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.config import StackConfig
 from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward
-from stageformer.model.transformer import Decoder, Encoder, load_weights, weights_of
+from stageformer.model.transformer import Decoder, Encoder
 
 TorchLayer = nn.TransformerEncoderLayer | nn.TransformerDecoderLayer
 TorchStack = nn.TransformerEncoder | nn.TransformerDecoder

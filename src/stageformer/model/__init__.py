@@ -7,8 +7,6 @@ Shape letters, used everywhere: B batch, S source length, T target length, D d_m
 F feed-forward (d_ff), V vocabulary.
 """
 
-from __future__ import annotations
-
 import pkgutil
 from typing import TYPE_CHECKING, Any
 

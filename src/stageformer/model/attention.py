@@ -3,8 +3,6 @@
 There is one convention for masks: boolean, True = may attend, broadcastable to ``[B, H, T, S]``.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -119,7 +117,8 @@ class MultiHeadAttention(nn.Module):
         Raises:
             ValueError: both ``mask`` and ``causal`` are given.
         """
-        _refuse_both(mask, causal)
+        if mask is not None and causal:
+            raise ValueError("give attention a mask or causal=True, not both")
         query, key, value = self.project(query_input, key_input)
         heads = attention(query, key, value, mask, causal=causal, rate=self.dropout.current_rate)  # [B, H, T, d_k]
         output: Tensor = self.out_projection(join_heads(heads))  # [B, T, D]
@@ -130,7 +129,8 @@ class MultiHeadAttention(nn.Module):
         self, query_input: Tensor, key_input: Tensor | None = None, mask: Tensor | None = None, *, causal: bool = False
     ) -> AttentionTrace:
         """Do what :meth:`forward` does, without dropout, and return every matrix."""
-        _refuse_both(mask, causal)
+        if mask is not None and causal:
+            raise ValueError("give attention a mask or causal=True, not both")
         query, key, value = self.project(query_input, key_input)
         scores, weights, heads = attention_matrices(query, key, value, mask, causal=causal)
         return AttentionTrace(query, key, value, scores, weights, heads, self.out_projection(join_heads(heads)))
@@ -159,8 +159,3 @@ class SelfAttention(MultiHeadAttention):
 
     def __init__(self, d_model: int, num_heads: int = 1, dropout: float = 0.0) -> None:
         super().__init__(d_model, num_heads, dropout)
-
-
-def _refuse_both(mask: Tensor | None, causal: bool) -> None:
-    if mask is not None and causal:
-        raise ValueError("give attention a mask or causal=True, not both")

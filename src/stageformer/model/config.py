@@ -1,11 +1,6 @@
 """The shape of a model, as plain values that can be stored beside its weights."""
 
-from __future__ import annotations
-
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -51,23 +46,5 @@ class TransformerConfig:
     target: EmbeddingConfig
     encoder: StackConfig
     decoder: StackConfig
-    share_embeddings: bool = False
-    """One embedding matrix for source and target; needs one vocabulary."""
-    tie_output: bool = True
-    """The target embedding is the output projection, too (section 3.4 of the paper)."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain nested dicts, as stored in the metadata of a ``.pt`` file."""
-        return dataclasses.asdict(self)
-
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> TransformerConfig:
-        """Build the configuration from what :meth:`to_dict` returned."""
-        return TransformerConfig(
-            source=EmbeddingConfig(**values["source"]),
-            target=EmbeddingConfig(**values["target"]),
-            encoder=StackConfig(**values["encoder"]),
-            decoder=StackConfig(**values["decoder"]),
-            share_embeddings=values["share_embeddings"],
-            tie_output=values["tie_output"],
-        )
+    share_embeddings: bool = False  # one matrix for source and target; needs one vocabulary
+    tie_output: bool = True  # the target embedding is the output projection, too (section 3.4)

@@ -1,7 +1,5 @@
 """Dropout (section 5.4 of the paper)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -26,11 +24,7 @@ def add_dropped(x: Tensor, y: Tensor, rate: float) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """Dropout while training, and nothing after it.
-
-    Args:
-        rate: probability that an element is zeroed, from 0 to below 1
-    """
+    """Dropout while training, and nothing after it; ``rate`` is from 0 to below 1."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -44,7 +38,3 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Drop elements of ``x``, of any shape."""
         return dropout(x, self.current_rate)
-
-    def add(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return ``x`` plus what dropout leaves of ``y``, both of one shape."""
-        return add_dropped(x, y, self.current_rate)

@@ -1,7 +1,5 @@
 """Token embedding and positional encoding (sections 3.4 and 3.5 of the paper)."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -9,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.dropout import Dropout
+from stageformer.model.dropout import Dropout, dropout
 
 
 def sinusoidal_positions(max_length: int, d_model: int) -> Tensor:
@@ -26,12 +24,6 @@ def sinusoidal_positions(max_length: int, d_model: int) -> Tensor:
     return table.float()
 
 
-def learned_positions(max_length: int, d_model: int, generator: torch.Generator) -> Tensor:
-    """Return the random start of a learned table ``[max_length, D]``, of the size of a scaled embedding."""
-    table = torch.randn(max_length, d_model, generator=generator)
-    return table.mul_(d_model**-0.5)
-
-
 def add_positions(x: Tensor, table: Tensor, start: int = 0) -> Tensor:
     """Add to ``x [B, T, D]`` the rows of the ``table [max_length, D]`` from position ``start`` on.
 
@@ -45,12 +37,7 @@ def add_positions(x: Tensor, table: Tensor, start: int = 0) -> Tensor:
 
 
 class PositionalEncoding(nn.Module):
-    """Add sinusoidal positions to vectors of any origin.
-
-    Args:
-        d_model: D
-        max_length: positions that there are
-    """
+    """Add sinusoidal positions, of which there are ``max_length``, to vectors of any origin."""
 
     table: Tensor
 
@@ -64,12 +51,7 @@ class PositionalEncoding(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Look up token vectors, scale them by sqrt(D) and add the encoding of the position.
-
-    Args:
-        config: sizes, and the kind of positions
-        dropout: rate of dropout on the sum
-    """
+    """Look up token vectors, scale them by sqrt(D) and add the encoding of the position."""
 
     positions: Tensor | None
 
@@ -98,5 +80,4 @@ class Embedding(nn.Module):
         x = F.embedding(ids, self.weight) * self.scale  # [B, T, D]
         if self.positions is not None:
             x = add_positions(x, self.positions, start)
-        dropped: Tensor = self.dropout(x)
-        return dropped
+        return dropout(x, self.dropout.current_rate)

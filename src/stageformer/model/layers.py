@@ -5,8 +5,6 @@ Post-norm is the paper's ``LayerNorm(x + Sublayer(x))`` (section 3.1); pre-norm 
 but the attention, to see what the residual, the norm and the feed-forward network are for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch.nn.functional as F
@@ -14,7 +12,7 @@ from torch import Tensor, nn
 
 from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.config import StackConfig
-from stageformer.model.dropout import Dropout
+from stageformer.model.dropout import Dropout, add_dropped
 
 
 class FeedForward(nn.Module):
@@ -48,9 +46,10 @@ class Sublayer(nn.Module):
         """Apply ``function`` to ``x [B, T, D]`` with all that surrounds it; returns ``[B, T, D]``."""
         if self.attention_only:
             return function(x)
+        rate = self.dropout.current_rate
         if self.pre_norm:
-            return self.dropout.add(x, function(self.norm(x)))  # x + dropout(function(norm(x)))
-        output: Tensor = self.norm(self.dropout.add(x, function(x)))  # norm(x + dropout(function(x)))
+            return add_dropped(x, function(self.norm(x)), rate)  # x + dropout(function(norm(x)))
+        output: Tensor = self.norm(add_dropped(x, function(x), rate))  # norm(x + dropout(function(x)))
         return output
 
 
@@ -61,7 +60,8 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
         self.self_attention_sublayer = Sublayer(config)
-        self.feed_forward = _feed_forward(config)
+        shape = (config.d_model, config.d_ff, config.activation)
+        self.feed_forward = nn.Identity() if config.attention_only else FeedForward(*shape)
         self.feed_forward_sublayer = Sublayer(config)
 
     def forward(self, x: Tensor, source_mask: Tensor | None = None) -> Tensor:
@@ -80,7 +80,8 @@ class DecoderLayer(nn.Module):
         self.self_attention_sublayer = Sublayer(config)
         self.cross_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
         self.cross_attention_sublayer = Sublayer(config)
-        self.feed_forward = _feed_forward(config)
+        shape = (config.d_model, config.d_ff, config.activation)
+        self.feed_forward = nn.Identity() if config.attention_only else FeedForward(*shape)
         self.feed_forward_sublayer = Sublayer(config)
 
     def forward(
@@ -99,9 +100,3 @@ class DecoderLayer(nn.Module):
         x = self.cross_attention_sublayer(x, lambda h: self.cross_attention(h, memory, memory_mask))  # [B, T, D]
         x = self.feed_forward_sublayer(x, self.feed_forward)  # [B, T, D]
         return x
-
-
-def _feed_forward(config: StackConfig) -> nn.Module:
-    if config.attention_only:
-        return nn.Identity()
-    return FeedForward(config.d_model, config.d_ff, config.activation)

@@ -1,7 +1,5 @@
 """Encoder, decoder, and the whole model (section 3.1 of the paper, figure 1)."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,18 +11,13 @@ from stageformer.model.layers import DecoderLayer, EncoderLayer
 
 
 class Encoder(nn.Module):
-    """Turn source ids into the memory that the decoder reads.
-
-    Args:
-        embedding: of the source
-        stack: the layers; a norm follows the last one where they are pre-norm
-    """
+    """Turn source ids into the memory that the decoder reads."""
 
     def __init__(self, embedding: EmbeddingConfig, stack: StackConfig) -> None:
         super().__init__()
         self.embedding = Embedding(embedding, stack.embedding_dropout)
         self.layers = nn.ModuleList(EncoderLayer(stack) for _ in range(stack.num_layers))
-        self.norm = _last_norm(stack)
+        self.norm = nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
 
     def forward(self, source_ids: Tensor, source_present: Tensor | None = None) -> Tensor:
         """Encode.
@@ -47,17 +40,14 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Predict each next target token from those before it and from the memory.
 
-    Args:
-        embedding: of the target
-        stack: the layers; a norm follows the last one where they are pre-norm
-        tie_output: the embedding is the output projection, too (section 3.4); False: a matrix of its own
+    With ``tie_output`` the embedding is the output projection, too (section 3.4); else that is a matrix of its own.
     """
 
     def __init__(self, embedding: EmbeddingConfig, stack: StackConfig, *, tie_output: bool = True) -> None:
         super().__init__()
         self.embedding = Embedding(embedding, stack.embedding_dropout)
         self.layers = nn.ModuleList(DecoderLayer(stack) for _ in range(stack.num_layers))
-        self.norm = _last_norm(stack)
+        self.norm = nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
         self.projection = (
             None if tie_output else nn.Parameter(torch.randn_like(self.embedding.weight) * stack.d_model**-0.5)
         )
@@ -68,11 +58,7 @@ class Decoder(nn.Module):
         return self.embedding.weight if self.projection is None else self.projection
 
     def forward(
-        self,
-        target_ids: Tensor,
-        memory: Tensor,
-        memory_present: Tensor | None = None,
-        tgt_mask: Tensor | None = None,
+        self, target_ids: Tensor, memory: Tensor, memory_present: Tensor | None = None, tgt_mask: Tensor | None = None
     ) -> Tensor:
         """Decode all positions at once (teacher forcing).
 
@@ -98,14 +84,9 @@ class Decoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Encoder and decoder, with the embeddings shared between them where the configuration says so."""
+    """Encoder and decoder; raises a ValueError where they share embeddings, but the vocabularies differ in size."""
 
     def __init__(self, config: TransformerConfig) -> None:
-        """Make both stacks with Xavier-uniform matrices and zero biases.
-
-        Raises:
-            ValueError: the embeddings are shared, but the vocabularies differ in size.
-        """
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.source, config.encoder)
@@ -124,17 +105,10 @@ class Transformer(nn.Module):
         source_present: Tensor | None = None,
         tgt_mask: Tensor | None = None,
     ) -> Tensor:
-        """Return the hidden states ``[B, T, D]`` for ``source_ids [B, S]`` and ``target_ids [B, T]``.
-
-        ``source_present`` and ``tgt_mask`` are those of :class:`Encoder` and :class:`Decoder`.
-        """
+        """Return the hidden states ``[B, T, D]``; the arguments are those of :class:`Encoder` and :class:`Decoder`."""
         memory = self.encoder(source_ids, source_present)  # [B, S, D]
         hidden: Tensor = self.decoder(target_ids, memory, source_present, tgt_mask)  # [B, T, D]
         return hidden
-
-
-def _last_norm(stack: StackConfig) -> nn.Module:
-    return nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
 
 
 def initialise(module: nn.Module) -> None:
@@ -148,27 +122,3 @@ def initialise(module: nn.Module) -> None:
             for part in layer.weight.data.chunk(parts):
                 nn.init.xavier_uniform_(part)
             nn.init.zeros_(layer.bias)
-
-
-def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """Return every weight once, by name: a shared matrix is under its first name alone."""
-    return {name: parameter.detach() for name, parameter in module.named_parameters()}
-
-
-@torch.no_grad()
-def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Copy ``weights`` (as :func:`weights_of` named them) into ``module``.
-
-    Raises:
-        ValueError: a name is missing or too many, or a shape differs.
-    """
-    parameters = dict(module.named_parameters())
-    if parameters.keys() != weights.keys():
-        missing, unknown = sorted(parameters.keys() - weights.keys()), sorted(weights.keys() - parameters.keys())
-        raise ValueError(f"weights do not fit the model: missing {missing[:3]}, unknown {unknown[:3]}")
-    for name, parameter in parameters.items():
-        if parameter.shape != weights[name].shape:
-            raise ValueError(
-                f"{name} has the shape {list(weights[name].shape)}, the model needs {list(parameter.shape)}"
-            )
-        parameter.copy_(weights[name])

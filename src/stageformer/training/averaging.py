@@ -7,8 +7,8 @@ from collections import deque
 import torch
 from torch import Tensor, nn
 
+from stageformer.building.weights import weights_of
 from stageformer.compute.processes import whole
-from stageformer.model.transformer import weights_of
 
 
 class CheckpointAverage:

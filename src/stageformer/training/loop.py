@@ -12,10 +12,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stageformer.batching.sentences import Ints
+from stageformer.building.weights import load_weights
 from stageformer.compute.precision import compile_layers
 from stageformer.compute.processes import ALONE, Processes
 from stageformer.errors import StageformerError
-from stageformer.model.transformer import load_weights
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.checkpoints import Checkpoints

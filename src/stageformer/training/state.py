@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from stageformer.building.weights import weights_of
 from stageformer.compute.processes import clip, spread, whole
-from stageformer.model.transformer import weights_of
 from stageformer.params.training import Training
 from stageformer.training.averaging import CheckpointAverage
 from stageformer.training.optimizer import Adam

@@ -1,0 +1,30 @@
+"""The weights of a model by name, each of them once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    """Return every weight once, by name: a shared matrix is under its first name alone."""
+    return {name: parameter.detach() for name, parameter in module.named_parameters()}
+
+
+@torch.no_grad()
+def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Copy ``weights`` (as :func:`weights_of` named them) into ``module``.
+
+    Raises:
+        ValueError: a name is missing or too many, or a shape differs.
+    """
+    parameters = dict(module.named_parameters())
+    if parameters.keys() != weights.keys():
+        missing, unknown = sorted(parameters.keys() - weights.keys()), sorted(weights.keys() - parameters.keys())
+        raise ValueError(f"weights do not fit the model: missing {missing[:3]}, unknown {unknown[:3]}")
+    for name, parameter in parameters.items():
+        if parameter.shape != weights[name].shape:
+            raise ValueError(
+                f"{name} has the shape {list(weights[name].shape)}, the model needs {list(parameter.shape)}"
+            )
+        parameter.copy_(weights[name])
