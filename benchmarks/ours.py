@@ -26,10 +26,11 @@ from stageformer.params.encode import Encode
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.params.training import Training
-from stageformer.training.decode_memory import DecodeMemory
-from stageformer.training.gradients import Gradients
 from stageformer.training.state import TrainingState
-from stageformer.training.tasks import Task, Translation
+from stageformer.training.step import Gradients, make_training_pool
+from stageformer.training.tasks.base import Task
+from stageformer.training.tasks.decode_memory import DecodeMemory
+from stageformer.training.tasks.translation import Translation
 
 
 class Ours:
@@ -58,12 +59,14 @@ class Ours:
         """Return the training of encoder and decoder together."""
         model = build_model(self._decoder, self.encoder_model(), self._embedding_start(), trains_encoder=True)
         model = model.to(self._device)
-        return Translation(model, self._corpus.splits, self._pad_id, self._device), self._decoder.training
+        training = self._decoder.training
+        return Translation(model, self._corpus.splits, self._pad_id, self._device, training.label_smoothing), training
 
     def encoder_stage(self) -> tuple[Task, Training]:
         """Return the training of the encoder with its throw-away decoder."""
         model = self.encoder_model().to(self._device)
-        return Translation(model, self._corpus.splits, self._pad_id, self._device), self._encoder.training
+        training = self._encoder.training
+        return Translation(model, self._corpus.splits, self._pad_id, self._device, training.label_smoothing), training
 
     def decoder_on_memory(self) -> tuple[Task, Training]:
         """Return the training of a decoder on the saved encoder output."""
@@ -77,8 +80,9 @@ class Ours:
         model = build_model(self._decoder, encoder_model, self._embedding_start(), trains_encoder=False)
         decoder = model.decoder.to(self._device)
         dropout = Dropout(self._decoder.memory_dropout)
-        task = DecodeMemory(decoder, splits, memories, dropout, self._pad_id, self._device)
-        return task, self._decoder.training
+        training = self._decoder.training
+        smoothing = training.label_smoothing
+        return DecodeMemory(decoder, splits, memories, dropout, self._pad_id, self._device, smoothing), training
 
     def encode(self) -> None:
         """Save the encoder's output of all sentences, as the stage ``encode`` does."""
@@ -98,7 +102,9 @@ class Ours:
         """
         model = task.model
         model.train()
-        gradients = Gradients(task, training, self._compute, Processes(rank=0, size=1, device=self._device))
+        processes = Processes(rank=0, size=1, device=self._device)
+        pool = make_training_pool(training, self._compute, processes)
+        gradients = Gradients(task, training, self._compute, pool, processes)
         state = TrainingState(model, training)
         number = 0
 

@@ -26,11 +26,12 @@ from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.fingerprint import fingerprint
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.checkpoints import Checkpoints
-from stageformer.training.decode_memory import DecodeMemory
+from stageformer.training.curves import curves, report_speed
 from stageformer.training.loop import train
-from stageformer.training.tasks import Task, Translation
+from stageformer.training.tasks.base import Task
+from stageformer.training.tasks.decode_memory import DecodeMemory
+from stageformer.training.tasks.translation import Translation
 from stages.common import stage
-from stages.curves import curves, report_speed
 
 TRAINING_SPLITS = ("train", "valid")
 
@@ -59,7 +60,7 @@ def main(
     model = build_model(params, encoder_model, load_embeddings(embed), trains_encoder=trains_encoder).to(device)
     task: Task
     if trains_encoder:
-        task = Translation(model, splits, pad_id, device)
+        task = Translation(model, splits, pad_id, device, params.training.label_smoothing)
     else:
         made_by = encoder_metadata["encoder_fingerprint"]
         # Where there are copies with dropout, the decoder learns from them alone, as if the encoder trained along.
@@ -70,7 +71,8 @@ def main(
                 ("train", copies, splits["train"]), ("valid", [memory / "valid"], splits["valid"])
             )
         }
-        task = DecodeMemory(model.decoder, splits, memories, Dropout(params.memory_dropout), pad_id, device)
+        dropout, smoothing = Dropout(params.memory_dropout), params.training.label_smoothing
+        task = DecodeMemory(model.decoder, splits, memories, dropout, pad_id, device, smoothing)
     inputs = [vocab, embed, encoder, *([] if trains_encoder else [memory])]
     checkpoints = Checkpoints("train_decoder", fingerprint([params, compute], inputs))
     with joined(compute, device) as processes:

@@ -23,11 +23,12 @@ from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.fingerprint import fingerprint
 from stageformer.text.vocabulary import SPECIAL_TOKENS, load_vocabularies
 from stageformer.training.checkpoints import Checkpoints
+from stageformer.training.curves import curves, report_speed
 from stageformer.training.loop import train
-from stageformer.training.masked_tokens import MaskedTokens
-from stageformer.training.tasks import Task, Translation
+from stageformer.training.tasks.base import Task
+from stageformer.training.tasks.masked_tokens import MaskedTokens
+from stageformer.training.tasks.translation import Translation
 from stages.common import stage
-from stages.curves import curves, report_speed
 
 
 @stage("train_encoder", {"train_encoder": TrainEncoder, "compute": Compute}, vocab="data/vocab", embed="data/embed")
@@ -41,7 +42,7 @@ def main(params: TrainEncoder, compute: Compute, *, vocab: Path, embed: Path, ou
     model = build_encoder_model(params, load_embeddings(embed)).to(device)
     task: Task | None = None
     if params.trained_by == "translation":
-        task = Translation(model, splits, vocabulary.pad_id, device)
+        task = Translation(model, splits, vocabulary.pad_id, device, params.training.label_smoothing)
     elif params.trained_by == "masked":
         task = MaskedTokens(
             model.encoder,
@@ -52,6 +53,7 @@ def main(params: TrainEncoder, compute: Compute, *, vocab: Path, embed: Path, ou
             num_special=len(SPECIAL_TOKENS),
             device=device,
             seed=params.training.seed,
+            label_smoothing=params.training.label_smoothing,
         )
     checkpoints = Checkpoints("train_encoder", fingerprint([params, compute], [vocab, embed]))
     with joined(compute, device) as processes:

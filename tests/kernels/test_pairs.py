@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from stageformer.kernels.choice import KERNELS, PAIRS, accelerated_by, kernels, use_kernels
+from stageformer.kernels.cross_entropy import CHUNK_TOKENS
 from stageformer.kernels.draws import draw_from
 
 ROOMS_WITH_REFERENCES = ("decoding", "model", "training")
@@ -33,7 +35,7 @@ import_every_reference()
 
 
 def numbers(*shape: int) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64)
+    return torch.randn(shape, dtype=torch.float64)
 
 
 B, H, D_K = 3, 2, 4
@@ -65,6 +67,20 @@ def attention_cases() -> Iterator[tuple[str, Callable[[], Arguments]]]:
             )
 
 
+def cross_entropy_arguments(count: int, label_smoothing: float) -> Arguments:
+    hidden, weight, targets = numbers(count, 6), numbers(9, 6), torch.randint(0, 9, (count,))
+    return (hidden, weight, targets, label_smoothing), {}
+
+
+def adam_arguments(steps: int, weight_decay: float) -> Arguments:
+    shapes = ((5, 7), (33,), (40, 3), (1,), ())
+    parameters, gradients, means = ([numbers(*shape) for shape in shapes] for _ in range(3))
+    squares = [numbers(*shape).square() for shape in shapes]
+    counts = [torch.tensor(float(steps)) for _ in shapes]
+    options = {"rate": 0.1, "beta1": 0.9, "beta2": 0.98, "epsilon": 1e-4, "weight_decay": weight_decay}
+    return (parameters, gradients, means, squares, counts), options
+
+
 CASES: dict[str, dict[str, Callable[[], Arguments]]] = {
     "stageformer.model.attention.attention": dict(attention_cases()),
     "stageformer.model.attention.split_heads": {
@@ -77,6 +93,16 @@ CASES: dict[str, dict[str, Callable[[], Arguments]]] = {
     },
     "stageformer.model.dropout.add_dropped": {
         f"rate {rate}": lambda rate=rate: ((numbers(5, 2, 3), numbers(5, 2, 3), rate), {}) for rate in (0.0, 0.1, 0.9)
+    },
+    "stageformer.training.loss.cross_entropy": {
+        f"{count} tokens, smoothing {label_smoothing}": partial(cross_entropy_arguments, count, label_smoothing)
+        for count in (1, CHUNK_TOKENS - 1, CHUNK_TOKENS, 2 * CHUNK_TOKENS + 7)
+        for label_smoothing in (0.0, 0.1, 1.0)
+    },
+    "stageformer.training.optimizer.adam_step": {
+        f"after {steps} steps, decay {weight_decay}": partial(adam_arguments, steps, weight_decay)
+        for steps in (0, 1, 1000)
+        for weight_decay in (0.0, 0.3)
     },
 }
 """of each pair: what both are called with, made anew at each call"""
@@ -109,7 +135,7 @@ def outcome(function: Callable[..., Any], make: Callable[[], Arguments], *, grad
     """Call with arguments from a seed, and weigh every number of the results differently for the gradients."""
     torch.manual_seed(7)
     arguments, options = make()
-    inputs = [value for value in (*arguments, *options.values()) if isinstance(value, Tensor)]
+    inputs = [part for value in (*arguments, *options.values()) for part in tensors_of(value)]
     before = [value.clone() for value in inputs]
     trained = [value.requires_grad_() for value in inputs if gradients and value.is_floating_point()]
     with draw_from(torch.Generator().manual_seed(3)), torch.set_grad_enabled(gradients):

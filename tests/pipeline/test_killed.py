@@ -101,7 +101,7 @@ def test_a_temporary_experiment_goes_on_where_the_killed_one_was(repository: Rep
     process = start(repository, scratch, "dvc", "exp", "run", "--temp")
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
-    assert "train_decoder: goes on after update" in printed
+    assert "train_decoder: resuming after update" in printed
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,15 +1,17 @@
-"""A training that was stopped goes on from its checkpoint and ends with the same bits."""
+"""A training that was stopped resumes from its checkpoint and ends with the same bits."""
 
 import os
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
 from stageformer.batching.pairs import Pairs
+from stageformer.building.weights import weights_of
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
@@ -17,15 +19,22 @@ from stageformer.params.training import Training
 from stageformer.provenance.fingerprint import fingerprint
 from stageformer.training import checkpoints as module
 from stageformer.training.checkpoints import Checkpoints, scratch_folder
-from stageformer.training.loop import Outcome, train
-from stageformer.training.progress import Progress
-from stageformer.training.tasks import Translation
+from stageformer.training.loop import train
+from stageformer.training.state import Progress
+from stageformer.training.tasks.translation import Translation
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]
 MakeTraining = Callable[..., Training]
 Logged = list[tuple[int, Mapping[str, float]]]
 CPU = torch.device("cpu")
+
+
+class Run(NamedTuple):
+    """What a training left."""
+
+    metrics: dict[str, float]
+    weights: dict[str, Tensor]
 
 
 class Killed(BaseException):
@@ -43,15 +52,15 @@ def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def run(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
-) -> Callable[..., Outcome]:
+) -> Callable[..., Run]:
     """Train a toy model from its start, or from the newest checkpoint; killed after so many updates where asked."""
     splits = copy_corpus()
     params = training(max_updates=12, validate_every=3, average_checkpoints=3, batch_tokens=700)
 
     def start(
         checkpoints: Checkpoints | None, logged: Logged | None = None, killed_at: int | None = None, **changes: object
-    ) -> Outcome:
-        task = Translation(transformer(seed=7, dropout=0.2), splits, 0, CPU)
+    ) -> Run:
+        model = transformer(seed=7, dropout=0.2)
 
         def log(update: int, values: Mapping[str, float]) -> None:
             if update == killed_at:
@@ -60,7 +69,9 @@ def run(
                 logged.append((update, values))
 
         used = training(**(vars(params) | changes))
-        return train(task, used, compute, log, "toy", checkpoints=checkpoints)
+        task = Translation(model, splits, 0, CPU, used.label_smoothing)
+        outcome = train(task, used, compute, log, "toy", checkpoints=checkpoints)
+        return Run(outcome.metrics, weights_of(model))
 
     return start
 
@@ -70,7 +81,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("killed_at", [[3], [6, 9], [3, 6, 12]])
-def test_killed_and_resumed_equals_uninterrupted(run: Callable[..., Outcome], killed_at: list[int]) -> None:
+def test_killed_and_resumed_equals_uninterrupted(run: Callable[..., Run], killed_at: list[int]) -> None:
     expected_log: Logged = []
     expected = run(None, expected_log)
     for update in killed_at:
@@ -83,14 +94,14 @@ def test_killed_and_resumed_equals_uninterrupted(run: Callable[..., Outcome], ki
     assert logged == expected_log
 
 
-def test_resuming_at_the_end_changes_nothing(run: Callable[..., Outcome]) -> None:
+def test_resuming_at_the_end_changes_nothing(run: Callable[..., Run]) -> None:
     expected = run(Checkpoints("toy", "f"))
     again = run(Checkpoints("toy", "f"))
     assert same(expected.weights, again.weights)
     assert again.metrics == expected.metrics
 
 
-def test_patience_that_ran_out_stays_so(run: Callable[..., Outcome]) -> None:
+def test_patience_that_ran_out_stays_so(run: Callable[..., Run]) -> None:
     changes = {"learning_rate": 0.0, "patience": 1}
     expected = run(None, **changes)
     assert expected.metrics["updates"] == 6  # the second validation is no better than the first
@@ -100,7 +111,7 @@ def test_patience_that_ran_out_stays_so(run: Callable[..., Outcome]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_leaves(
-    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     expected = run(None)
     learnt = Progress.learnt
@@ -120,7 +131,7 @@ def test_a_signal_saves_and_leaves(
     assert same(run(Checkpoints("toy", "f")).weights, expected.weights)
 
 
-def test_two_are_kept(run: Callable[..., Outcome], scratch: Path) -> None:
+def test_two_are_kept(run: Callable[..., Run], scratch: Path) -> None:
     run(Checkpoints("toy", "f"))
     assert [path.name for path in sorted((scratch / "toy-f").iterdir())] == [
         "update-000000011.pt", "update-000000012.pt",
@@ -129,7 +140,7 @@ def test_two_are_kept(run: Callable[..., Outcome], scratch: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "foreign"])
 def test_a_damaged_one_is_skipped_with_a_warning(
-    run: Callable[..., Outcome], capsys: pytest.CaptureFixture[str], damage: str
+    run: Callable[..., Run], capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
     expected = run(None)
     with pytest.raises(Killed):
@@ -150,11 +161,11 @@ def test_a_damaged_one_is_skipped_with_a_warning(
     resumed = run(Checkpoints("toy", "f"))
     warned = capsys.readouterr().err
     assert "warning: checkpoint skipped:" in warned
-    assert "goes on after update 7 of 12" in warned
+    assert "resuming after update 7 of 12" in warned
     assert same(expected.weights, resumed.weights)
 
 
-def test_all_damaged_starts_over(run: Callable[..., Outcome], scratch: Path) -> None:
+def test_all_damaged_starts_over(run: Callable[..., Run], scratch: Path) -> None:
     expected = run(None)
     with pytest.raises(Killed):
         run(Checkpoints("toy", "f"), killed_at=9)
@@ -163,7 +174,7 @@ def test_all_damaged_starts_over(run: Callable[..., Outcome], scratch: Path) -> 
     assert same(run(Checkpoints("toy", "f")).weights, expected.weights)
 
 
-def test_divergence_names_the_last_good_checkpoint(run: Callable[..., Outcome]) -> None:
+def test_divergence_names_the_last_good_checkpoint(run: Callable[..., Run]) -> None:
     with pytest.raises(StageformerError, match=r"the last good checkpoint is .*toy-f/update-\d+\.pt"):
         run(Checkpoints("toy", "f"), learning_rate=1e5, clip_norm=None, max_updates=50)
 

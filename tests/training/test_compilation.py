@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from stageformer.batching.pairs import Pairs
+from stageformer.compute.pool import Serial
 from stageformer.compute.precision import compile_layers
 from stageformer.compute.processes import ALONE
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.gradients import Gradients
-from stageformer.training.tasks import Translation
+from stageformer.training.step import Gradients
+from stageformer.training.tasks.translation import Translation
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
@@ -32,8 +33,8 @@ def test_compiled_layers_compute_the_same(
         compute = make_compute(compile=compiled)
         if compiled:
             compile_layers(model.encoder, compute)  # the decoder stays as it is: each kind of layer takes its time
-        task = Translation(model, copy_corpus(60), 0, torch.device("cpu"))
-        loss, _ = Gradients(task, training(batch_tokens=600), compute, ALONE).compute(1, np.arange(60))
+        task = Translation(model, copy_corpus(60), 0, torch.device("cpu"), 0.1)
+        loss, _ = Gradients(task, training(batch_tokens=600), compute, Serial(), ALONE).compute(1, np.arange(60))
         results.append((loss, [parameter.grad for parameter in model.parameters()]))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
     torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-3, atol=1e-6)

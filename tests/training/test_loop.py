@@ -1,5 +1,6 @@
 """The loop: it learns, stops, averages, and gives the same bits for the same seed."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 
@@ -9,21 +10,21 @@ from torch import Tensor, nn
 
 from stageformer.batching.pairs import Pairs
 from stageformer.building.weights import weights_of
-from stageformer.compute.device import make_pool
+from stageformer.compute.pool import Serial
 from stageformer.compute.processes import ALONE
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training import loop
-from stageformer.training.averaging import CheckpointAverage
 from stageformer.training.loop import Outcome, train
 from stageformer.training.loss import Loss
-from stageformer.training.masked_tokens import MaskedTokens
 from stageformer.training.optimizer import Adam
-from stageformer.training.progress import Progress
-from stageformer.training.tasks import Task, Translation
-from stageformer.training.validation import validate
+from stageformer.training.state import CheckpointAverage, Progress
+from stageformer.training.tasks.base import Task
+from stageformer.training.tasks.masked_tokens import MaskedTokens
+from stageformer.training.tasks.translation import Translation
+from stageformer.training.validation import Validation, validate
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]
@@ -32,8 +33,8 @@ MakeCompute = Callable[..., Compute]
 CPU = torch.device("cpu")
 
 
-def validated(task: Task, training: Training, compute: Compute) -> tuple[float, float]:
-    return validate(task, training, compute, make_pool(compute, 1), ALONE)
+def validated(task: Task, compute: Compute) -> Validation:
+    return validate(task, compute, Serial(), ALONE)
 
 
 def run(
@@ -41,7 +42,7 @@ def run(
 ) -> tuple[Outcome, list[tuple[int, Mapping[str, float]]]]:
     logged: list[tuple[int, Mapping[str, float]]] = []
     torch.manual_seed(training.seed)
-    task = Translation(model, splits, 0, CPU)
+    task = Translation(model, splits, 0, CPU, training.label_smoothing)
     outcome = train(task, training, compute, lambda update, values: logged.append((update, values)), "toy")
     return outcome, logged
 
@@ -70,7 +71,7 @@ def test_copying_is_learnt(
 
 
 def test_each_epoch_has_its_own_order(copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining) -> None:
-    task = Translation(transformer(), copy_corpus(200), 0, CPU)
+    task = Translation(transformer(), copy_corpus(200), 0, CPU, 0.1)
     batches = Progress().batches(task, training(batch_tokens=100))
     epochs = []
     for _ in range(2):
@@ -84,7 +85,7 @@ def test_each_epoch_has_its_own_order(copy_corpus: Corpus, transformer: MakeMode
 
 def scripted_validation(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
     values = iter(losses)
-    monkeypatch.setattr(loop, "validate", lambda *_: (next(values), 1.0))
+    monkeypatch.setattr(loop, "validate", lambda *_: Validation(next(values), {"perplexity": 1.0}))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,9 @@ def test_same_seed_same_bits_and_another_seed_differs(
     def weights(seed: int, validate_every: int = 5) -> dict[str, Tensor]:
         # The same start: the seed acts on order and dropout here.
         params = training(seed=seed, validate_every=validate_every)
-        return run(transformer(seed=7, dropout=0.1), splits, params, compute)[0].weights
+        model = transformer(seed=7, dropout=0.1)
+        run(model, splits, params, compute)
+        return weights_of(model)
 
     first, second, other = weights(1), weights(1), weights(2)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -126,28 +129,28 @@ def test_same_seed_same_bits_and_another_seed_differs(
 
 @pytest.mark.parametrize("kind", ["translation", "masked"])
 def test_validation_leaves_no_trace(
-    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute, kind: str
+    copy_corpus: Corpus, transformer: MakeModel, make_compute: MakeCompute, kind: str
 ) -> None:
-    compute = make_compute()
     splits, model = copy_corpus(), transformer(dropout=0.2)
-    task = (
-        Translation(model, splits, 0, CPU)
+    task: Translation | MaskedTokens = (
+        Translation(model, splits, 0, CPU, 0.1)
         if kind == "translation"
-        else MaskedTokens(model.encoder, splits, 0.15, 0, 3, 4, CPU, seed=1)
+        else MaskedTokens(model.encoder, splits, 0.15, 0, 3, 4, CPU, seed=1, label_smoothing=0.1)
     )
     model.train()
     weights = {name: weight.clone() for name, weight in weights_of(model).items()}
     state = torch.get_rng_state()
-    first = validated(task, training(), compute)
+    first = validated(task, make_compute())
     assert torch.equal(torch.get_rng_state(), state)
-    assert validated(task, training(), compute) == first
+    assert validated(task, make_compute()) == first
     assert all(torch.equal(weights[name], weight) for name, weight in weights_of(model).items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert task.model.training
-    smoothed, perplexity = validated(task, training(label_smoothing=0.0), make_compute(micro_batch_tokens=60))
+    without_smoothing = dataclasses.replace(task, label_smoothing=0.0)
+    loss, metrics = validated(without_smoothing, make_compute(micro_batch_tokens=60))
     if kind == "translation":  # the batches do not matter
-        assert perplexity == pytest.approx(first[1], rel=1e-5)
-    assert perplexity == pytest.approx(math.exp(smoothed), rel=1e-6)
+        assert metrics == pytest.approx(first.metrics, rel=1e-5)
+    assert metrics["perplexity"] == pytest.approx(math.exp(loss), rel=1e-6)
 
 
 def test_the_averaged_weights_end_up_in_the_model(
@@ -171,9 +174,8 @@ def test_the_averaged_weights_end_up_in_the_model(
     for name, weight in weights_of(model).items():
         expected = sum(checkpoint[name].double() for checkpoint in kept[-3:]) / 3
         torch.testing.assert_close(weight, expected.float(), rtol=0, atol=1e-7)
-        assert torch.equal(weight, outcome.weights[name])
-    task = Translation(model, copy_corpus(), 0, CPU)
-    assert validated(task, training(), compute)[0] == outcome.metrics["valid_loss"]
+    task = Translation(model, copy_corpus(), 0, CPU, 0.1)
+    assert validated(task, compute).loss == outcome.metrics["valid_loss"]
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.25])
@@ -202,11 +204,11 @@ def test_gradient_is_clipped(
 
 
 def test_bf16_is_near_fp32(
-    copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute
+    copy_corpus: Corpus, transformer: MakeModel, make_compute: MakeCompute
 ) -> None:
-    task = Translation(transformer(), copy_corpus(), 0, CPU)
+    task = Translation(transformer(), copy_corpus(), 0, CPU, 0.1)
     fp32, bf16 = (
-        validated(task, training(), make_compute(precision=precision))[0]
+        validated(task, make_compute(precision=precision)).loss
         for precision in ("fp32", "bf16")
     )
     assert fp32 != bf16
@@ -214,7 +216,7 @@ def test_bf16_is_near_fp32(
 
 
 @pytest.mark.parametrize("empty", ["train", "valid"])
-def test_an_empty_split_is_told(
+def test_an_empty_split_is_reported(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute, empty: str
 ) -> None:
     splits = copy_corpus(5, 5) | {empty: copy_corpus(0, 0)[empty]}
@@ -222,7 +224,7 @@ def test_an_empty_split_is_told(
         run(transformer(), splits, training(), compute)
 
 
-def test_divergence_is_told(
+def test_divergence_is_reported(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
 ) -> None:
     told = r"diverged at update \d+: .* on the sentences ids \d.* none yet; lower training\.learning_rate"
@@ -231,15 +233,14 @@ def test_divergence_is_told(
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 701.0])
-def test_a_validation_that_is_no_number_is_told(
+def test_a_validation_that_is_not_finite_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     copy_corpus: Corpus,
     transformer: MakeModel,
-    training: MakeTraining,
     compute: Compute,
     value: float,
 ) -> None:
-    loss = Loss(torch.tensor(value), torch.tensor(value), 1)
+    loss = Loss(torch.tensor(value), 1, {"nll": torch.tensor(0.0)})
     monkeypatch.setattr(Translation, "loss", lambda *_: loss)
     with pytest.raises(StageformerError, match="diverged"):
-        validated(Translation(transformer(), copy_corpus(9, 1), 0, CPU), training(), compute)
+        validated(Translation(transformer(), copy_corpus(9, 1), 0, CPU, 0.1), compute)

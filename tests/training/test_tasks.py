@@ -14,9 +14,9 @@ from stageformer.memory.store import MemoryStore
 from stageformer.memory.writer import MemoryWriter
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Encoder, Transformer
-from stageformer.training.decode_memory import DecodeMemory
-from stageformer.training.masked_tokens import MaskedTokens
-from stageformer.training.tasks import Translation
+from stageformer.training.tasks.decode_memory import DecodeMemory
+from stageformer.training.tasks.masked_tokens import MaskedTokens
+from stageformer.training.tasks.translation import Translation
 
 PAD, UNK, NUM_SPECIAL, VOCABULARY = 0, 3, 4, 14
 CPU = torch.device("cpu")
@@ -40,12 +40,12 @@ def one_by_one(model: Transformer, pairs: Pairs, rows: np.ndarray) -> Tensor:
 def test_translation_equals_one_sentence_at_a_time(copy_corpus: Corpus, transformer: MakeModel, pad_id: int) -> None:
     splits, model = copy_corpus(20), transformer()
     rows = np.array([3, 17, 0, 8])
-    task = Translation(model, splits, pad_id, CPU)
-    loss = task.loss("train", rows, 0.0)
+    task = Translation(model, splits, pad_id, CPU, label_smoothing=0.0)
+    loss = task.loss("train", rows)
     expected = one_by_one(model, splits["train"], rows).detach()
-    torch.testing.assert_close(loss.log_likelihood, expected, rtol=1e-5, atol=1e-4)
-    torch.testing.assert_close(loss.smoothed.detach(), loss.log_likelihood)
-    assert loss.num_tokens == sum(task.lengths("train")[1][rows])
+    torch.testing.assert_close(loss.sums["nll"], expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(loss.total.detach(), loss.sums["nll"])
+    assert loss.num_targets == sum(task.lengths("train")[1][rows])
 
 
 def store_of(encoder: Encoder, pairs: Pairs, folder: Path) -> MemoryStore:
@@ -66,33 +66,36 @@ def test_decoding_saved_memory_equals_translation_with_a_frozen_encoder(
     splits, model = copy_corpus(40), transformer()
     memories = {split: [store_of(model.encoder.eval(), pairs, tmp_path / split)] for split, pairs in splits.items()}
     model.encoder.requires_grad_(False)
-    saved = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU)
-    joint = Translation(model, splits, PAD, CPU)
+    saved = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU, label_smoothing=0.1)
+    joint = Translation(model, splits, PAD, CPU, label_smoothing=0.1)
     rows = np.array([31, 2, 17, 5, 5])
     gradients = []
     for task in (saved, joint):
         model.zero_grad()
-        loss = task.loss("train", rows, 0.1)
-        loss.smoothed.backward()
+        loss = task.loss("train", rows)
+        loss.total.backward()
         # The shared embedding is frozen with the encoder; all else of the decoder learns.
-        gradients.append([loss.smoothed.detach(), *(p.grad for p in model.decoder.layers.parameters())])
+        gradients.append([loss.total.detach(), *(p.grad for p in model.decoder.layers.parameters())])
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-5)
     assert all(np.array_equal(*both) for both in zip(saved.lengths("valid"), joint.lengths("valid"), strict=True))
+    assert np.array_equal(saved.ids("valid"), splits["valid"].ids)
 
 
 def test_memory_dropout_acts_in_training_alone(copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path) -> None:
     splits, model = copy_corpus(20), transformer()
     memories = {"train": [store_of(model.encoder.eval(), splits["train"], tmp_path)]}
-    task = DecodeMemory(model.decoder, splits, memories, Dropout(0.5), PAD, CPU)
+    task = DecodeMemory(model.decoder, splits, memories, Dropout(0.5), PAD, CPU, label_smoothing=0.0)
     rows = np.arange(5)
-    assert task.loss("train", rows, 0.0).smoothed != task.loss("train", rows, 0.0).smoothed
+    assert task.loss("train", rows).total != task.loss("train", rows).total
     model.decoder.eval()
-    without = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU)
-    assert torch.equal(task.loss("train", rows, 0.0).smoothed, without.loss("train", rows, 0.0).smoothed)
+    without = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU, label_smoothing=0.0)
+    assert torch.equal(task.loss("train", rows).total, without.loss("train", rows).total)
 
 
-def masked(model: Encoder, splits: dict[str, Pairs], fraction: float, pad_id: int = PAD) -> MaskedTokens:
-    return MaskedTokens(model, splits, fraction, pad_id, UNK, NUM_SPECIAL, CPU, seed=1)
+def masked(
+    model: Encoder, splits: dict[str, Pairs], fraction: float, pad_id: int = PAD, label_smoothing: float = 0.0
+) -> MaskedTokens:
+    return MaskedTokens(model, splits, fraction, pad_id, UNK, NUM_SPECIAL, CPU, 1, label_smoothing)
 
 
 @pytest.fixture
@@ -116,10 +119,10 @@ def test_masked_share_and_what_replaces(
     splits, model = copy_corpus(4000), transformer().encoder.train()
     pairs = splits["train"]
     torch.manual_seed(0)
-    loss = masked(model, splits, fraction).loss("train", np.arange(4000), 0.0)
+    loss = masked(model, splits, fraction).loss("train", np.arange(4000))
     ids, present = pairs.source.take(np.arange(4000)).padded(PAD)
     tokens = int((ids >= NUM_SPECIAL).sum())
-    assert loss.num_tokens / tokens == pytest.approx(fraction, abs=4 * (fraction * (1 - fraction) / tokens) ** 0.5)
+    assert loss.num_targets / tokens == pytest.approx(fraction, abs=4 * (fraction * (1 - fraction) / tokens) ** 0.5)
     (shown, shown_present), = seen
     assert torch.equal(shown_present, present)
     special = ids < NUM_SPECIAL
@@ -127,9 +130,9 @@ def test_masked_share_and_what_replaces(
     assert torch.equal(shown[special], ids[special])  # <eos> and padding are never hidden or replaced
     unknown = int((shown == UNK).sum())
     changed = int((shown != ids).sum()) - unknown
-    assert unknown / loss.num_tokens == pytest.approx(0.8, abs=0.04)
+    assert unknown / loss.num_targets == pytest.approx(0.8, abs=0.04)
     # A random token is the right one by chance in 1 of 10 (vocabulary without the special tokens).
-    assert changed / loss.num_tokens == pytest.approx(0.1 * 0.9, abs=0.03)
+    assert changed / loss.num_targets == pytest.approx(0.1 * 0.9, abs=0.03)
     replaced = shown[(shown != ids) & (shown != UNK)]
     assert replaced.min() >= NUM_SPECIAL
     assert set(replaced.tolist()) == set(range(NUM_SPECIAL, VOCABULARY))
@@ -138,31 +141,31 @@ def test_masked_share_and_what_replaces(
 def test_masked_loss_is_of_the_hidden_tokens_and_blind_to_padding(copy_corpus: Corpus, transformer: MakeModel) -> None:
     splits, model = copy_corpus(20), transformer().encoder.eval()
     rows = np.arange(8)
-    losses = [masked(model, splits, 0.4, pad_id).loss("train", rows, 0.1) for pad_id in (PAD, 7)]
-    torch.testing.assert_close(losses[0].smoothed, losses[1].smoothed)
-    assert losses[0].num_tokens == losses[1].num_tokens < splits["train"].source.lengths[rows].sum()
+    losses = [masked(model, splits, 0.4, pad_id, 0.1).loss("train", rows) for pad_id in (PAD, 7)]
+    torch.testing.assert_close(losses[0].total, losses[1].total)
+    assert losses[0].num_targets == losses[1].num_targets < splits["train"].source.lengths[rows].sum()
 
 
 def test_masked_loss_of_everything(copy_corpus: Corpus, transformer: MakeModel) -> None:
     splits, model = copy_corpus(20), transformer().encoder.eval()
     rows = np.arange(8)
     ids, _ = splits["train"].source.take(rows).padded(PAD)
-    assert masked(model, splits, 1.0).loss("train", rows, 0.0).num_tokens == (ids >= NUM_SPECIAL).sum()
-    assert masked(model, splits, 0.0).loss("train", rows, 0.0).num_tokens == 1  # never none
+    assert masked(model, splits, 1.0).loss("train", rows).num_targets == (ids >= NUM_SPECIAL).sum()
+    assert masked(model, splits, 0.0).loss("train", rows).num_targets == 1  # never none
 
 
 def test_masked_validation_hides_the_same_and_leaves_the_random_stream(
     copy_corpus: Corpus, transformer: MakeModel
 ) -> None:
     splits, model = copy_corpus(20), transformer().encoder.eval()
-    task, rows = masked(model, splits, 0.3), np.arange(10)
+    task, rows = masked(model, splits, 0.3, label_smoothing=0.1), np.arange(10)
     state = torch.get_rng_state()
-    first = task.loss("train", rows, 0.1).smoothed
+    first = task.loss("train", rows).total
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    assert torch.equal(task.loss("train", rows, 0.1).smoothed, first)
+    assert torch.equal(task.loss("train", rows).total, first)
     model.train()
-    assert not torch.equal(task.loss("train", rows, 0.1).smoothed, task.loss("train", rows, 0.1).smoothed)
+    assert not torch.equal(task.loss("train", rows).total, task.loss("train", rows).total)
 
 
 def test_each_batch_draws_one_of_the_encodings(copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path) -> None:
@@ -171,12 +174,24 @@ def test_each_batch_draws_one_of_the_encodings(copy_corpus: Corpus, transformer:
     decoder, rows = models[0].decoder, np.arange(20)
 
     def loss(memories: list[MemoryStore], seed: int) -> float:
-        task = DecodeMemory(decoder, splits, {"train": memories}, Dropout(0.0), PAD, CPU)
+        task = DecodeMemory(decoder, splits, {"train": memories}, Dropout(0.0), PAD, CPU, label_smoothing=0.0)
         with draw_from(torch.Generator().manual_seed(seed)):
-            return float(task.loss("train", rows, 0.0).smoothed.detach())
+            return float(task.loss("train", rows).total.detach())
 
     alone = [loss([store], 0) for store in stores]
     drawn = [loss(stores, seed) for seed in range(60)]
     assert set(drawn) == set(alone)
     assert all(10 <= drawn.count(value) <= 32 for value in alone)
     assert drawn == [loss(stores, seed) for seed in range(60)]
+
+
+def test_smoothing_is_the_tasks_own_and_the_perplexity_is_without_it(
+    copy_corpus: Corpus, transformer: MakeModel
+) -> None:
+    splits, model, rows = copy_corpus(20), transformer(), np.arange(10)
+    sharp, smooth = (Translation(model, splits, PAD, CPU, smoothing).loss("train", rows) for smoothing in (0.0, 0.3))
+    assert not torch.equal(sharp.total, smooth.total)
+    assert torch.equal(sharp.sums["nll"], smooth.sums["nll"])
+    mean = float(smooth.sums["nll"]) / smooth.num_targets
+    task = Translation(model, splits, PAD, CPU, 0.3)
+    assert task.metrics({"nll": mean}) == {"perplexity": pytest.approx(np.exp(mean))}

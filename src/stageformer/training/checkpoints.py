@@ -1,8 +1,8 @@
-"""Checkpoints: what a killed training resumes from.
+"""Checkpoints: what a killed training resumes from, and the signals that make it write one and leave.
 
 DVC deletes the outputs of a stage before it runs it, and an experiment in a temporary copy of the repository loses the
-whole copy. So checkpoints live in a scratch folder outside of both, one folder a training, named by the fingerprint of
-all that its result depends on, and success removes them.
+whole copy. So checkpoints live in a scratch folder outside of both, one folder per training, named by the fingerprint
+of all that its result depends on, and success removes them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from torch import Tensor
 
 from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.errors import StageformerError
-from stageformer.training.progress import Progress
+from stageformer.training.state import Progress
 
 KEPT = 2
 """Checkpoints of one training on the disk: should the newest be damaged, there is one before it."""
@@ -95,3 +100,34 @@ class Checkpoints:
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("update-*.pt"))
 
+
+class Interruption:
+    """Whether somebody asked the training to stop."""
+
+    signal: int = 0
+    """the number of the signal, 0 for none"""
+
+    def _remember(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+
+    def exit(self) -> None:
+        """Leave as a process that was ended by the signal: 130 for SIGINT, 143 for SIGTERM.
+
+        A process that learnt of the signal from another one leaves as after SIGTERM.
+        """
+        sys.exit(128 + (self.signal or signal.SIGTERM))
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Note SIGINT and SIGTERM inside the block instead of being ended by them."""
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    before = {number: signal.signal(number, interruption._remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,4 +1,19 @@
-"""The one loop of every training stage."""
+"""The one loop of every training stage.
+
+::
+
+    go back to the newest checkpoint, if there is one
+    until max_updates, or until the validation loss has not improved for `patience` validations:
+        take the next batch
+        forward pass, loss and backward pass: the gradient of the mean loss     step.py, tasks/
+        clip the gradient; Adam changes the weights                             state.py, optimizer.py
+        every validate_every updates, and at the end:
+            loss and metrics on the split `valid`                               validation.py
+            log them, and keep the weights for the average
+        write a checkpoint where one is due                                     checkpoints.py
+        after SIGINT or SIGTERM: write one, and leave
+    put the average into the model, and validate it
+"""
 
 from __future__ import annotations
 
@@ -7,26 +22,25 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from torch import Tensor
+from torch import nn
 from tqdm import tqdm
 
 from stageformer.batching.sentences import Ints
 from stageformer.building.weights import load_weights
+from stageformer.compute.pool import Pool
 from stageformer.compute.precision import compile_layers
 from stageformer.compute.processes import ALONE, Processes
 from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.checkpoints import Checkpoints
-from stageformer.training.gradients import Gradients
-from stageformer.training.interruption import interruptible
-from stageformer.training.micro_batches import named
-from stageformer.training.progress import Progress
-from stageformer.training.schedule import learning_rate
-from stageformer.training.state import TrainingState
-from stageformer.training.tasks import Task
-from stageformer.training.validation import LARGEST_LOSS, MENDS_OF_DIVERGENCE, validate
+from stageformer.training.checkpoints import Checkpoints, interruptible
+from stageformer.training.optimizer import learning_rate
+from stageformer.training.state import Progress, TrainingState
+from stageformer.training.step import Gradients, make_training_pool, named
+from stageformer.training.tasks.base import Task
+from stageformer.training.validation import ADVICE_ON_DIVERGENCE, LARGEST_LOSS, Validation, validate
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Called with the number of the update and the values of the curves at it."""
@@ -36,12 +50,11 @@ Log = Callable[[int, Mapping[str, float]], None]
 class Outcome:
     """What a training came to."""
 
-    weights: dict[str, Tensor]
-    """the average of the last checkpoints, by name of the weight"""
     metrics: dict[str, float]
     """the same numbers for the same inputs"""
     seconds: float
-    target_tokens_per_second: float
+    speed: str
+    """targets per second, such as ``7,612 target tokens/s``"""
 
 
 def train(
@@ -56,101 +69,161 @@ def train(
     """Train ``task.model`` as ``training`` says, and leave the averaged weights in it.
 
     Every ``validate_every`` updates, and at the end, the model is validated, logged and kept for the average. With
-    ``checkpoints`` the training goes on from the newest, as if it had never stopped.
+    ``checkpoints`` the training resumes from the newest, as if it had never stopped.
+
+    Args:
+        task: what is learnt.
+        training: how.
+        compute: on what machine.
+        log: called at every validation, and for those before a resumed training began.
+        title: names the training in what is printed.
+        processes: those that train together, this one and the others.
+        checkpoints: where to resume from and save to; None: neither.
 
     Raises:
         StageformerError: there is nothing to train or to validate on, or the training diverged.
         SystemExit: SIGINT or SIGTERM came; a checkpoint was written.
     """
     for split in ("train", "valid"):
-        if not len(task.lengths(split)[0]):
+        if not len(task.ids(split)):
             raise StageformerError(f"{title}: found no sentences in the split {split!r}; change the split of ingest")
     whole_model = task.model
-    gradients: Gradients | ShardedGradients
+    with make_training_pool(training, compute, processes) as pool:
+        task, gradients = _ready(task, training, compute, pool, processes)
+        state = TrainingState(task.model, training)
+        if checkpoints is not None and (newest := checkpoints.newest(quiet=not processes.is_first)) is not None:
+            state.restore(*newest)
+            if processes.is_first:
+                print(f"{title}: resuming after update {state.progress.update:,} of {training.max_updates:,}",
+                      file=sys.stderr)  # fmt: skip
+        progress = state.progress
+        for update, earlier in progress.history:
+            log(update, earlier)
+        batches = progress.batches(task, training)
+        with interruptible() as interruption, _Display(title, task, training, progress, processes) as display:
+            while progress.update < training.max_updates and not progress.patience_ended(training):
+                rows = next(batches)
+                rate = learning_rate(progress.update + 1, training)
+                loss, num_targets = gradients.compute(progress.update + 1, rows)
+                norm = state.clip(training.clip_norm)
+                if not (loss / num_targets <= LARGEST_LOSS and math.isfinite(norm)):  # nan included
+                    raise _diverged(task, progress.update + 1, rows, loss / num_targets, checkpoints)
+                state.step(rate)
+                progress.learnt(loss, num_targets)
+                display.updated(loss / num_targets)
+                if progress.update % training.validate_every == 0 or progress.update == training.max_updates:
+                    state.average.add(task.model)
+                    point = progress.validated(validate(task, compute, pool, processes), rate)
+                    log(progress.update, point)
+                    display.validated(point)
+                due = processes.is_first and checkpoints is not None and checkpoints.due()
+                interrupted, wanted = processes.add_numbers(interruption.signal, due)
+                if interrupted or wanted:
+                    tensors = state.tensors()
+                    if checkpoints is not None and processes.is_first:
+                        checkpoints.write(progress, tensors)
+                if interrupted:
+                    interruption.exit()
+        weights = state.average.average()
+        state.load(weights)
+        validation = validate(task, compute, pool, processes)
+    load_weights(whole_model, weights)
+    return Outcome(_metrics(task, whole_model, progress, validation), display.seconds, display.speed)
+
+
+class _Gradients(Protocol):
+    def compute(self, update: int, rows: Ints) -> tuple[float, int]: ...
+
+
+def _ready(
+    task: Task, training: Training, compute: Compute, pool: Pool, processes: Processes
+) -> tuple[Task, _Gradients]:
+    """Return the task with its model in training mode, cut or compiled where asked, and what computes gradients."""
+    gradients: _Gradients
     if compute.sharded:
-        # Here, since what it stands on takes a second to import.
+        # Here, since what it builds on takes a second to import.
         from stageformer.training.sharding import ShardedGradients, ShardedTask
 
         task = ShardedTask(task)
         gradients = ShardedGradients(task, training, compute, processes)
     else:
-        gradients = Gradients(task, training, compute, processes)
-    model = task.model
-    model.train()
+        gradients = Gradients(task, training, compute, pool, processes)
+    task.model.train()
     if compute.compile:
-        compile_layers(model, compute)
-    state = TrainingState(model, training)
-    if checkpoints is not None and (found := checkpoints.newest(quiet=not processes.is_first)) is not None:
-        state.restore(*found)
-        if processes.is_first:
-            print(f"{title}: goes on after update {state.progress.update} of {training.max_updates}", file=sys.stderr)
-    progress = state.progress
-    for update, point in progress.history:
-        log(update, point)
+        compile_layers(task.model, compute)
+    return task, gradients
 
-    def save() -> None:
-        tensors = state.tensors()
-        if checkpoints is not None and processes.is_first:
-            checkpoints.write(progress, tensors)
 
-    started, tokens_before = time.perf_counter(), progress.target_tokens
-    batches = progress.batches(task, training)
-    bar = tqdm(
-        total=training.max_updates, initial=progress.update, desc=title, unit="update", mininterval=1.0,
-        disable=None if processes.is_first else True,
-    )  # fmt: skip
-    with interruptible() as interruption, bar:
-        while progress.update < training.max_updates and not _patience_ended(progress, training):
-            rows = next(batches)
-            rate = learning_rate(progress.update + 1, training)
-            loss, tokens = gradients.compute(progress.update + 1, rows)
-            norm = state.clip(training.clip_norm)
-            if not (loss / tokens <= LARGEST_LOSS and math.isfinite(norm)):  # nan included
-                raise _diverged(task, progress.update + 1, rows, loss / tokens, checkpoints)
-            state.step(rate)
-            progress.learnt(loss, tokens)
-            bar.update()
-            if progress.update % 10 == 0:
-                speed = (progress.target_tokens - tokens_before) / (time.perf_counter() - started)
-                bar.set_postfix_str(f"loss {loss / tokens:.3f}, {speed:,.0f} target tokens/s")
-            if progress.update % training.validate_every == 0 or progress.update == training.max_updates:
-                state.average.add(model)
-                valid_loss, perplexity = validate(task, training, compute, gradients.pool, processes)
-                log(progress.update, progress.validated(valid_loss, perplexity, rate))
-                if _patience_ended(progress, training):
-                    reason = f"no better loss in {training.patience} validations"
-                    bar.write(f"{title}: stopped at update {progress.update}: {reason}", file=sys.stderr)
-            due = processes.is_first and checkpoints is not None and checkpoints.due()
-            interrupted, wanted = processes.add_numbers(interruption.signal, due)
-            if interrupted or wanted:
-                save()
-            if interrupted:
-                interruption.exit()
-    seconds = time.perf_counter() - started
-    weights = state.average.average()
-    state.load(weights)
-    valid_loss, perplexity = validate(task, training, compute, gradients.pool, processes)
-    gradients.close()
-    load_weights(whole_model, weights)
-    metrics = {
+class _Display:
+    """What the first process shows of a training: a bar on a terminal, and a line at each validation."""
+
+    def __init__(
+        self, title: str, task: Task, training: Training, progress: Progress, processes: Processes
+    ) -> None:
+        self._title, self._unit, self._training, self._progress = title, task.unit, training, progress
+        self._shown = processes.is_first
+        self._update_before, self._targets_before = progress.update, progress.num_targets
+        self._started = self._now = time.perf_counter()
+        self._bar = tqdm(
+            total=training.max_updates, initial=progress.update, desc=title, unit="update", mininterval=1.0,
+            disable=None if self._shown else True,  # None: unless it is not a terminal
+        )  # fmt: skip
+
+    def __enter__(self) -> _Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the updates made here, with their validations and checkpoints."""
+        return self._now - self._started
+
+    @property
+    def speed(self) -> str:
+        """Targets per second."""
+        per_second = (self._progress.num_targets - self._targets_before) / max(self.seconds, 1e-9)
+        return f"{per_second:,.0f} {self._unit}/s"
+
+    def updated(self, loss: float) -> None:
+        """Show one update more."""
+        self._now = time.perf_counter()
+        self._bar.update()
+        if self._progress.update % 10 == 0:
+            self._bar.set_postfix_str(f"loss {loss:.3f}, {self.speed}")
+
+    def validated(self, point: Mapping[str, float]) -> None:
+        """Print a line."""
+        if not self._shown:
+            return
+        self._now = time.perf_counter()
+        update, last = self._progress.update, self._training.max_updates
+        losses = f"train loss {point['train_loss']:.3f}, valid loss {point['valid_loss']:.3f}"
+        line = f"{self._title}: update {update:,} of {last:,}: {losses}, {self.speed}"
+        if self._progress.patience_ended(self._training):
+            line += f"; stopped: no better loss in {self._training.patience} validations"
+        else:
+            left = self.seconds / (update - self._update_before) * (last - update)
+            line += f", {tqdm.format_interval(left)} left"
+        self._bar.write(line, file=sys.stderr)
+
+
+def _metrics(task: Task, model: nn.Module, progress: Progress, validation: Validation) -> dict[str, float]:
+    return {
         "updates": progress.update,
-        "target_tokens": progress.target_tokens,
-        "valid_loss": valid_loss,
-        "valid_perplexity": perplexity,
+        task.unit.replace(" ", "_"): progress.num_targets,
+        "valid_loss": validation.loss,
+        **{f"valid_{name}": value for name, value in validation.metrics.items()},
         "best_valid_loss_of_a_checkpoint": progress.best_valid_loss,
-        "parameters": sum(parameter.numel() for parameter in whole_model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
-    return Outcome(weights, metrics, seconds, (progress.target_tokens - tokens_before) / seconds)
-
-
-def _patience_ended(progress: Progress, training: Training) -> bool:
-    return training.patience is not None and progress.validations_since_best >= training.patience
 
 
 def _diverged(task: Task, update: int, rows: Ints, loss: float, checkpoints: Checkpoints | None) -> StageformerError:
     last = checkpoints.last_path() if checkpoints is not None else None
     return StageformerError(
-        f"the training diverged at update {update}: the loss is {loss:.4g} nats a token or its gradient is no number, "
-        f"on the sentences {named(task, 'train', rows)}; the last good checkpoint is {last or 'none yet'}; "
-        f"{MENDS_OF_DIVERGENCE}"
+        f"the training diverged at update {update}: the loss is {loss:.4g} nats per target or its gradient is not "
+        f"finite, on the sentences {named(task, 'train', rows)}; the last good checkpoint is {last or 'none yet'}; "
+        f"{ADVICE_ON_DIVERGENCE}"
     )

@@ -1,96 +1,46 @@
-"""Label-smoothed cross-entropy, fused with the output projection.
-
-The scores of all tokens over the whole vocabulary, ``[N, V]``, are the largest tensor of a small model by far. Here
-they stand in memory for a chunk of tokens at a time, which is used for the value and for both gradients while it is
-still in the cache, and then overwritten (the idea of Wijmans et al. 2024, "Cut Your Losses").
-
-A chunk is held with the vocabulary along its rows, ``[V, chunk]``: matrix libraries multiply that way round faster, by
-up to a fifth of the whole loss on the CPU.
-"""
+"""The loss of a batch, and the label-smoothed cross-entropy of section 5.4 of the paper."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-CHUNK_TOKENS = 128
+from stageformer.kernels import cross_entropy as kernel
+from stageformer.kernels.choice import accelerated_by
 
 
 class Loss(NamedTuple):
-    """The loss of some target tokens, as sums: divide by ``num_tokens`` for means."""
+    """The loss of some targets, as sums over them: divide by ``num_targets`` for means."""
 
-    smoothed: Tensor
-    """with label smoothing: what training minimises"""
-    log_likelihood: Tensor
-    """negative log-likelihood in nats, without smoothing: exp of its mean is the perplexity"""
-    num_tokens: int
+    total: Tensor
+    """a scalar: what training minimises"""
+    num_targets: int
+    sums: dict[str, Tensor]
+    """further figures by name, each a scalar summed over the targets, without gradient"""
 
 
-def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothing: float) -> Loss:
+@accelerated_by(kernel.cross_entropy)
+def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
     """Project hidden states to the vocabulary and compare with the targets (section 5.4 of the paper).
 
     With smoothing e, the wanted distribution is 1 - e on the target plus e / V on every token, as in
     ``torch.nn.functional.cross_entropy``.
 
     Args:
-        hidden: ``[N, D]``
-        weight: the output projection ``[V, D]``
-        targets: ``[N]``, at least one
-        label_smoothing: e
+        hidden: ``[N, D]``; under autocast perhaps of half precision: the loss is computed in that of the weight
+        weight: the output projection, ``[V, D]``
+        targets: ids, ``[N]``, at least one
+        label_smoothing: e, from 0 to 1
+
+    Returns:
+        Two scalars, summed over the targets: the smoothed loss, and the negative log-likelihood in nats. Only the first
+        has a gradient.
     """
-    needs_gradient = torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad)
-    # Under autocast the hidden states may be of half precision; the loss is computed in the precision of the weight.
-    smoothed, log_likelihood = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden.to(weight.dtype), weight, targets, label_smoothing, needs_gradient
-    )
-    return Loss(smoothed, log_likelihood, targets.numel())
-
-
-class _ProjectedCrossEntropy(torch.autograd.Function):
-    """Value and gradients in one pass over the tokens: the gradients only wait for the factor from above."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float, needs_gradient: bool
-    ) -> tuple[Tensor, Tensor]:
-        log_total = hidden.new_empty(len(targets))  # of each token: the logarithm of the softmax's denominator
-        if needs_gradient:
-            hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.empty_like(weight)
-        with torch.autocast(hidden.device.type, enabled=False):
-            buffer = hidden.new_empty(weight.size(0) * min(CHUNK_TOKENS, len(targets)))
-            for start in range(0, len(targets), CHUNK_TOKENS):
-                chunk = hidden[start : start + CHUNK_TOKENS]
-                rows = slice(start, start + len(chunk))
-                scores = buffer[: weight.size(0) * len(chunk)].view(weight.size(0), len(chunk))  # [V, chunk]
-                torch.mm(weight, chunk.t(), out=scores)
-                largest = scores.amax(0)
-                exponentials = scores.sub_(largest).exp_()
-                total = exponentials.sum(0)
-                log_total[rows] = largest + total.log()
-                if needs_gradient:
-                    # Probabilities are exponentials / total. The division waits for the small factor or product.
-                    torch.mm(exponentials.t(), weight, out=hidden_gradient[rows]).div_(total[:, None])
-                    # The first product overwrites: filling [V, D] with zeros first would be one more pass over it.
-                    weight_gradient.addmm_(exponentials, chunk / total[:, None], beta=float(start > 0))
-            # What is wanted, the target and the smoothing, is of rank one a token and needs no pass over [N, V].
-            target_weight, mean_weight = weight[targets], weight.mean(0)
-            surprise = log_total - (hidden * target_weight).sum(-1)
-            log_likelihood = surprise.sum()
-            smoothed = ((1 - smoothing) * surprise + smoothing * (log_total - hidden @ mean_weight)).sum()
-            if needs_gradient:
-                hidden_gradient.sub_(target_weight, alpha=1 - smoothing).sub_(mean_weight, alpha=smoothing)
-                weight_gradient.index_add_(0, targets, hidden, alpha=smoothing - 1)
-                weight_gradient.sub_(hidden.sum(0), alpha=smoothing / weight.size(0))
-        if needs_gradient:
-            ctx.save_for_backward(hidden_gradient, weight_gradient)
-        ctx.mark_non_differentiable(log_likelihood)
-        return smoothed, log_likelihood
-
-    @staticmethod
-    def backward(ctx: Any, factor: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        hidden_gradient, weight_gradient = ctx.saved_tensors
-        if factor.device.type == "cpu" and factor == 1:  # as in training; a GPU would have to be waited for
-            return hidden_gradient, weight_gradient, None, None, None
-        return hidden_gradient * factor, weight_gradient * factor, None, None, None
+    with torch.autocast(hidden.device.type, enabled=False):
+        logits = hidden.to(weight.dtype) @ weight.t()  # [N, V]
+        surprise = -logits.log_softmax(-1)
+        nll = surprise.gather(1, targets[:, None]).sum()
+        smoothed = (1 - label_smoothing) * nll + label_smoothing * surprise.mean(-1).sum()
+    return smoothed, nll.detach()

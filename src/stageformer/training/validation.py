@@ -1,8 +1,8 @@
-"""The loss of the model on the sentences that it does not learn from."""
+"""The loss of the model on the examples that it does not learn from."""
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import torch
 
@@ -13,44 +13,51 @@ from stageformer.compute.precision import autocast
 from stageformer.compute.processes import Processes
 from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute
-from stageformer.params.training import Training
-from stageformer.training.micro_batches import out_of_memory_told
-from stageformer.training.tasks import Task
+from stageformer.training.step import out_of_memory_reported
+from stageformer.training.tasks.base import Task
 
-MENDS_OF_DIVERGENCE = "lower training.learning_rate or training.clip_norm, or raise training.warmup_updates"
+ADVICE_ON_DIVERGENCE = "lower training.learning_rate or training.clip_norm, or raise training.warmup_updates"
 
 LARGEST_LOSS = 700.0
-"""Nats a token; the perplexity of a larger loss is beyond double precision."""
+"""Nats per target; the perplexity of a larger loss is beyond double precision."""
 
 
-def validate(
-    task: Task, training: Training, compute: Compute, pool: Pool, processes: Processes
-) -> tuple[float, float]:
-    """Return the mean smoothed loss and the perplexity on the split ``valid``.
+class Validation(NamedTuple):
+    """What a validation found."""
+
+    loss: float
+    """the mean of what training minimises, over the targets of the split ``valid``"""
+    metrics: dict[str, float]
+    """what the task reports besides, by name"""
+
+
+def validate(task: Task, compute: Compute, pool: Pool, processes: Processes) -> Validation:
+    """Return the mean loss and the metrics of the task on the split ``valid``.
 
     Raises:
-        StageformerError: the loss is no number.
+        StageformerError: the loss is not finite, or too large for a model that learns.
     """
 
     @torch.no_grad()
-    def part(share: tuple[Ints, bool]) -> tuple[float, float, int]:
+    def forward(share: tuple[Ints, bool]) -> tuple[int, float, dict[str, float]]:
         rows, counts = share
-        with out_of_memory_told(task, "valid", rows), autocast(compute):
-            loss = task.loss("valid", rows, training.label_smoothing)
-        return float(loss.smoothed) * counts, float(loss.log_likelihood) * counts, loss.num_tokens * counts
+        with out_of_memory_reported(task, "valid", rows), autocast(compute):
+            loss = task.loss("valid", rows)
+        sums = {name: float(value) * counts for name, value in loss.sums.items()}
+        return loss.num_targets * counts, float(loss.total) * counts, sums
 
     task.model.eval()
     batches = plan_batches(*task.lengths("valid"), compute.micro_batch_tokens, seed=0, epoch=0)
-    smoothed, log_likelihood, tokens = 0.0, 0.0, 0.0
-    for part_smoothed, part_log_likelihood, part_tokens in pool.map(part, processes.evenly(batches)):
-        smoothed += part_smoothed
-        log_likelihood += part_log_likelihood
-        tokens += part_tokens
+    num_targets, total, sums = 0.0, 0.0, dict[str, float]()
+    for part_targets, part_total, part_sums in pool.map(forward, processes.evenly(batches)):
+        num_targets, total = num_targets + part_targets, total + part_total
+        sums = {name: sums.get(name, 0.0) + value for name, value in part_sums.items()}
     task.model.train()
-    smoothed, log_likelihood, tokens = processes.add_numbers(smoothed, log_likelihood, tokens)
-    if not smoothed / tokens <= LARGEST_LOSS:  # nan included
+    num_targets, total, *all_sums = processes.add_numbers(num_targets, total, *sums.values())
+    loss = total / num_targets
+    if not loss <= LARGEST_LOSS:  # nan included
         raise StageformerError(
-            f"the validation loss is {smoothed / tokens:.4g} nats a token: the training diverged; "
-            f"{MENDS_OF_DIVERGENCE}"
+            f"the validation loss is {loss:.4g} nats per target: the training diverged; {ADVICE_ON_DIVERGENCE}"
         )
-    return smoothed / tokens, math.exp(log_likelihood / tokens)
+    means = {name: value / num_targets for name, value in zip(sums, all_sums, strict=True)}
+    return Validation(loss, task.metrics(means))

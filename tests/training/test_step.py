@@ -8,20 +8,27 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Ints
 from stageformer.compute.processes import ALONE
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.training.gradients import Gradients
-from stageformer.training.micro_batches import micro_batches
-from stageformer.training.tasks import Translation
+from stageformer.training.step import Gradients, make_training_pool, micro_batches
+from stageformer.training.tasks.base import Task
+from stageformer.training.tasks.translation import Translation
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]
 MakeTraining = Callable[..., Training]
 MakeCompute = Callable[..., Compute]
 CPU = torch.device("cpu")
+
+
+def of_update(task: Task, training: Training, compute: Compute, update: int, rows: Ints) -> tuple[float, int]:
+    """Compute the gradient of an update, and return its summed loss and its number of targets."""
+    with make_training_pool(training, compute, ALONE) as pool:
+        return Gradients(task, training, compute, pool, ALONE).compute(update, rows)
 
 
 def gradients(model: nn.Module) -> list[Tensor]:
@@ -32,12 +39,12 @@ def test_many_micro_batches_equal_one(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute
 ) -> None:
     model = transformer().double()
-    task = Translation(model, copy_corpus(60), 0, CPU)
+    task = Translation(model, copy_corpus(60), 0, CPU, 0.1)
     results = []
     for micro_batch_tokens in (40, 1000):
         compute = make_compute(micro_batch_tokens=micro_batch_tokens)
         assert (len(micro_batches(task, training(), compute, 1, np.arange(60))) > 1) == (micro_batch_tokens == 40)
-        loss, tokens = Gradients(task, training(batch_tokens=1000), compute, ALONE).compute(1, np.arange(60))
+        loss, tokens = of_update(task, training(batch_tokens=1000), compute, 1, np.arange(60))
         results.append((loss, tokens, gradients(model)))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
     assert results[0][1] == results[1][1] == task.lengths("train")[1].sum()
@@ -48,10 +55,10 @@ def test_gradient_is_of_the_mean_loss(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
 ) -> None:
     model = transformer().double()
-    task = Translation(model, copy_corpus(20), 0, CPU)
-    Gradients(task, training(), compute, ALONE).compute(1, np.arange(20))
-    loss = task.loss("train", np.arange(20), 0.1)
-    mean = loss.smoothed / loss.num_tokens
+    task = Translation(model, copy_corpus(20), 0, CPU, 0.1)
+    of_update(task, training(), compute, 1, np.arange(20))
+    loss = task.loss("train", np.arange(20))
+    mean = loss.total / loss.num_targets
     torch.testing.assert_close(gradients(model), list(torch.autograd.grad(mean, list(model.parameters()))))
 
 
@@ -61,14 +68,13 @@ def test_the_number_of_threads_changes_no_bit(
 ) -> None:
     model = transformer(dropout=0.3)
     model.train()
-    task = Translation(model, copy_corpus(200), 0, CPU)
+    task = Translation(model, copy_corpus(200), 0, CPU, 0.1)
     results = []
     for count in (1, threads):
         compute = make_compute(threads=count, micro_batch_tokens=100)
-        of_batch = Gradients(task, training(batch_tokens=2000), compute, ALONE)
-        assert of_batch.pool.workers == count
-        results.append((of_batch.compute(3, np.arange(200)), gradients(model)))
-        of_batch.close()
+        with make_training_pool(training(batch_tokens=2000), compute, ALONE) as pool:
+            assert pool.workers == count
+        results.append((of_update(task, training(batch_tokens=2000), compute, 3, np.arange(200)), gradients(model)))
     assert results[0][0] == results[1][0]
     assert all(torch.equal(one, several) for one, several in zip(results[0][1], results[1][1], strict=True))
 
@@ -78,11 +84,11 @@ def test_draws_follow_from_seed_update_and_place(
 ) -> None:
     model = transformer(dropout=0.3)
     model.train()
-    task = Translation(model, copy_corpus(50), 0, CPU)
+    task = Translation(model, copy_corpus(50), 0, CPU, 0.1)
     state = torch.get_rng_state()
 
     def losses(seed: int, update: int) -> float:
-        return Gradients(task, training(seed=seed), compute, ALONE).compute(update, np.arange(50))[0]
+        return of_update(task, training(seed=seed), compute, update, np.arange(50))[0]
 
     assert losses(1, 1) == losses(1, 1)
     assert len({losses(1, 1), losses(1, 2), losses(2, 1)}) == 3
@@ -98,7 +104,7 @@ def test_draws_follow_from_seed_update_and_place(
 def test_micro_batches_hold_every_sentence_once(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute
 ) -> None:
-    task = Translation(transformer(), copy_corpus(90), 0, CPU)
+    task = Translation(transformer(), copy_corpus(90), 0, CPU, 0.1)
     rows = np.arange(10, 80)
     batches = micro_batches(task, training(), make_compute(micro_batch_tokens=50), 7, rows)
     assert sorted(np.concatenate([batch.rows for batch in batches])) == list(rows)
@@ -119,10 +125,10 @@ def test_too_little_memory_names_the_sentences(
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory") if message is None else RuntimeError(message)
 
-    task = Translation(transformer(), copy_corpus(30), 0, CPU)
+    task = Translation(transformer(), copy_corpus(30), 0, CPU, 0.1)
     monkeypatch.setattr(Translation, "loss", fail)
     with pytest.raises(StageformerError, match=r"out of memory with 12 sentences .*ids \d.* and 4 more.*micro_batch"):
-        Gradients(task, training(), compute, ALONE).compute(1, np.arange(12))
+        of_update(task, training(), compute, 1, np.arange(12))
 
 
 def test_other_failures_stay_what_they_are(
@@ -135,7 +141,7 @@ def test_other_failures_stay_what_they_are(
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    task = Translation(transformer(), copy_corpus(30), 0, CPU)
+    task = Translation(transformer(), copy_corpus(30), 0, CPU, 0.1)
     monkeypatch.setattr(Translation, "loss", fail)
     with pytest.raises(RuntimeError, match="a bug"):
-        Gradients(task, training(), compute, ALONE).compute(1, np.arange(12))
+        of_update(task, training(), compute, 1, np.arange(12))

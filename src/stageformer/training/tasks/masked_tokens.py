@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,12 +11,13 @@ from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
 from stageformer.model.transformer import Encoder
-from stageformer.training.loss import Loss, cross_entropy
+from stageformer.training.loss import Loss
+from stageformer.training.tasks.base import perplexity, token_loss
 
 
 @dataclass
 class MaskedTokens:
-    """The encoder alone: predict hidden source tokens (Devlin et al. 2019).
+    """The encoder alone: predict hidden source tokens (Devlin et al. 2019). See :class:`.base.Task`.
 
     Of the tokens chosen, 80 % are replaced by <unk> (the vocabulary has no token of its own for it), 10 % by a random
     token, and 10 % are left. The output projection is the source embedding.
@@ -29,14 +31,20 @@ class MaskedTokens:
     num_special: int
     device: torch.device
     seed: int
+    label_smoothing: float
+    unit = "target tokens"
+
+    def ids(self, split: str) -> Ints:
+        """Return the sentence ids of a split."""
+        return self.splits[split].ids
 
     def lengths(self, split: str) -> tuple[Ints, Ints]:
-        """See :class:`Task`. The target is the source itself."""
+        """Return the lengths of the sources twice: the target is the source itself."""
         lengths = self.splits[split].source.lengths
         return lengths, lengths
 
-    def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
-        """See :class:`Task`."""
+    def loss(self, split: str, rows: Ints) -> Loss:
+        """Return the loss of the tokens hidden in ``rows [B]``."""
         source_ids, present = self.splits[split].source.take(rows).padded(self.pad_id)
         # Validation hides the same tokens every time, so that its losses can be compared.
         validation = torch.Generator().manual_seed(self.seed + int(rows[0]))
@@ -52,4 +60,9 @@ class MaskedTokens:
         seen = torch.where(chosen & (kind >= 0.9), random_ids, seen)
         memory = self.model(seen.to(self.device), present.to(self.device))
         hidden = memory[chosen.to(self.device)]  # [N, D]
-        return cross_entropy(hidden, self.model.embedding.weight, source_ids[chosen].to(self.device), label_smoothing)
+        targets = source_ids[chosen].to(self.device)
+        return token_loss(hidden, self.model.embedding.weight, targets, self.label_smoothing)
+
+    def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Return the perplexity of the hidden tokens."""
+        return perplexity(means)

@@ -14,12 +14,13 @@ from stageformer.memory.memory import Memory
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Decoder
 from stageformer.training.loss import Loss
-from stageformer.training.tasks import decoder_loss
+from stageformer.training.tasks.base import perplexity
+from stageformer.training.tasks.translation import decoder_loss
 
 
 @dataclass
 class DecodeMemory:
-    """The decoder alone: predict the target from the saved encoder output."""
+    """The decoder alone: predict the target from the saved encoder output. See :class:`.base.Task`."""
 
     model: Decoder
     splits: dict[str, Pairs]
@@ -28,17 +29,29 @@ class DecodeMemory:
     memory_dropout: Dropout
     pad_id: int
     device: torch.device
+    label_smoothing: float
+    unit = "target tokens"
+
+    def ids(self, split: str) -> Ints:
+        """Return the sentence ids of a split."""
+        return self.splits[split].ids
 
     def lengths(self, split: str) -> tuple[Ints, Ints]:
-        """See :class:`Task`."""
+        """Return the lengths of the memory and of the targets, as the decoder reads them."""
         return self.memories[split][0].lengths, self.splits[split].target.lengths - 1
 
-    def loss(self, split: str, rows: Ints, label_smoothing: float) -> Loss:
-        """See :class:`Task`."""
+    def loss(self, split: str, rows: Ints) -> Loss:
+        """Return the loss of the targets of ``rows [B]``."""
         choices = self.memories[split]
         choice = int(torch.randint(len(choices), (), generator=current_generator())) if len(choices) > 1 else 0
         memory, present = choices[choice].batch(rows)
         memory, present = memory.to(self.device), present.to(self.device)
         if self.model.training:
             memory = self.memory_dropout(memory)
-        return decoder_loss(self.model, self.splits[split], rows, memory, present, self.pad_id, label_smoothing)
+        return decoder_loss(
+            self.model, self.splits[split], rows, memory, present, self.pad_id, self.label_smoothing
+        )
+
+    def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Return the perplexity."""
+        return perplexity(means)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from stageformer.training.averaging import CheckpointAverage
+from stageformer.training.state import CheckpointAverage
 
 
 def averaged(size: int, values: list[float]) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ from stageformer.training.loop import Log, Outcome
 
 @contextmanager
 def curves(reports: Path, processes: Processes) -> Iterator[Log]:
-    """Open the curves under ``reports/plots/metrics`` (one TSV a curve) and yield the function that adds to them.
+    """Open the curves under ``reports/plots/metrics`` (one TSV per curve) and yield the function that adds to them.
 
     Of several processes, the first alone writes.
 
@@ -46,9 +46,9 @@ def curves(reports: Path, processes: Processes) -> Iterator[Log]:
 
 
 def report_speed(stage: str, outcome: Outcome) -> None:
-    """Print what differs from run to run and therefore stands in no output."""
+    """Print what differs from run to run and is therefore in no output."""
     print(
         f"{stage}: {outcome.metrics['updates']:,.0f} updates in {outcome.seconds:,.0f} s, "
-        f"{outcome.target_tokens_per_second:,.0f} target tokens/s",
+        f"{outcome.speed}",
         file=sys.stderr,
     )

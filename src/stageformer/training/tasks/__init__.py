@@ -1,0 +1,1 @@
+"""What is learnt: one file per task, each with its targets and its loss; ``base.py`` says what a task must offer."""
