@@ -18,7 +18,7 @@ import click
 from benchmarks.configurations import CONFIGURATIONS, SHARED_DATA, parameters
 from stageformer.artifacts.header import SPLITS
 from stageformer.batching.batches import plan_batches
-from stageformer.batching.pairs import Pairs, read_pairs
+from stageformer.batching.pairs import Pairs, StoredSentences, open_sources, read_pairs
 from stageformer.batching.sentences import Ints
 from stageformer.corpus.ingest import ingest
 from stageformer.corpus.opening import open_corpus
@@ -39,6 +39,8 @@ class Corpus:
     """The sentence pairs of train and valid, as ids."""
 
     splits: dict[str, Pairs]
+    sources: dict[str, StoredSentences]
+    """The same sources, left in their tables."""
     vocabularies: Vocabularies
 
     @property
@@ -91,8 +93,10 @@ def is_prepared(folder: Path) -> bool:
 def load(folder: Path) -> Corpus:
     """Read the ids that :func:`prepare` left. Raises StageformerError on a bad artifact."""
     vocabularies = load_vocabularies(folder / "vocab")
-    splits = {split: read_pairs(folder / "vocab" / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
-    return Corpus(splits, vocabularies)
+    tables = {split: folder / "vocab" / f"{split}.parquet" for split in ("train", "valid")}
+    splits = {split: read_pairs(table, vocabularies) for split, table in tables.items()}
+    sources = {split: open_sources(table, len(vocabularies.source)) for split, table in tables.items()}
+    return Corpus(splits, sources, vocabularies)
 
 
 @click.command(help=__doc__)

@@ -14,7 +14,7 @@ from stageformer.building.embeddings import EmbeddingStart, make_embeddings
 from stageformer.building.model_files import encoder_fingerprint
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import Processes
-from stageformer.memory.encoding import encode_split, memory_writer
+from stageformer.memory.encoding import encode_splits
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import open_memory
 from stageformer.model.dropout import Dropout
@@ -87,9 +87,7 @@ class Ours:
     def encode(self) -> None:
         """Save the encoder's output of all sentences, as the stage ``encode`` does."""
         source = EncoderSource(self.encoder_model().encoder.to(self._device), self._pad_id)
-        for name, part in self._corpus.splits.items():
-            writer = memory_writer(self._memory / name, part.ids, part.source.lengths, source, self._encode)
-            encode_split(writer, part.source, source, self._encode, self._compute, f"encode {name}")
+        encode_splits(source, self._corpus.sources, self._encode, self._compute, self._memory)
 
     def encoder_model(self) -> Transformer:
         """Return the encoder as its stage begins it, the same each time, with its throw-away decoder."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +20,8 @@ from stageformer.compute.device import make_pool
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.compute.processes import ALONE, Processes
 from stageformer.memory.sources.base import MemorySource
-from stageformer.memory.writer import MemoryShard, MemoryWriter
+from stageformer.memory.store import dropout_copies, dropout_copy
+from stageformer.memory.writer import MemoryShard, MemoryWriter, check_disk
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 
@@ -40,6 +45,51 @@ def memory_writer(folder: Path, ids: Ints, tokens: Ints, source: MemorySource, p
         fingerprint=source.fingerprint,
         shard_tokens=params.shard_tokens,
     )
+
+
+def encode_splits(
+    source: MemorySource,
+    sentences: Mapping[str, StoredSentences],
+    params: Encode,
+    compute: Compute,
+    output: Path,
+    processes: Processes = ALONE,
+) -> dict[str, Any]:
+    """Encode all sentences of some splits, and those of ``train`` again for each copy with dropout.
+
+    Args:
+        source: what makes the memory.
+        sentences: the sources of each split.
+        params: the parameters of the stage.
+        compute: how to compute.
+        output: folder for a folder of each split and copy; copies of an earlier run are removed.
+        processes: those that share the work, this one and the others.
+
+    Returns:
+        Sentences and tokens of each split, the width, and the bytes that all of it takes at most.
+
+    Raises:
+        StageformerError: as :func:`encode_split`.
+    """
+    # Folder of the memory, split, and number of the copy with dropout (0: without).
+    planned = [(output / split, split, 0) for split in sentences]
+    planned += [(dropout_copy(output, copy), "train", copy) for copy in range(1, params.dropout_copies + 1)]
+    writers = [
+        memory_writer(folder, sentences[split].ids, sentences[split].lengths, source, params)
+        for folder, split, _ in planned
+    ]
+    needed = sum(writer.required_bytes for writer in writers)
+    check_disk(output, needed)
+    if processes.is_first:
+        for old in set(dropout_copies(output)) - {folder for folder, _, _ in planned}:
+            shutil.rmtree(old)
+        print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
+    for writer, (folder, split, copy) in zip(writers, planned, strict=True):
+        encode_split(writer, sentences[split], source, params, compute, f"encode {folder.name}", processes, copy)
+    sizes = {
+        split: {"sentences": len(table.ids), "tokens": int(table.lengths.sum())} for split, table in sentences.items()
+    }
+    return sizes | {"d_model": source.width, "bytes": needed}
 
 
 def encode_split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.memory.sources.base import MemorySource
-from stageformer.memory.store import MemoryStore
+from stageformer.memory.store import MemoryStore, find_memory
 
 
 class Memory(Protocol):
@@ -65,3 +66,24 @@ class EncodedMemory:
     def batch(self, rows: Ints) -> tuple[Tensor, Tensor]:
         """See :class:`Memory`."""
         return self.source.encode(self.sentences.take(rows))
+
+
+def saved_or_encoded(
+    folder: Path, source: MemorySource, ids: Ints, sentences: Sentences, device: torch.device
+) -> Memory:
+    """Return the saved memory of some sentences where ``source`` made it, and else what ``source`` makes of them.
+
+    So nobody reads the memory of another encoder, such as the one that was trained further together with a decoder.
+
+    Args:
+        folder: of the memory of the split, which may be empty
+        source: the maker, where the decoder is
+        ids: the sentences, by their ids, ``[sentences]``
+        sentences: the same as ids of tokens, <eos> at the end of each
+        device: where the decoder is
+
+    Raises:
+        StageformerError: the folder holds no memory, or not that of a sentence.
+    """
+    store = find_memory(folder, source.fingerprint)
+    return EncodedMemory(source, sentences) if store is None else StoredMemory(store, ids, device)

@@ -9,6 +9,7 @@ Shape letters: B batch, S source length, E width of the memory (d_model, if it i
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.header import SPLITS, rerun_hint
 from stageformer.artifacts.tensors import TensorFile, read_tensors, write_tensors
 from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
@@ -45,6 +46,14 @@ def write_empty_memory(folder: Path) -> None:
     for old in folder.glob("memory-*.pt"):
         old.unlink()
     write_tensors(empty_path(folder), "empty_memory", {}, {})
+
+
+def write_empty_memories(folder: Path) -> None:
+    """Write, in the folder of the stage encode, an empty memory for each split, and remove the copies with dropout."""
+    for copy in dropout_copies(folder):
+        shutil.rmtree(copy)
+    for split in SPLITS:
+        write_empty_memory(folder / split)
 
 
 def find_memory(folder: Path, fingerprint: str) -> MemoryStore | None:
