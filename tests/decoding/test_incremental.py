@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from stageformer.decoding.incremental import BLOCK, IncrementalDecoder
+from stageformer.kernels.choice import KERNELS, kernels
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.transformer import Decoder
 
@@ -30,15 +31,19 @@ def all_at_once(decoder: Decoder, ids: torch.Tensor, memory: torch.Tensor, prese
 @pytest.mark.parametrize("norm", ["post", "pre"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "none"])
 @pytest.mark.parametrize("hypotheses", [1, 3])
+@pytest.mark.parametrize("formulation", KERNELS)
 @torch.no_grad()
-def test_steps_equal_forward(norm: str, positions: str, attention_only: bool, hypotheses: int) -> None:
+def test_steps_equal_forward(
+    norm: str, positions: str, attention_only: bool, hypotheses: int, formulation: str
+) -> None:
     decoder = make(norm, positions, attention_only)
     memory = torch.randn(B, S, D)
     ids = torch.randint(0, 13, (B, hypotheses, T))
     expected = all_at_once(decoder, ids, memory, PRESENT)
     steps = IncrementalDecoder(decoder, memory, PRESENT, hypotheses)
     for position in range(T):
-        hidden = steps.step(ids[:, :, position])
+        with kernels(formulation):
+            hidden = steps.step(ids[:, :, position])
         assert hidden.shape == (B, hypotheses, D)
         torch.testing.assert_close(hidden, expected[:, :, position], atol=1e-5, rtol=1e-5)
     assert steps.length == T

@@ -75,7 +75,7 @@ def test_the_choice_is_followed(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
         return called_instead
 
-    monkeypatch.setattr("stageformer.kernels.attention._plain_products", note("kernels.attention", "fast"))
+    monkeypatch.setattr("stageformer.kernels.attention._products", note("kernels.attention", "fast"))
     monkeypatch.setattr("stageformer.model.attention.attention_matrices", note("model.attention", "reference"))
     with kernels(name), pytest.raises(AssertionError, match="was called"):
         run(make("post"))

@@ -81,7 +81,39 @@ def adam_arguments(steps: int, weight_decay: float) -> Arguments:
     return (parameters, gradients, means, squares, counts), options
 
 
+def bias(*shape: int) -> Tensor:
+    """Every second place is forbidden."""
+    forbidden = torch.arange(torch.Size(shape).numel()).view(shape) % 2 == 1
+    return torch.zeros(shape, dtype=torch.float64).masked_fill(forbidden, -torch.inf)
+
+
 CASES: dict[str, dict[str, Callable[[], Arguments]]] = {
+    "stageformer.decoding.incremental.attention_of_hypotheses": {
+        f"{length} positions, {name}": lambda length=length, shape=shape: (
+            (
+                numbers(B, H, 4, D_K),
+                numbers(B, H, length, D_K),
+                numbers(B, H, length, D_K),
+                None if shape is None else bias(*shape, length),
+            ),
+            {},
+        )
+        for length in (7, 140)
+        for name, shape in {"everything": None, "memory": (B, 1, 1), "past": (B, 1, 4)}.items()
+    },
+    "stageformer.decoding.incremental.attention_of_one": {
+        f"{length} positions, {name}": lambda length=length, masked=masked: (
+            (
+                numbers(B, H, 1, D_K),
+                numbers(length, B, H, D_K),
+                numbers(length, B, H, D_K),
+                bias(length, B, 1) if masked else None,
+            ),
+            {},
+        )
+        for length in (7, 140)
+        for name, masked in {"everything": False, "memory": True}.items()
+    },
     "stageformer.model.attention.attention": dict(attention_cases()),
     "stageformer.model.attention.split_heads": {
         f"{parts} parts": lambda parts=parts: ((numbers(B, 5, parts * H * D_K), parts, H), {}) for parts in (1, 2, 3)
@@ -131,23 +163,27 @@ def tensors_of(results: object) -> list[Tensor]:
     return [part for part in parts if isinstance(part, Tensor)]
 
 
-def outcome(function: Callable[..., Any], make: Callable[[], Arguments], *, gradients: bool) -> dict[str, list[Any]]:
+def outcome(function: Callable[..., Any], make: Callable[[], Arguments], *, gradients: bool) -> dict[str, list[Tensor]]:
     """Call with arguments from a seed, and weigh every number of the results differently for the gradients."""
     torch.manual_seed(7)
     arguments, options = make()
     inputs = [part for value in (*arguments, *options.values()) for part in tensors_of(value)]
     before = [value.clone() for value in inputs]
-    trained = [value.requires_grad_() for value in inputs if gradients and value.is_floating_point()]
+    trained = [
+        value.requires_grad_()
+        for value in inputs
+        if gradients and value.is_floating_point() and value.isfinite().all()  # a bias is not trained
+    ]
     with draw_from(torch.Generator().manual_seed(3)), torch.set_grad_enabled(gradients):
         results = tensors_of(function(*arguments, **options))
     assert results or not all(map(torch.equal, inputs, before)), "the call neither returns nor changes anything"
-    found: dict[str, list[Any]] = {"results": [part.detach() for part in results], "arguments": inputs}
+    found = {"results": [part.detach() for part in results]}
     learnt = [part for part in results if part.requires_grad]
     if learnt:
         total = torch.stack([(part * numbers(*part.shape)).sum() for part in learnt]).sum()
         found["gradients"] = list(torch.autograd.grad(total, trained, allow_unused=True))
     assert all(part.isfinite().all() for parts in found.values() for part in parts if part is not None)
-    return found
+    return found | {"arguments": inputs}
 
 
 @pytest.mark.parametrize("gradients", [True, False], ids=["training", "inference"])

@@ -1,6 +1,6 @@
-"""The decoder at work one target position at a time, with everything cached that it need not compute again.
+"""The decoder one target position at a time, with everything cached that it need not compute again.
 
-It stands apart from the decoder itself so that training does not depend on how decoding is done.
+It is apart from the decoder itself, so that training does not depend on how decoding is done.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stageformer.model.attention import padding_mask
+from stageformer.kernels import attention as kernels
+from stageformer.kernels.choice import accelerated_by
+from stageformer.model.attention import attention, join_heads, padding_mask
 from stageformer.model.layers import DecoderLayer
 from stageformer.model.transformer import Decoder
 
@@ -148,42 +150,55 @@ class IncrementalDecoder:
         cache.value.select(self._step_dim, self.length - 1).copy_(value[:, :, 0] if self._one else value)
         keys, values = (stored.narrow(self._step_dim, 0, self.length) for stored in (cache.key, cache.value))
         if self._one:
-            heads = _attend_alone(query, keys, values, None)
+            heads = attention_of_one(query, keys, values, None)
         else:
-            heads = _attend(query, keys.flatten(2, 3), values.flatten(2, 3), bias)
-        output: Tensor = attention.out_projection(heads)
+            heads = attention_of_hypotheses(query, keys.flatten(2, 3), values.flatten(2, 3), bias)
+        output: Tensor = attention.out_projection(join_heads(heads))
         return output
 
     def _attend_to_memory(self, h: Tensor, layer: DecoderLayer, cache: LayerCache) -> Tensor:
         attention = layer.cross_attention
-        attend = _attend_alone if self._one else _attend
+        attend = attention_of_one if self._one else attention_of_hypotheses
         heads = attend(attention.project_query(h), cache.memory_key, cache.memory_value, self._memory_bias)
-        output: Tensor = attention.out_projection(heads)
+        output: Tensor = attention.out_projection(join_heads(heads))
         return output
 
 
 def _bias(mask: Tensor) -> Tensor:
-    """Return what is added to the scores of attention: 0 where ``mask`` is True, minus infinity elsewhere."""
+    """Return what is added to the scores of attention: 0 where ``mask`` is True, minus infinity elsewhere.
+
+    To make it costs more than the products of one position do; it is made once for all layers.
+    """
     return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -math.inf)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """Attend with ``query [B, H, K, d_k]`` to ``key``, ``value [B, H, L, d_k]``; returns joined heads ``[B, K, D]``.
+def _mask(bias: Tensor | None) -> Tensor | None:
+    return None if bias is None else bias == 0.0
 
-    One position at a time is too small for the general path of ``MultiHeadAttention``, where to make a mask costs more
-    than the products do; ``bias`` is made once for all layers.
+
+@accelerated_by(kernels.attention_of_hypotheses)
+def attention_of_hypotheses(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+    """Attend from one position of K hypotheses to L others; returns heads ``[B, H, K, d_k]``.
+
+    Args:
+        query: ``[B, H, K, d_k]``
+        key: ``[B, H, L, d_k]``
+        value: ``[B, H, L, d_k]``
+        bias: broadcastable to ``[B, H, K, L]``; no row of it is minus infinity throughout
     """
-    scores = query.mul(1 / math.sqrt(query.size(-1))) @ key.transpose(-2, -1)  # [B, H, K, L]
-    if bias is not None:
-        scores += bias
-    return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+    return attention(query, key, value, _mask(bias))
 
 
-def _attend_alone(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """Attend with ``query [B, H, 1, d_k]`` to ``key``, ``value [L, B, H, d_k]``; returns joined heads ``[B, 1, D]``."""
-    scaled = query[:, :, 0] * (1 / math.sqrt(query.size(-1)))  # [B, H, d_k]
-    scores = (key * scaled).sum(-1)  # [L, B, H]
-    if bias is not None:
-        scores += bias
-    weights = scores.flatten(1).softmax(0).view(*scores.shape, 1)
-    return (weights * value).sum(0).flatten(1)[:, None]
+@accelerated_by(kernels.attention_of_one)
+def attention_of_one(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+    """Attend from one position of one hypothesis to L others; returns heads ``[B, H, 1, d_k]``.
+
+    Args:
+        query: ``[B, H, 1, d_k]``
+        key: ``[L, B, H, d_k]``
+        value: ``[L, B, H, d_k]``
+        bias: broadcastable to ``[L, B, H]``; no column of it is minus infinity throughout
+    """
+    key, value = (cached.permute(1, 2, 0, 3) for cached in (key, value))  # [B, H, L, d_k]
+    mask = None if bias is None else _mask(bias.permute(1, 2, 0)[:, :, None])  # [B, H, 1, L]
+    return attention(query, key, value, mask)
