@@ -20,8 +20,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.batching.batches import plan_batches
 from stageformer.batching.pairs import Pairs, StoredSentences, open_sources, read_pairs
 from stageformer.batching.sentences import Ints
-from stageformer.corpus.ingest import ingest
-from stageformer.corpus.opening import open_corpus
+from stageformer.corpus.ingest import ingest, open_corpus
 from stageformer.errors import StageformerError, friendly
 from stageformer.params.base import parse
 from stageformer.params.ingest import Ingest
@@ -59,7 +58,7 @@ def multi30k() -> dict[str, object]:
     """Return the parameters of ``ingest`` that read Multi30k. Raises StageformerError where it is absent."""
     folder = SHARED_DATA / "multi30k"
     changes: dict[str, object] = {
-        "ingest.source": "text",
+        "ingest.source": "lines",
         "ingest.drop_equal": False,
         "ingest.merge_references": False,
     }

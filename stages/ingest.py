@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stageformer.corpus.ingest import ingest
-from stageformer.corpus.opening import open_corpus
+from stageformer.corpus.ingest import ingest, open_corpus
 from stageformer.params.ingest import Ingest
 from stages.common import stage
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.files import decode, read_lines
-from stageformer.corpus.sources.base import Rejected
+from stageformer.corpus.files import expand, read_lines
+from stageformer.corpus.sources.base import Rejected, decode
 from stageformer.errors import StageformerError
 
 
@@ -79,3 +82,41 @@ def test_blank_line_is_empty() -> None:
 def test_any_unicode_passes_unchanged(text: str) -> None:
     decoded = decode(Path("a.txt"), 2, text.encode())
     assert decoded == text if text.strip() else isinstance(decoded, Rejected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bz2.compress(b"a"), "compressed with bzip2.*bunzip2"),
+        (lzma.compress(b"a"), "compressed with xz.*unxz"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "compressed with zstd.*unzstd"),
+    ],
+)
+def test_other_compression_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "text.gz"
+    path.write_bytes(content)
+    with pytest.raises(StageformerError, match=rf"text\.gz: {message}") as error:
+        list(read_lines(path))
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_zip_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "text", "w") as archive:
+        archive.writestr("a", "b")
+    with pytest.raises(StageformerError, match="compressed with zip"):
+        list(read_lines(tmp_path / "text"))
+
+
+def test_a_name_stands_for_one_file_or_many(tmp_path: Path) -> None:
+    for name in ("b-2.tsv", "b-1.tsv", "a.tsv", ".hidden", "strange[1].tsv"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "folder").mkdir()
+    names = ["a.tsv", "b-1.tsv", "b-2.tsv", "strange[1].tsv"]
+    assert [path.name for path in expand(str(tmp_path))] == names
+    assert [path.name for path in expand(f"{tmp_path}/b-*")] == ["b-1.tsv", "b-2.tsv"]
+    assert expand(f"{tmp_path}/strange[1].tsv") == [tmp_path / "strange[1].tsv"]
+    assert expand(f"{tmp_path}/none.tsv") == [tmp_path / "none.tsv"]  # the error comes when it is read
+    with pytest.raises(StageformerError, match="no file has that pattern"):
+        expand(f"{tmp_path}/c-*")
+    with pytest.raises(StageformerError, match="the folder holds no files"):
+        expand(str(tmp_path / "folder"))

@@ -3,10 +3,11 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.filters import has_words, why_dropped
+from stageformer.corpus.filters import FILTERS, has_letters, why_dropped
 from stageformer.text.normalisation import normalise
 
 
@@ -24,13 +25,13 @@ def test_normalise() -> None:
 
 
 @pytest.mark.parametrize("text", ["{name} is on", "<b>Bold</b>", "日本", "{n, plural, one {# x} other {y}}", "5 km"])
-def test_words(text: str) -> None:
-    assert has_words(text)
+def test_letters(text: str) -> None:
+    assert has_letters(text)
 
 
 @pytest.mark.parametrize("text", ["{name}", "{a} - {b}", "<br/>", "42 %", "…", "https://example.org/x", "{a}: <b>{c}"])
-def test_no_words(text: str) -> None:
-    assert not has_words(text)
+def test_no_letters(text: str) -> None:
+    assert not has_letters(text)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_no_words(text: str) -> None:
     [
         ("Yes", "Ja", None),
         ("Yes", "", "empty"),
-        ("Yes", "{name}", "placeholders_only"),
+        ("Yes", "{name}", "no_letters"),
         ("Name", "Name", "equal_sides"),
         ("Name", "NAME", None),
         ("a" * 100, "b" * 100, None),
@@ -53,5 +54,18 @@ def test_reasons(make_params, source: str, target: str, reason: str | None) -> N
     assert why_dropped(source, target, make_params()) == reason
 
 
-def test_equal_sides_may_stay(make_params) -> None:
-    assert why_dropped("Name", "Name", make_params(drop_equal=False)) is None
+@pytest.mark.parametrize(
+    ("source", "target", "reason"),
+    [
+        ("535+61", "596", "no_letters"),
+        ("Name", "Name", "equal_sides"),
+        ("a" * 101, "b" * 100, "too_long"),
+        ("A long review of a film", "positive", "length_ratio"),
+    ],
+)
+def test_every_filter_can_be_switched_off(make_params, source: str, target: str, reason: str) -> None:
+    strict = {"max_length_ratio": 1.5}
+    assert why_dropped(source, target, make_params(**strict)) == reason
+    parameter, value = FILTERS[reason].split(": ")
+    off = {parameter: yaml.safe_load(value)}
+    assert why_dropped(source, target, make_params(**strict | off)) is None

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stageformer.corpus.opening import open_corpus
-from stageformer.corpus.sources.base import REASONS, Record, Rejected, Source
+from stageformer.corpus.ingest import open_corpus
+from stageformer.corpus.sources.base import Record, Rejected, Source
 from stageformer.corpus.sources.jsonl import JsonlSource
 from stageformer.corpus.sources.lines import LinesSource
 from stageformer.corpus.sources.parquet import ParquetSource
 from stageformer.corpus.sources.tsv import TsvSource
+from stageformer.corpus.statistics import REASONS
 from stageformer.errors import StageformerError
 
 PAIRS = [("Hello", "Hallo"), ("a\u2028b", "日本"), (" x ", "é")]
@@ -48,7 +50,7 @@ def test_all_kinds_give_the_same_pairs(folder: Path, make_params) -> None:
     numbers = {"source_column": "3", "target_column": "2", "group_column": "1"}
     found = {}
     for kind, names, more in [
-        ("text", ["t.en", "t.de.gz"], {}),
+        ("lines", ["t.en", "t.de.gz"], {}),
         ("tsv", ["t.tsv"], numbers),
         ("jsonl", ["t.jsonl.gz"], columns),
         ("parquet", ["t.parquet"], columns),
@@ -60,7 +62,7 @@ def test_all_kinds_give_the_same_pairs(folder: Path, make_params) -> None:
         assert list(corpus["train"]) == records  # a source can be read again
         found[kind] = [(record.source, record.target) for record in records]
         groups = [record.group for record in records if isinstance(record, Record)]
-        assert groups == (["", "", ""] if kind == "text" else ["0", "1", "0"])
+        assert groups == (["", "", ""] if kind == "lines" else ["0", "1", "0"])
     assert found == dict.fromkeys(found, PAIRS)
 
 
@@ -82,13 +84,13 @@ def test_files_of_unequal_length(tmp_path: Path, source: str, target: str, messa
     (tmp_path / "s").write_text(source)
     (tmp_path / "t").write_text(target)
     with pytest.raises(StageformerError, match=message):
-        list(LinesSource(tmp_path / "s", tmp_path / "t"))
+        list(LinesSource(((tmp_path / "s", tmp_path / "t"),)))
 
 
 def test_bad_lines_of_either_file_are_told_and_the_rest_stays_aligned(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"one\n\nthree\nfour\n")
     (tmp_path / "t").write_bytes(b"eins\nzwei\n\xff\nvier\n")
-    records = list(LinesSource(tmp_path / "s", tmp_path / "t"))
+    records = list(LinesSource(((tmp_path / "s", tmp_path / "t"),)))
     assert [record.reason for record in records if isinstance(record, Rejected)] == ["empty", "not_utf8"]
     assert f"{tmp_path}/s:2: empty line" in str(records[1])
     assert f"{tmp_path}/t:3:1: byte 0xff" in str(records[2])
@@ -97,7 +99,7 @@ def test_bad_lines_of_either_file_are_told_and_the_rest_stays_aligned(tmp_path: 
 
 def test_tsv_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
-    source = TsvSource(path, 1, 3, None)
+    source = TsvSource((path,), 1, 3, None)
     path.write_text("a\tb\n")
     assert f"{path}:1: found 2 columns, needed 3" in str(only(source).message)
     path.write_text("a\tb\t \n")
@@ -116,7 +118,7 @@ def test_tsv_mistakes(tmp_path: Path) -> None:
         ('{"en": "a", "de": "b"}', "missing_field", "t.jsonl:1: no field 'g'"),
         ('{"en": "", "de": "b", "g": 1}', "empty", "t.jsonl:1: the field 'en' is empty"),
         ('{"en": "a", "de": null, "g": 1}', "empty", "t.jsonl:1: the field 'de' is empty"),
-        ('{"en": "a", "de": 5, "g": 1}', "not_text", "t.jsonl:1: the field 'de' is no text: 5"),
+        ('{"en": "a", "de": 5, "g": 1}', "not_text", "t.jsonl:1: the field 'de' is not text: 5"),
         ('{"en": "a", "de": "\\ud800", "g": 1}', "not_utf8", "t.jsonl:1: the field 'de' holds a lone surrogate"),
         ('{"en": "a", "de": "b", "g": [1]}', "not_text", "t.jsonl:1: the field 'g' names no group: [1]"),
         ("", "empty", "t.jsonl:1: empty line"),
@@ -125,7 +127,7 @@ def test_tsv_mistakes(tmp_path: Path) -> None:
 def test_jsonl_mistakes(tmp_path: Path, line: str, reason: str, message: str) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text(line + "\n")
-    rejected = only(JsonlSource(path, "en", "de", "g"))
+    rejected = only(JsonlSource((path,), "en", "de", "g"))
     assert rejected.reason == reason
     assert message in str(rejected.message)
     assert "\n" not in str(rejected.message)
@@ -135,10 +137,10 @@ def test_parquet_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"source": ["a", None], "target": ["b", "c"], "n": [1, 2]}), path)
     with pytest.raises(StageformerError, match=r"no column 'sorce' \(did you mean 'source'\?\); it has source, t"):
-        list(ParquetSource(path, "sorce", "target", None))
+        list(ParquetSource((path,), "sorce", "target", None))
     with pytest.raises(StageformerError, match="the column 'n' is of type int64, needed string"):
-        list(ParquetSource(path, "source", "n", None))
-    records = list(ParquetSource(path, "source", "target", None))
+        list(ParquetSource((path,), "source", "n", None))
+    records = list(ParquetSource((path,), "source", "target", None))
     assert records[0] == Record("a", "b", "", "t.parquet: row 1")
     assert "row 2: the column 'source' is empty" in str(records[1])
 
@@ -148,7 +150,7 @@ def test_parquet_with_bytes_that_are_no_text(tmp_path: Path) -> None:
     bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"], pa.binary()).buffers())
     pq.write_table(pa.table({"source": bad, "target": ["b"]}), path)
     with pytest.raises(StageformerError, match="'source' holds bytes that are not UTF-8"):
-        list(ParquetSource(path, "source", "target", None))
+        list(ParquetSource((path,), "source", "target", None))
 
 
 def test_cut_off_parquet(tmp_path: Path) -> None:
@@ -156,17 +158,64 @@ def test_cut_off_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"source": ["a"] * 100, "target": ["b"] * 100}), path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(StageformerError, match="not a readable Parquet file"):
-        list(ParquetSource(path, "source", "target", None))
+        list(ParquetSource((path,), "source", "target", None))
     with pytest.raises(StageformerError, match="no such file"):
-        list(ParquetSource(tmp_path / "none.parquet", "source", "target", None))
+        list(ParquetSource((tmp_path / "none.parquet",), "source", "target", None))
+
+
+def test_shards_are_read_one_after_the_other(folder: Path, make_params) -> None:
+    (folder / "en").mkdir()
+    (folder / "de").mkdir()
+    for number, (source, target) in enumerate(PAIRS):
+        (folder / f"en/{number}").write_text(f"{source}\n", encoding="utf-8")
+        (folder / f"de/{number}").write_text(f"{target}\n", encoding="utf-8")
+        (folder / f"shard-{number}.tsv").write_text(f"{source}\t{target}\n", encoding="utf-8")
+        line = json.dumps({"source": source, "target": target})
+        (folder / f"shard-{number}.jsonl").write_text(line, encoding="utf-8")
+        pq.write_table(pa.Table.from_pylist([json.loads(line)]), folder / f"shard-{number}.parquet")
+    numbers = {"source_column": "1", "target_column": "2"}
+    names = {"source_column": "source", "target_column": "target"}
+    for kind, train, columns in [
+        ("lines", ["en", "de"], {}),
+        ("tsv", ["shard-*.tsv"], numbers),
+        ("tsv", ["shard-0.tsv", "shard-[12].tsv"], numbers),
+        ("jsonl", ["shard-*.jsonl"], names),
+        ("parquet", ["shard-*.parquet"], names),
+    ]:
+        files = {"train": [str(folder / name) for name in train], **columns}
+        records = list(open_corpus(make_params(source=kind, files=files), folder)["train"])
+        assert [record[:2] for record in records] == PAIRS
+        assert len({record.where.split(":")[0] for record in records}) == 3
+    (folder / "de/2").unlink()
+    with pytest.raises(StageformerError, match=r"en/0 and so on are 3 files, but .*de/0 and so on are 2; each file"):
+        open_corpus(make_params(source="lines", files={"train": [str(folder / "en"), str(folder / "de")]}), folder)
+
+
+def test_a_field_inside_of_another(folder: Path, make_params) -> None:
+    rows = [{"translation": {"en": source, "de": target}, "meta": {"n": {"k": 1}}} for source, target in PAIRS]
+    (folder / "n.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    pq.write_table(pa.Table.from_pylist([*rows, {"translation": None}]), folder / "n.parquet")
+    columns = {"source_column": "translation.en", "target_column": "translation.de", "group_column": "meta.n.k"}
+    for kind in ("jsonl", "parquet"):
+        files = {"train": [str(folder / f"n.{kind}")], **columns}
+        records = list(open_corpus(make_params(source=kind, files=files), folder)["train"])
+        assert [record[:3] for record in records[:3]] == [(*pair, "1") for pair in PAIRS]
+    assert isinstance(records[3], Rejected)
+    assert records[3].reason == "empty"
+    message = r"no (field|column) 'en' \(did you mean 'translation.en'\?\)"
+    assert re.search(message, str(next(iter(JsonlSource((folder / "n.jsonl",), "en", "de", None)))))
+    with pytest.raises(StageformerError, match=message):
+        list(ParquetSource((folder / "n.parquet",), "en", "de", None))
+    plain = JsonlSource((folder / "plain",), "a.b", "a", None)
+    (folder / "plain").write_text('{"a": "x", "a.b": "y"}')  # a name with a dot comes before a way into a field
+    assert list(plain) == [Record("y", "x", "", "plain:1")]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "text"}, "files.train is empty"),
-        ({"source": "text", "files": {"train": ["one"]}}, "files.train names 1 files; source 'text' needs 2"),
-        ({"source": "jsonl", "files": {"train": ["one", "two"]}}, "names 2 files; source 'jsonl' needs 1"),
+        ({"source": "lines"}, "files.train is empty"),
+        ({"source": "lines", "files": {"train": ["one"]}}, "files.train names 1 files; source 'lines' needs 2"),
         ({"source": "tsv", "files": {"train": ["a"], "source_column": "en"}}, "files.source_column is 'en'; tsv needs"),
         ({"source": "tsv", "files": {"train": ["a"], "group_column": "0"}}, "files.group_column is '0'; tsv needs"),
         ({"test_fraction": 0.0}, "test_fraction is 0 and files.test is empty"),

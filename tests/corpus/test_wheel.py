@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stageformer.corpus.wheel import fetch_wheel
+from stageformer.corpus.sources.homeassistant import fetch_wheel
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import HomeAssistant
 

@@ -70,7 +70,7 @@ def test_licences(told):
     assert "license" not in front_matter(default)
     assert "Licence of the data: apache-2.0" in default
     files = {**RECIPE["ingest"]["files"], "train": ["/home/me/secret/a.en", "b.de"], "valid": [], "test": []}
-    own = card(told(source="text", files=files, export={"license": "cc-by-4.0"}), {"ctranslate2": "x"})
+    own = card(told(source="lines", files=files, export={"license": "cc-by-4.0"}), {"ctranslate2": "x"})
     assert front_matter(own)["license"] == "cc-by-4.0"
     assert "own files (text): a.en, b.de" in own
     assert "Licence of the data: not stated" in own

@@ -129,7 +129,7 @@ def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
         ("train_encoder.num_heads", 3, "params: train_encoder.num_heads is 3, which does not divide embed.d_model"),
         ("tokenize.joint", False, "params: vocab.shared needs tokenize.joint"),
         ("embed.d_model", 129, "params: embed: d_model is 129; sinusoidal positions need an even number"),
-        ("ingest.source", "text", "params: ingest: source is 'text' but files.train is empty"),
+        ("ingest.source", "lines", "params: ingest: source is 'lines' but files.train is empty"),
     ],
 )
 def test_impossible_combinations(path: str, value: object, message: str) -> None:

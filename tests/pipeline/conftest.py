@@ -134,7 +134,7 @@ def finish(repository: Repository) -> None:
     write_corpus(root / "corpus")
     use("smoke", root / "params.yaml", root / "recipes")
     repository.set(
-        ingest__source="text",
+        ingest__source="lines",
         ingest__files__train=["corpus/train.en", "corpus/train.de"],
         ingest__files__valid=["corpus/valid.en", "corpus/valid.de"],
     )

@@ -96,7 +96,7 @@ def make_run(root, *, bleu=20.4, beam_size=4, model="ee", loss=3.0, gain=0.0, nu
     write("dvc.lock", LOCK.replace("MODEL", model))
     write(
         "params.yaml",
-        "ingest: {source: text, source_language: en, target_language: de}\n"
+        "ingest: {source: lines, source_language: en, target_language: de}\n"
         f"train_encoder:\n  training: {{max_updates: 400}}\n"
         f"translate: {{beam_size: {beam_size}, note: {json.dumps(HOSTILE)}}}\n",
     )

@@ -36,7 +36,7 @@ def root(exported, tmp_path, monkeypatch):
     monkeypatch.chdir(root)
     lock = {
         "stages": {
-            "ingest": {"params": {"params.yaml": {"ingest": {"source": "text"}}}},
+            "ingest": {"params": {"params.yaml": {"ingest": {"source": "lines"}}}},
             "export": {
                 "deps": [{"path": MODEL, "md5": md5(root / MODEL)}, {"path": "stages/export.py", "md5": "0" * 32}],
                 "params": {"params.yaml": {"export": {"license": None}}},
@@ -108,7 +108,7 @@ def test_the_command_makes_a_folder_to_publish(root):
     assert f"| `{MODEL}` | `{md5(root / MODEL)}` |" in card
     assert "stages/export.py" not in card
     assert json.loads((root / "out/parameters.json").read_text()) == {
-        "export": {"license": None}, "ingest": {"source": "text"}
+        "export": {"license": None}, "ingest": {"source": "lines"}
     }  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(root / "out")
     model = AutoModelForSeq2SeqLM.from_pretrained(root / "out")

@@ -30,6 +30,9 @@ def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) 
         "target_language": "de",
         "homeassistant": {"version": "2026.2.3", "sha256": SHA256},
         "files": {split: [] for split in SPLITS} | {"source_column": "1", "target_column": "2", "group_column": None},
+        "require_letters": True,
+        "drop_duplicates": True,
+        "min_kept": 0.1,
         "max_characters": 500,
         "max_length_ratio": 3.0,
         "drop_equal": True,
@@ -58,7 +61,9 @@ def test_writes_tables_and_reports_with_the_same_bytes_each_time(tmp_path: Path)
     (tmp_path / "t.tsv").write_text("".join([*lines, "Same\tSame\n", *lines[:3]]), encoding="utf-8")
     for name, seed in (("one", "1"), ("two", "2")):
         run = run_stage(tmp_path, name, seed, files={"train": [str(tmp_path / "t.tsv")]})
-        assert (run.returncode, run.stderr) == (0, "")
+        kept = "kept 500 (438 train, 26 valid, 36 test)"
+        summary = f"ingest: train: read 504 pairs, dropped 4 (1 equal_sides, 3 duplicate), {kept}\n"
+        assert (run.returncode, run.stderr) == (0, summary)
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
     assert sorted(hashes(tmp_path / "one")) == [
         "reports/dropped_samples.json",
@@ -103,7 +108,7 @@ def test_never_imports_torch() -> None:
 def test_multi30k_with_its_own_splits(tmp_path: Path) -> None:
     names = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
     files = {split: [str(MULTI30K / f"{name}.{side}.gz") for side in ("en", "de")] for split, name in names.items()}
-    run = run_stage(tmp_path, source="text", files=files)
+    run = run_stage(tmp_path, source="lines", files=files)
     assert run.returncode == 0, run.stderr
     rows = {split: read_table(tmp_path / "out" / f"{split}.parquet", "sentences").num_rows for split in SPLITS}
     assert rows == {"train": 28_994, "valid": 1_014, "test": 1_000}

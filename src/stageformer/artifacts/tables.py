@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -99,6 +99,40 @@ def write_table(path: Path, kind: str, batches: Iterable[Mapping[str, Any] | pa.
             write_group()
             rows += num_pending
     return rows
+
+
+class Counts(Protocol):
+    """What is counted while a table is made; the counts of a table are the sum of those of its parts."""
+
+    def add(self, other: Self) -> None:
+        """Add the counts of the next part to these."""
+
+
+C = TypeVar("C", bound=Counts)
+
+
+def write_parts(path: Path, kind: str, parts: Iterable[tuple[Mapping[str, Any], C]], total: C) -> int:
+    """Stream the rows of ``parts`` into a Parquet table, and add their counts up, in the order of the parts.
+
+    Args:
+        path: of the table
+        kind: of the table
+        parts: of each part, its columns and its counts
+        total: what the counts are added to
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        StageformerError: the disk is full.
+    """
+
+    def rows() -> Iterator[Mapping[str, Any]]:
+        for columns, counts in parts:
+            total.add(counts)
+            yield columns
+
+    return write_table(path, kind, rows())
 
 
 def open_table(path: Path, kind: str | None = None) -> pq.ParquetFile:

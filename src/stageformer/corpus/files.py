@@ -1,19 +1,50 @@
-"""Lines of a plain or gzip file, with errors that name file, line and byte."""
+"""The user's files: plain or gzip, one or many, with errors that name file, line and byte."""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from stageformer.corpus.sources.base import MEND, Rejected
 from stageformer.errors import StageformerError, did_you_mean
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b"
+_OTHER_COMPRESSION = {
+    b"BZh": ("bzip2", "bunzip2"),
+    b"\xfd7zXZ\x00": ("xz", "unxz"),
+    b"PK\x03\x04": ("zip", "unzip"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
+}
+"""First bytes -> the compression, and the program that undoes it."""
+
+
+def expand(name: str) -> list[Path]:
+    """Return the files that a name in ``ingest.files`` stands for, sorted.
+
+    Args:
+        name: a file; a folder, which stands for the files in it but for hidden ones; or a pattern with ``*``, ``?`` or
+            ``[``.
+
+    Raises:
+        StageformerError: the folder is empty, or nothing has that pattern.
+    """
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not found:
+            raise StageformerError(f"{path}: the folder holds no files; see ingest.files")
+        return found
+    if glob.has_magic(name) and not path.exists():
+        found = sorted(file for file in map(Path, glob.glob(name, recursive=True)) if file.is_file())
+        if not found:
+            raise StageformerError(f"{name}: no file has that pattern; see ingest.files")
+        return found
+    return [path]
 
 
 @contextlib.contextmanager
@@ -36,12 +67,18 @@ def read_lines(path: Path) -> Iterator[bytes]:
     the start is no part of the text. Gzip is known by its first bytes, not by the file's name.
 
     Raises:
-        StageformerError: the file is missing, unreadable, or a cut-off or damaged gzip file.
+        StageformerError: the file is missing, unreadable, a cut-off or damaged gzip file, or compressed otherwise.
     """
     number = 0
     with readable(path), path.open("rb") as file:
-        compressed = file.peek(2)[:2] == _GZIP_MAGIC
-        lines = io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 17) if compressed else file
+        head = file.peek(8)
+        for magic, (compression, program) in _OTHER_COMPRESSION.items():
+            if head.startswith(magic):
+                raise StageformerError(
+                    f"{path}: compressed with {compression}, and only plain files and gzip are read; unpack it first "
+                    f"({program})"
+                )
+        lines = io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 17) if head.startswith(_GZIP) else file
         try:
             for line in lines:
                 number += 1
@@ -52,17 +89,3 @@ def read_lines(path: Path) -> Iterator[bytes]:
             raise StageformerError(
                 f"{path}: the gzip file is cut off or damaged after line {number}; get it again"
             ) from None
-
-
-def decode(path: Path, number: int, line: bytes) -> str | Rejected:
-    """Return the text of a line that must be UTF-8 and not empty, or why there is none."""
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        byte = error.start
-        hint = " (the file looks like UTF-16)" if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-        message = f"{path}:{number}:{byte + 1}: byte 0x{line[byte]:02x} is not UTF-8{hint}; {MEND}"
-        return Rejected("not_utf8", f"{path.name}:{number}", message, line.decode(errors="replace"))
-    if not text.strip():
-        return Rejected("empty", f"{path.name}:{number}", f"{path}:{number}: empty line; {MEND}")
-    return text

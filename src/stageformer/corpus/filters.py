@@ -1,4 +1,4 @@
-"""The filters that drop a pair."""
+"""The filters: what each pair of the training text must have, each switched off by its parameter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import re
 
 from stageformer.params.ingest import Ingest
 
-# What is no word of a language: {placeholders}, <markup> and web addresses.
+FILTERS = {
+    "no_letters": "require_letters: false",
+    "equal_sides": "drop_equal: false",
+    "too_long": "max_characters: null",
+    "length_ratio": "max_length_ratio: null",
+    "duplicate": "drop_duplicates: false",
+}
+"""Reason to drop a pair -> the value of its parameter that switches the filter off, in the order of the filters."""
+
+# What is not a word of a language: {placeholders}, <markup> and web addresses.
 _NOT_WORDS = re.compile(r"\{[^{}]*\}|<[^<>]*>|https?://\S+")
 _RATIO_OFFSET = 10
 
@@ -16,25 +25,27 @@ def fold(text: str) -> str:
     return text.casefold()
 
 
-def has_words(text: str) -> bool:
+def has_letters(text: str) -> bool:
     """Return whether a letter is left without placeholders, markup and addresses."""
     return any(map(str.isalpha, _NOT_WORDS.sub("", text)))
 
 
 def why_dropped(source: str, target: str, params: Ingest) -> str | None:
-    """Return the first reason (of ``records.REASONS``) to drop this normalised pair from training, or None.
+    """Return the first reason to drop this normalised pair from training, or None.
 
-    Lengths are in characters. The ratio is that of the two lengths plus 10, so that short sentences may differ more.
+    That it is a duplicate is not known here. Lengths are in characters. The ratio is that of the two lengths plus 10,
+    so that short sentences may differ more.
     """
     if not source or not target:
         return "empty"
-    if not has_words(source) or not has_words(target):
-        return "placeholders_only"
+    if params.require_letters and not (has_letters(source) and has_letters(target)):
+        return "no_letters"
     if params.drop_equal and source == target:
         return "equal_sides"
     shorter, longer = sorted((len(source), len(target)))
-    if longer > params.max_characters:
+    if params.max_characters is not None and longer > params.max_characters:
         return "too_long"
-    if longer + _RATIO_OFFSET > params.max_length_ratio * (shorter + _RATIO_OFFSET):
+    ratio = params.max_length_ratio
+    if ratio is not None and longer + _RATIO_OFFSET > ratio * (shorter + _RATIO_OFFSET):
         return "length_ratio"
     return None

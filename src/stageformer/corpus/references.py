@@ -7,15 +7,13 @@ from functools import cached_property
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-from stageformer.corpus.hashes import FINGERPRINT_BYTES, FingerprintSet, fingerprint
-
-_KEY = np.dtype(f"S{FINGERPRINT_BYTES}")
+from stageformer.corpus.hashes import Hashes, HashSet, hashes
 
 
 class References:
-    """Collects the targets of rows with equal sources: the text in a file, fingerprints and positions in memory.
+    """Collects the targets of rows with equal sources: the text in a file, hashes and positions in memory.
 
     First all rows are added, then the targets are asked for.
 
@@ -26,27 +24,27 @@ class References:
     def __init__(self, texts: IO[bytes]) -> None:
         self._texts = texts
         self._size = 0
-        self._sources = FingerprintSet()
-        self._pairs = FingerprintSet()
-        # Of each merged row, in reading order: its key, and where in the file its target begins and ends; twice the
-        # same place where the target was there before.
-        self._merged_keys = bytearray()
+        self._sources = HashSet()
+        self._pairs = HashSet()
+        # Of each merged row, in reading order: the hash of its source, and where in the file its target begins and
+        # ends; twice the same place where the target was there before.
+        self._merged = array("Q")
         self._begins = array("Q")
         self._ends = array("Q")
 
-    def add(self, split: str, source: str, target: str) -> bool:
-        """Take in a row, and return whether it is merged into an earlier one of the same split and source."""
-        key = fingerprint(split, source)
-        repeated = not self._sources.add(key)
-        new_pair = self._pairs.add(fingerprint(split, source, target))
-        if repeated:
-            text = target.encode() if new_pair else b""
+    def add(self, split: str, rows: list[tuple[str, str]]) -> NDArray[np.bool_]:
+        """Take in rows of source and target; return which of them merge into an earlier one of the same source."""
+        sources = hashes((split, source) for source, _ in rows)
+        is_merged = ~self._sources.add(sources)
+        is_new_pair = self._pairs.add(hashes((split, *row) for row in rows))
+        for row in np.flatnonzero(is_merged).tolist():
+            text = rows[row][1].encode() if is_new_pair[row] else b""
             self._texts.write(text)
-            self._merged_keys += key
+            self._merged.append(int(sources[row]))
             self._begins.append(self._size)
             self._size += len(text)
             self._ends.append(self._size)
-        return repeated
+        return is_merged
 
     def of(self, split: str, source: str, target: str) -> tuple[list[str], int]:
         """Return the distinct targets of a source in reading order, and how many rows were merged into its first.
@@ -56,9 +54,9 @@ class References:
             source: its source.
             target: its target, which comes first.
         """
-        keys, order = self._by_key
-        key = np.array(fingerprint(split, source), dtype=_KEY)
-        merged = order[slice(*(int(np.searchsorted(keys, key, side)) for side in ("left", "right")))]
+        ordered, order = self._in_order
+        key = hashes([(split, source)])[0]
+        merged = order[slice(*(int(np.searchsorted(ordered, key, side)) for side in ("left", "right")))]
         targets = [target]
         for row in merged.tolist():
             begin, end = self._begins[row], self._ends[row]
@@ -68,8 +66,8 @@ class References:
         return targets, len(merged)
 
     @cached_property
-    def _by_key(self) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
-        """The keys of the merged rows in order, and the number of each row; rows of one key in reading order."""
-        keys = np.frombuffer(bytes(self._merged_keys), dtype=_KEY)
-        order = np.argsort(keys, kind="stable")
-        return keys[order], order
+    def _in_order(self) -> tuple[Hashes, NDArray[np.int64]]:
+        """The hashes of the merged rows, sorted, and the number of each row; rows of one source in reading order."""
+        found = np.frombuffer(self._merged, dtype=np.uint64)
+        order = np.argsort(found, kind="stable")
+        return found[order], order

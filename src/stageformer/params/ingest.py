@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stageformer.errors import StageformerError
 from stageformer.params.base import param
+from stageformer.params.choices import kinds
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class HomeAssistant:
 class Files:
     """The user's own corpus. Paths are relative to the root of the repository or absolute."""
 
-    train: list[str] = param("text: [source file, target file]; tsv, jsonl, parquet: [file]; may be gzip")
+    train: list[str] = param(
+        "lines: [source, target]; tsv, jsonl, parquet: [file, ...]; a file (may be gzip), a folder, or a pattern with *"
+    )
     valid: list[str] = param("as train; empty: split off from train")
     test: list[str] = param("as train; empty: split off from train")
-    source_column: str = param("jsonl, parquet: name of the source field; tsv: number of the column, from 1")
-    target_column: str = param("jsonl, parquet: name of the target field; tsv: number of the column, from 1")
+    source_column: str = param("jsonl, parquet: name of the source field, perhaps translation.en; tsv: number, from 1")
+    target_column: str = param("jsonl, parquet: name of the target field, perhaps translation.de; tsv: number, from 1")
     group_column: str | None = param("rows with the same value stay in one split; null: rows with the same source")
 
 
@@ -39,14 +42,21 @@ class Files:
 class Ingest:
     """What text is read, what is dropped, and how it is split."""
 
-    source: str = param("kind of corpus", choices=("homeassistant", "text", "tsv", "jsonl", "parquet"))
+    source: str = param("kind of corpus", choices=tuple(kinds("stageformer.corpus.sources")))
     source_language: str = param("language code of the source side, as the corpus names it")
     target_language: str = param("language code of the target side, as the corpus names it")
     homeassistant: HomeAssistant = param("where the default corpus comes from")
     files: Files = param("the user's own corpus; paths are absolute or relative to the root of the repository")
-    max_characters: int = param("longest sentence kept, in characters, on either side", minimum=1)
-    max_length_ratio: float = param("largest ratio of the two lengths (in characters plus 10) kept", minimum=1)
+    require_letters: bool = param("drop pairs with a side without letters, {placeholders} and <markup> left aside")
     drop_equal: bool = param("drop pairs whose two sides are equal (nothing to translate)")
+    max_characters: int | None = param("longest sentence kept, in characters, on either side; null: any", minimum=1)
+    max_length_ratio: float | None = param(
+        "largest ratio of the two lengths (in characters plus 10) kept; null: any", minimum=1
+    )
+    drop_duplicates: bool = param("of equal pairs, keep the first")
+    min_kept: float = param(
+        "an error where these filters leave a smaller share of the training pairs", minimum=0, maximum=1
+    )
     on_bad_line: str = param("an empty or non-UTF-8 line or record", choices=("error", "drop"))
     merge_references: bool = param("valid, test: one row for equal sources, with all their targets as references")
     valid_fraction: float = param("share of the groups split off for validation", minimum=0, maximum=0.5)
@@ -60,11 +70,10 @@ class Ingest:
             return
         if not self.files.train:
             raise StageformerError(f"source is {self.source!r} but files.train is empty; name the training files")
-        needed = 2 if self.source == "text" else 1
         for split in ("train", "valid", "test"):
             names = getattr(self.files, split)
-            if names and len(names) != needed:
-                raise StageformerError(f"files.{split} names {len(names)} files; source {self.source!r} needs {needed}")
+            if names and self.source == "lines" and len(names) != 2:
+                raise StageformerError(f"files.{split} names {len(names)} files; source 'lines' needs 2, one per side")
             self._check_fraction(split, names)
         if self.source == "tsv":
             for name in ("source_column", "target_column", "group_column"):

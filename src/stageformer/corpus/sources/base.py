@@ -1,32 +1,26 @@
-"""What a corpus source yields: pairs of text, and the records that could not become one."""
+"""What a corpus source yields: pairs of text, and the records that could not become one.
+
+A source is one file in this folder, which holds one subclass of :class:`Source` under the name of the file, the value
+of ``ingest.source``.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple, Self
 
-REASONS = (
-    "untranslated",
-    "empty",
-    "not_utf8",
-    "not_json",
-    "not_text",
-    "missing_field",
-    "reference",
-    "placeholders_only",
-    "equal_sides",
-    "too_long",
-    "length_ratio",
-    "duplicate",
-    "leak",
-)
-"""Why a record is dropped, in the order of the checks; ``docs/artifacts.md`` explains each."""
+from stageformer.artifacts.header import SPLITS
+from stageformer.corpus.files import expand
+from stageformer.errors import did_you_mean
+from stageformer.params.ingest import Files, Ingest
 
-MEND = "mend it, or set ingest.on_bad_line: drop"
+REMEDY = "fix it, or set ingest.on_bad_line: drop"
 
 
 class Record(NamedTuple):
-    """One pair of sentences as it stands in the corpus."""
+    """One pair of sentences as the corpus has it."""
 
     source: str
     target: str
@@ -40,21 +34,59 @@ class Rejected(NamedTuple):
     """A record that is no pair of sentences."""
 
     reason: str
-    """One of ``REASONS``."""
+    """Why, in one word of ``statistics.REASONS`` or one of the source's own."""
     where: str
     message: str | None
     """The error under ``on_bad_line: error``; None where it is no mistake (a string without translation)."""
     source: str = ""
 
 
-class Source(Protocol):
-    """A corpus, or one split of it, that can be read again and again in the same order.
+class Source(ABC):
+    """A corpus, or one split of it, that can be read again and again in the same order."""
 
-    Reading raises StageformerError for what no row can be dropped for: a missing or cut-off file, files of unequal
-    length, a missing column. A bad row is yielded as :class:`Rejected`, and whoever reads decides.
-    """
+    @classmethod
+    @abstractmethod
+    def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
+        """Return the sources by split. ``train`` is always there; a split that is not is to be split off from it.
 
-    def __iter__(self) -> Iterator[Record | Rejected]: ...
+        Args:
+            params: the parameters of the stage ``ingest``.
+            cache: folder for downloads.
+
+        Raises:
+            StageformerError: there is no such corpus.
+        """
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Record | Rejected]:
+        """Yield the records. A bad one is yielded as :class:`Rejected`, and whoever reads decides.
+
+        Raises:
+            StageformerError: what no row can be dropped for: a missing or cut-off file, files of unequal length, a
+                missing column.
+        """
+
+
+class FileSource(Source):
+    """A corpus in the user's own files, named in ``ingest.files``."""
+
+    @classmethod
+    def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
+        """See :meth:`Source.open`."""
+        by_split = {split: getattr(params.files, split) for split in SPLITS}
+        return {split: cls.of_files([expand(name) for name in names], params.files)
+                for split, names in by_split.items() if names}  # fmt: skip
+
+    @classmethod
+    @abstractmethod
+    def of_files(cls, files: list[list[Path]], params: Files) -> Self:
+        """Return the source over the files of one split.
+
+        Args:
+            files: for each name in the parameters, the files that it stands for: itself, or those of a folder or of a
+                pattern.
+            params: the columns.
+        """
 
 
 def is_unicode(text: str) -> bool:
@@ -66,3 +98,23 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def did_you_mean_field(name: str, fields: list[str]) -> str:
+    """Return a hint at the field that was meant: one of the same name inside of another, or the one nearest."""
+    inside = next((field for field in fields if field.endswith(f".{name}")), None)
+    return f" (did you mean {inside!r}?)" if inside else did_you_mean(name, fields)
+
+
+def decode(path: Path, number: int, line: bytes) -> str | Rejected:
+    """Return the text of a line that must be UTF-8 and not empty, or why there is none."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        byte = error.start
+        hint = " (the file looks like UTF-16)" if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        message = f"{path}:{number}:{byte + 1}: byte 0x{line[byte]:02x} is not UTF-8{hint}; {REMEDY}"
+        return Rejected("not_utf8", f"{path.name}:{number}", message, line.decode(errors="replace"))
+    if not text.strip():
+        return Rejected("empty", f"{path.name}:{number}", f"{path}:{number}: empty line; {REMEDY}")
+    return text

@@ -1,75 +1,103 @@
-"""A corpus in one Parquet file."""
+"""A corpus in Parquet files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stageformer.corpus.files import readable
-from stageformer.corpus.sources.base import MEND, Record, Rejected
-from stageformer.errors import StageformerError, did_you_mean
+from stageformer.corpus.sources.base import REMEDY, FileSource, Record, Rejected, did_you_mean_field
+from stageformer.errors import StageformerError
+from stageformer.params.ingest import Files
 
 _ROWS = 8_192
 
 
 @dataclass(frozen=True)
-class ParquetSource:
-    """One pair a row with a string column for each side. A group may be of any type that can be written as text."""
+class ParquetSource(FileSource):
+    """A pair per row with a string column for each side. A group may be of any type that can be written as text.
 
-    path: Path
+    A column inside of another has a name with a dot: ``translation.en`` of a column ``translation`` that is a struct.
+    """
+
+    files: tuple[Path, ...]
     source_column: str
     target_column: str
     group_column: str | None
 
-    def __iter__(self) -> Iterator[Record | Rejected]:
-        """Yield the pairs. Raises StageformerError when the file is missing or damaged, or has not these columns."""
-        try:
-            with readable(self.path), self.path.open("rb") as file:
-                yield from self._records(pq.ParquetFile(file))
-        except pa.ArrowException as error:
-            reason = str(error).splitlines()[0][:200]
-            raise StageformerError(f"{self.path}: not a readable Parquet file ({reason}); get it again") from None
+    @classmethod
+    def of_files(cls, files: list[list[Path]], params: Files) -> Self:
+        """See :meth:`FileSource.of_files`."""
+        return cls(tuple(chain(*files)), params.source_column, params.target_column, params.group_column)
 
-    def _records(self, table: pq.ParquetFile) -> Iterator[Record | Rejected]:
-        schema = table.schema_arrow
+    def __iter__(self) -> Iterator[Record | Rejected]:
+        """See :meth:`Source.__iter__`."""
+        for path in self.files:
+            try:
+                with readable(path), path.open("rb") as file:
+                    yield from self._records(path, pq.ParquetFile(file))
+            except pa.ArrowException as error:
+                reason = str(error).splitlines()[0][:200]
+                raise StageformerError(f"{path}: not a readable Parquet file ({reason}); get it again") from None
+
+    def _records(self, path: Path, table: pq.ParquetFile) -> Iterator[Record | Rejected]:
         names = [name for name in (self.source_column, self.target_column, self.group_column) if name is not None]
+        fields = _fields(list(table.schema_arrow))
         for name in names:
-            if name not in schema.names:
-                hint = did_you_mean(name, schema.names)
-                raise StageformerError(f"{self.path}: no column {name!r}{hint}; it has {', '.join(schema.names)}")
+            if name not in fields:
+                hint = did_you_mean_field(name, list(fields))
+                raise StageformerError(f"{path}: no column {name!r}{hint}; it has {', '.join(fields)}")
         for name in names[:2]:
-            kind = schema.field(name).type
+            kind = fields[name][-1].type
             plain = kind.value_type if pa.types.is_dictionary(kind) else kind
             if not (pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_string_view(plain)):
-                raise StageformerError(f"{self.path}: the column {name!r} is of type {kind}, needed string")
+                raise StageformerError(f"{path}: the column {name!r} is of type {kind}, needed string")
         row = 0
-        for batch in table.iter_batches(batch_size=_ROWS, columns=list(dict.fromkeys(names))):
-            columns = [self._texts(batch.column(name), name, row) for name in names]
+        outermost = list(dict.fromkeys(fields[name][0].name for name in names))
+        for batch in table.iter_batches(batch_size=_ROWS, columns=outermost):
+            columns = []
+            for name in names:
+                outer, *inner = (field.name for field in fields[name])
+                column = pc.struct_field(batch.column(outer), inner) if inner else batch.column(outer)
+                columns.append(_texts(path, column, name, row))
             groups = columns[2] if len(columns) > 2 else [""] * batch.num_rows
             for source, target, group in zip(columns[0], columns[1], groups, strict=True):
                 row += 1
-                where = f"{self.path.name}: row {row}"
+                where = f"{path.name}: row {row}"
                 if not (source and source.strip() and target and target.strip()):
                     name = names[1] if source and source.strip() else names[0]
-                    message = f"{self.path}: row {row}: the column {name!r} is empty; {MEND}"
+                    message = f"{path}: row {row}: the column {name!r} is empty; {REMEDY}"
                     yield Rejected("empty", where, message, source or "")
                 else:
                     yield Record(source, target, group or "", where)
 
-    def _texts(self, column: pa.Array[Any], name: str, row: int) -> list[str | None]:
-        try:
-            return list(pc.cast(column, pa.string()).to_pylist())
-        except UnicodeDecodeError:
-            raise StageformerError(
-                f"{self.path}: the column {name!r} holds bytes that are not UTF-8 after row {row}; write the file again"
-            ) from None
-        except pa.ArrowException:
-            raise StageformerError(
-                f"{self.path}: the column {name!r} is of type {column.type}, which cannot be read as text"
-            ) from None
+
+def _fields(fields: list[pa.Field[Any]]) -> dict[str, tuple[pa.Field[Any], ...]]:
+    """Return the columns by name, also those inside of others, each with the way that leads to it."""
+    found: dict[str, tuple[pa.Field[Any], ...]] = {field.name: (field,) for field in fields}
+    for field in fields:
+        if pa.types.is_struct(field.type):
+            inner = _fields([field.type.field(number) for number in range(field.type.num_fields)])
+            for name, way in inner.items():
+                found.setdefault(f"{field.name}.{name}", (field, *way))
+    return found
+
+
+def _texts(path: Path, column: pa.Array[Any], name: str, row: int) -> list[str | None]:
+    try:
+        return list(pc.cast(column, pa.string()).to_pylist())
+    except UnicodeDecodeError:
+        raise StageformerError(
+            f"{path}: the column {name!r} holds bytes that are not UTF-8 after row {row}; write the file again"
+        ) from None
+    except pa.ArrowException:
+        raise StageformerError(
+            f"{path}: the column {name!r} is of type {column.type}, which cannot be read as text"
+        ) from None
