@@ -154,6 +154,16 @@ def test_plots_of_stages_are_drawn_from_named_columns() -> None:
         check_drawing(path_of(plot), options_of(plot))
 
 
+def test_artifacts_are_outputs_and_described() -> None:
+    written = {path_of(out) for name in STAGES for out in outs(name)}
+    assert CONTENT["artifacts"].keys() == {"model", "encoder", "exports"}
+    for name, artifact in CONTENT["artifacts"].items():
+        assert artifact["path"] in written, name
+        assert artifact["type"] == "model"
+        assert artifact["desc"]
+        assert artifact["labels"]
+
+
 def test_plots_show_files_that_a_stage_writes() -> None:
     written = [path_of(out) for name in STAGES for out in outs(name)]
     assert CONTENT["plots"]
