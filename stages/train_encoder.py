@@ -26,7 +26,7 @@ from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.curves import curves, report_speed
 from stageformer.training.loop import train
 from stageformer.training.tasks.base import Task
-from stageformer.training.tasks.masked_tokens import MaskedTokens
+from stageformer.training.tasks.masked import MaskedTokens
 from stageformer.training.tasks.translation import Translation
 from stages.common import stage
 

@@ -22,7 +22,7 @@ from stageformer.training.loss import Loss
 from stageformer.training.optimizer import Adam
 from stageformer.training.state import CheckpointAverage, Progress
 from stageformer.training.tasks.base import Task
-from stageformer.training.tasks.masked_tokens import MaskedTokens
+from stageformer.training.tasks.masked import MaskedTokens
 from stageformer.training.tasks.translation import Translation
 from stageformer.training.validation import Validation, validate
 

@@ -15,7 +15,7 @@ from stageformer.memory.writer import MemoryWriter
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Encoder, Transformer
 from stageformer.training.tasks.decode_memory import DecodeMemory
-from stageformer.training.tasks.masked_tokens import MaskedTokens
+from stageformer.training.tasks.masked import MaskedTokens
 from stageformer.training.tasks.translation import Translation
 
 PAD, UNK, NUM_SPECIAL, VOCABULARY = 0, 3, 4, 14
