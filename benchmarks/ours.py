@@ -16,8 +16,6 @@ from stageformer.compute.device import prepare
 from stageformer.compute.processes import Processes
 from stageformer.memory.encoding import encode_splits
 from stageformer.memory.sources.encoder import EncoderSource
-from stageformer.memory.store import open_memory
-from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
@@ -26,11 +24,11 @@ from stageformer.params.encode import Encode
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.params.training import Training
+from stageformer.training.decoder_task import decoder_task
+from stageformer.training.encoder_task import encoder_task
 from stageformer.training.state import TrainingState
 from stageformer.training.step import Gradients, make_training_pool
 from stageformer.training.tasks.base import Task
-from stageformer.training.tasks.decode_memory import DecodeMemory
-from stageformer.training.tasks.translation import Translation
 
 
 class Ours:
@@ -48,6 +46,8 @@ class Ours:
     def __init__(self, params: dict[str, Any], corpus: Corpus, memory: Path) -> None:
         self._compute = parse(Compute, params["compute"], "compute")
         self._encoder = parse(TrainEncoder, params["train_encoder"], "train_encoder")
+        staged = params["train_encoder"] | {"way": "staged", "objective": "translation"}
+        self._staged_encoder = parse(TrainEncoder, staged, "train_encoder")
         self._encode = parse(Encode, params["encode"], "encode")
         self._decoder = parse(TrainDecoder, params["train_decoder"], "train_decoder")
         self._embed = parse(Embed, params["embed"], "embed")
@@ -57,32 +57,28 @@ class Ours:
 
     def joint(self) -> tuple[Task, Training]:
         """Return the training of encoder and decoder together."""
-        model = build_model(self._decoder, self.encoder_model(), self._embedding_start(), trains_encoder=True)
-        model = model.to(self._device)
-        training = self._decoder.training
-        return Translation(model, self._corpus.splits, self._pad_id, self._device, training.label_smoothing), training
+        return self._decoder_task(None), self._decoder.training
 
     def encoder_stage(self) -> tuple[Task, Training]:
         """Return the training of the encoder with its throw-away decoder."""
         model = self.encoder_model().to(self._device)
-        training = self._encoder.training
-        return Translation(model, self._corpus.splits, self._pad_id, self._device, training.label_smoothing), training
+        vocabulary = self._corpus.vocabularies.source
+        task = encoder_task(self._staged_encoder, model, self._corpus.splits, vocabulary, self._device)
+        assert task is not None
+        return task, self._staged_encoder.training
 
     def decoder_on_memory(self) -> tuple[Task, Training]:
         """Return the training of a decoder on the saved encoder output."""
+        return self._decoder_task(self._memory), self._decoder.training
+
+    def _decoder_task(self, memory: Path | None) -> Task:
         encoder_model = self.encoder_model()
-        fingerprint = encoder_fingerprint(encoder_model.encoder)
-        splits = self._corpus.splits
-        memories = {
-            name: [open_memory(self._memory / name, part.ids, fingerprint, part.source.lengths)]
-            for name, part in splits.items()
-        }
-        model = build_model(self._decoder, encoder_model, self._embedding_start(), trains_encoder=False)
-        decoder = model.decoder.to(self._device)
-        dropout = Dropout(self._decoder.memory_dropout)
-        training = self._decoder.training
-        smoothing = training.label_smoothing
-        return DecodeMemory(decoder, splits, memories, dropout, self._pad_id, self._device, smoothing), training
+        made_by = encoder_fingerprint(encoder_model.encoder)
+        start = self._embedding_start()
+        model = build_model(self._decoder, encoder_model, start, trains_encoder=memory is None).to(self._device)
+        return decoder_task(
+            self._decoder, model, self._corpus.splits, memory, made_by, self._pad_id, self._device
+        )
 
     def encode(self) -> None:
         """Save the encoder's output of all sentences, as the stage ``encode`` does."""

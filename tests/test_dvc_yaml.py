@@ -75,6 +75,24 @@ def test_the_code_of_a_stage_is_its_one_manifest(name: str) -> None:
         assert (others, manifests) == ([], [f"{MANIFESTS}/{name}.txt"])
 
 
+@pytest.mark.parametrize("name", STAGES)
+def test_scripts_are_short_and_say_in_one_form_what_they_read_and_write(name: str) -> None:
+    text = (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 80
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    sentence, _, rest = docstring.partition("\n\n")
+    assert sentence.count(".") == 1 or name == "check"
+    example, files = rest.rsplit("\n\n", 1)
+    assert example.endswith(f"Example: ``python -m stages.{name}``")
+    reads, writes = files.split("\nWrites: ")
+    assert reads.startswith("Reads:  ")
+    for folder in {"/".join(path_of(out).split("/")[:2]) for out in outs(name)}:
+        assert f"{folder}/" in writes
+    for dep in STAGES[name]["deps"]:
+        if dep.startswith(("data/", "reports/")) and not dep.startswith(MANIFESTS):
+            assert Path(dep).parts[1] in reads, dep
+
+
 def decorator_of(name: str) -> ast.Call:
     """The call of ``stage(...)`` above the function of a script."""
     tree = ast.parse((ROOT / f"stages/{name}.py").read_text(encoding="utf-8"))

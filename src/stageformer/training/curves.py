@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from scmrepo.exceptions import SCMError
 
 from stageformer.compute.processes import Processes
 from stageformer.errors import StageformerError
-from stageformer.training.loop import Log, Outcome
+from stageformer.training.loop import Log
 
 
 @contextmanager
@@ -43,12 +42,3 @@ def curves(reports: Path, processes: Processes) -> Iterator[Log]:
                 live.log_metric(name, value, timestamp=False)
 
         yield log
-
-
-def report_speed(stage: str, outcome: Outcome) -> None:
-    """Print what differs from run to run and is therefore in no output."""
-    print(
-        f"{stage}: {outcome.metrics['updates']:,.0f} updates in {outcome.seconds:,.0f} s, "
-        f"{outcome.speed}",
-        file=sys.stderr,
-    )

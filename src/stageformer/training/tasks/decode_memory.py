@@ -23,7 +23,7 @@ class DecodeMemory:
     """The decoder alone: predict the target from the saved encoder output. See :class:`.base.Task`."""
 
     model: Decoder
-    splits: dict[str, Pairs]
+    splits: Mapping[str, Pairs]
     memories: Mapping[str, Sequence[Memory]]
     """of each split: encodings of the same sentences, one of which is drawn for each batch"""
     memory_dropout: Dropout

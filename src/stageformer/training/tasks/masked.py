@@ -10,7 +10,9 @@ import torch
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
-from stageformer.model.transformer import Encoder
+from stageformer.model.transformer import Encoder, Transformer
+from stageformer.params.train_encoder import TrainEncoder
+from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from stageformer.training.loss import Loss
 from stageformer.training.tasks.base import perplexity, token_loss
 
@@ -24,7 +26,7 @@ class MaskedTokens:
     """
 
     model: Encoder
-    splits: dict[str, Pairs]
+    splits: Mapping[str, Pairs]
     masked_fraction: float
     pad_id: int
     unk_id: int
@@ -66,3 +68,24 @@ class MaskedTokens:
     def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
         """Return the perplexity of the hidden tokens."""
         return perplexity(means)
+
+
+def encoder_task(
+    params: TrainEncoder,
+    model: Transformer,
+    splits: Mapping[str, Pairs],
+    vocabulary: Vocabulary,
+    device: torch.device,
+) -> MaskedTokens:
+    """Return the task of the objective ``masked``; see :func:`stageformer.training.encoder_task.encoder_task`."""
+    return MaskedTokens(
+        model.encoder,
+        splits,
+        masked_fraction=params.masked_fraction,
+        pad_id=vocabulary.pad_id,
+        unk_id=vocabulary.unk_id,
+        num_special=len(SPECIAL_TOKENS),
+        device=device,
+        seed=params.training.seed,
+        label_smoothing=params.training.label_smoothing,
+    )

@@ -11,6 +11,8 @@ from torch import Tensor
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.model.transformer import Decoder, Transformer
+from stageformer.params.train_encoder import TrainEncoder
+from stageformer.text.vocabulary import Vocabulary
 from stageformer.training.loss import Loss
 from stageformer.training.tasks.base import perplexity, token_loss
 
@@ -20,7 +22,7 @@ class Translation:
     """Encoder and decoder together: predict the target from the source. See :class:`.base.Task`."""
 
     model: Transformer
-    splits: dict[str, Pairs]
+    splits: Mapping[str, Pairs]
     pad_id: int
     device: torch.device
     label_smoothing: float
@@ -48,6 +50,17 @@ class Translation:
     def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
         """Return the perplexity."""
         return perplexity(means)
+
+
+def encoder_task(
+    params: TrainEncoder,
+    model: Transformer,
+    splits: Mapping[str, Pairs],
+    vocabulary: Vocabulary,
+    device: torch.device,
+) -> Translation:
+    """Return the task of the objective ``translation``; see :func:`stageformer.training.encoder_task.encoder_task`."""
+    return Translation(model, splits, vocabulary.pad_id, device, params.training.label_smoothing)
 
 
 def decoder_loss(

@@ -1,0 +1,63 @@
+"""A training from its task to what it leaves on the disk, as both training stages run it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from stageformer.artifacts.files import write_json
+from stageformer.compute.processes import joined
+from stageformer.params.compute import Compute
+from stageformer.params.training import Training
+from stageformer.training.checkpoints import Checkpoints
+from stageformer.training.curves import curves
+from stageformer.training.loop import train
+from stageformer.training.tasks.base import Task
+
+
+def run(
+    name: str,
+    task: Task | None,
+    training: Training,
+    compute: Compute,
+    device: torch.device,
+    *,
+    reports: Path,
+    checkpoints: Checkpoints,
+    save: Callable[[], None],
+) -> None:
+    """Train, save the model, write ``metrics.json`` and the learning curves, and remove the checkpoints.
+
+    Of several processes, all of them train, and the first alone writes.
+
+    Args:
+        name: of the stage
+        task: what is trained; None: nothing is, and the metrics say so
+        training: how
+        compute: on what machine
+        device: where to compute
+        reports: folder for metrics and curves
+        checkpoints: what a killed training resumes from
+        save: writes the trained model
+
+    Raises:
+        StageformerError: as :func:`~stageformer.training.loop.train`, or the disk is full.
+        SystemExit: SIGINT or SIGTERM came; a checkpoint was written.
+    """
+    metrics: dict[str, float] = {"updates": 0}
+    with joined(compute, device) as processes:
+        with curves(reports, processes) as log:
+            if task is not None:
+                outcome = train(task, training, compute, log, name, processes, checkpoints)
+                metrics = outcome.metrics
+        if not processes.is_first:
+            return
+        if task is not None:  # What differs from run to run is printed, and in no output.
+            updates = f"{metrics['updates']:,.0f} updates in {outcome.seconds:,.0f} s"
+            print(f"{name}: {updates}, {outcome.speed}", file=sys.stderr)
+        save()
+        write_json(reports / "metrics.json", metrics)
+        checkpoints.remove()
