@@ -3,7 +3,8 @@
 Example: ``python -m stages.export``
 
 Reads:  data/ingest/, data/tokenize/tokenizer/, data/vocab/, data/train_decoder/model.pt, reports/evaluate/metrics.json
-Writes: data/export/{ctranslate2,ctranslate2_int8,huggingface}/   those that export.formats names
+Writes: data/export/stageformer/                   what `stageformer translate --model` reads
+        data/export/{ctranslate2,ctranslate2_int8,huggingface}/   those that export.formats names
         data/export/README.md                      the model card
         data/export/card.json                      what it says, for `stageformer export`
         reports/export/metrics.json                size, BLEU and how many greedy translations are ours, by format

@@ -14,10 +14,10 @@ def translator(toy_root):
     return Translator.load(toy_root)
 
 
-def test_the_decoder_reads_the_model_s_own_greedy_translation(translator):
+def test_the_decoder_reads_the_translation_that_is_printed(translator):
     found = explain(translator, " two and\u00a0five ", layer=1, head=2)
     assert [each.operation.kind for each in found] == ["encoder", "decoder", "cross"]
-    (expected,) = translator.translate(["two and five"], beam_size=1)
+    (expected,) = translator.translate(["two and five"])
     encoder, decoder, cross = (each.operation for each in found)
     for each in found:
         assert (each.source, each.translation) == ("two and five", expected)
@@ -26,6 +26,15 @@ def test_the_decoder_reads_the_model_s_own_greedy_translation(translator):
     assert "".join(decoder.query_tokens) == f"<bos>{expected}"
     assert cross.query_tokens == decoder.query_tokens
     assert cross.key_tokens == encoder.key_tokens
+
+
+def test_the_translation_is_that_of_beam_search_where_greedy_search_finds_another(translator):
+    sentences = ["ein fort", "fort fort", "sixe sixe"]
+    by_beam, by_greedy = translator.translate(sentences), translator.translate(sentences, beam_size=1)
+    assert by_beam != by_greedy
+    for sentence, expected in zip(sentences, by_beam, strict=True):
+        (found,) = explain(translator, sentence, layer=1, head=1, kinds=["cross"])
+        assert found.translation == expected
 
 
 def test_a_given_translation_is_read(translator):

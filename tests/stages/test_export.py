@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from stageformer.cli import main as stageformer
 from stageformer.export.facts import md5
+from stageformer.translator.translator import Translator
 from stages.evaluate import main as evaluate
 from stages.export import main
 
@@ -99,7 +100,7 @@ def test_the_command_makes_a_folder_to_publish(root):
     (root / "out").mkdir()
     result = CliRunner().invoke(stageformer, ["export", "out", "--license", "mit", "--data-license", "cc-by-4.0"])
     assert result.exit_code == 0, result.output
-    assert result.stdout == "out: ctranslate2, ctranslate2_int8, huggingface\n"
+    assert result.stdout == "out: stageformer, ctranslate2, ctranslate2_int8, huggingface\n"
     assert {path.name for path in (root / "out").iterdir()} >= {"README.md", "config.json", "ctranslate2_int8"}
     card = (root / "out/README.md").read_text()
     assert front_matter(card)["license"] == "mit"
@@ -114,6 +115,10 @@ def test_the_command_makes_a_folder_to_publish(root):
     model = AutoModelForSeq2SeqLM.from_pretrained(root / "out")
     batch = tokenizer(["one two", "three"], return_tensors="pt", padding=True)
     assert tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True) == ["eins zwei", "drei"]
+    assert "stageformer translate --model . " in card
+    for engine in ("stageformer", "ctranslate2"):
+        assert Translator.load(root / "out", engine=engine).translate(["one two", "three"]) == ["eins zwei", "drei"]
+    assert Translator.load(root / "data/export").translate(["three"]) == ["drei"]
 
 
 def test_what_the_card_says_of_ctranslate2_works(root):
@@ -133,6 +138,16 @@ def test_one_format(root):
     card = (root / "out/README.md").read_text()
     assert front_matter(card)["library_name"] == "ctranslate2"
     assert "int8" not in card
+    assert "stageformer translate" not in card
+
+
+def test_our_own_format_alone(root):
+    assert CliRunner().invoke(stageformer, ["export", "out", "--format", "stageformer"]).exit_code == 0
+    assert {path.name for path in (root / "out").iterdir()} == {"README.md", "parameters.json", "stageformer"}
+    card = (root / "out/README.md").read_text()
+    assert front_matter(card)["library_name"] == "stageformer"
+    assert "## Formats" not in card
+    assert Translator.load(root / "out").translate(["three"]) == ["drei"]
 
 
 def test_the_commit_and_changes_are_told(root, monkeypatch):

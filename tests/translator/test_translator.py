@@ -1,6 +1,7 @@
 import math
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from stageformer.cli import main
+from stageformer.decoding.sampling import Sampling
 from stageformer.errors import StageformerError
-from stageformer.translator.translations import Sampling
+from stageformer.export.ctranslate2 import save_ctranslate2
+from stageformer.translator.ctranslate2_engine import CTranslate2Engine
 from stageformer.translator.translator import Translator
 
 SENTENCES = ["two and five", "one", "", "six six  three\u00a0and four", "   "]
@@ -35,8 +38,36 @@ def test_input_is_normalised_as_in_training(translator):
 
 
 def test_without_a_model_the_message_says_what_to_run(toy_root, tmp_path):
-    with pytest.raises(StageformerError, match="dvc repro"):
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(toy_root / name, tmp_path)
+    with pytest.raises(StageformerError, match="there is no model yet; make it with `dvc repro`"):
         Translator.load(tmp_path)
+
+
+def test_one_text_is_not_taken_for_a_list_of_letters(translator):
+    with pytest.raises(TypeError, match="give a list of sentences"):
+        translator.translate("two")
+
+
+def test_an_unknown_engine_is_refused(toy_root):
+    with pytest.raises(StageformerError, match=r"no engine 'ctranslate' \(did you mean 'ctranslate2'\?\)"):
+        Translator.load(toy_root, engine="ctranslate")
+
+
+def test_the_repository_is_found_from_a_folder_in_it(toy_root, monkeypatch):
+    monkeypatch.chdir(toy_root / "data/vocab")
+    assert Translator.load().translate(["two"]) == ["zwei"]
+    result = CliRunner().invoke(main, ["translate", "two"])
+    assert (result.exit_code, result.stdout) == (0, "zwei\n")
+
+
+def test_outside_of_any_repository_the_message_says_so(toy_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["translate", "two"])
+    assert result.exit_code == 2
+    assert "neither this folder nor one above it is a repository of Stageformer" in result.stderr
+    result = CliRunner().invoke(main, ["translate", "two", "--root", str(toy_root)])
+    assert (result.exit_code, result.stdout) == (0, "zwei\n")
 
 
 @pytest.fixture
@@ -177,9 +208,34 @@ def test_without_an_export_the_message_says_what_to_run(run):
     assert "dvc repro export" in result.stderr or "stageformer[export]" in result.stderr
 
 
-def test_an_engine_that_cannot_do_what_the_parameters_ask_says_so(toy_root):
-    translator = Translator.load(toy_root)
-    strict = replace(translator, engine=object(), params=replace(translator.params, early_stopping=True))
+@pytest.fixture(scope="module")
+def ctranslate2_engine(toy_root, translator, tmp_path_factory):
+    pytest.importorskip("ctranslate2")
+    folder = tmp_path_factory.mktemp("ctranslate2")
+    save_ctranslate2(translator.model, translator.vocabularies, folder, quantization=None)
+    return CTranslate2Engine(folder, translator.vocabularies, threads=1)
+
+
+def test_another_engine_translates_as_ours_does(translator, ctranslate2_engine):
+    other = replace(translator, engine=ctranslate2_engine)
+    assert other.translate(SENTENCES) == translator.translate(SENTENCES)
+    assert other.translate(["two and five"], beam_size=1) == ["zwei und fünf"]
+
+
+@pytest.mark.parametrize("options", [{"number": 2}, {"sampling": Sampling(seed=1)}, {"prefix": "zwei"}])
+def test_an_engine_that_cannot_do_what_is_asked_for_says_so(translator, ctranslate2_engine, options):
+    with pytest.raises(StageformerError, match="ctranslate2 gives the best translation alone"):
+        replace(translator, engine=ctranslate2_engine).nbest(["one"], **options)
+
+
+@pytest.mark.parametrize(("name", "value"), [("early_stopping", "true"), ("min_length_ratio", "0.5")])
+def test_an_engine_that_cannot_do_what_the_parameters_ask_says_so(
+    toy_root, translator, ctranslate2_engine, tmp_path, name, value
+):
+    root = shutil.copytree(toy_root, tmp_path / "copy")
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(re.sub(rf"^  {name}: .*", f"  {name}: {value}", text, flags=re.MULTILINE))
+    strict = replace(Translator.load(root), engine=ctranslate2_engine)
     with pytest.raises(StageformerError, match="ctranslate2 knows no translate"):
         strict.translate(["one"])
 

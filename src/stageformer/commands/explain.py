@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.options import model_folder, model_option, root_option
 from stageformer.errors import friendly
 
 
@@ -25,9 +26,14 @@ from stageformer.errors import friendly
     type=click.Path(path_type=Path),
     help="FILE.png or FILE.svg; without either ending, both are written. Default: attention-LAYER-HEAD.",
 )
-@click.option("--translation", help="What the decoder reads. Default: the model's own translation, by greedy search.")
+@click.option("--translation", help="What the decoder reads. Default: what `translate` prints.")
+@model_option
+@root_option
 @friendly
-def explain(sentence: str, layer: int, head: int, kind: str, output: Path | None, translation: str | None) -> None:
+def explain(
+    sentence: str, layer: int, head: int, kind: str, output: Path | None, translation: str | None, model: Path | None,
+    root: Path | None,
+) -> None:
     """Draw scaled dot-product attention on SENTENCE, with every matrix and the values of the trained model.
 
     With --kind all, there are three pictures, and the kind is added to the name of each file.
@@ -42,7 +48,7 @@ def explain(sentence: str, layer: int, head: int, kind: str, output: Path | None
     formats = [format_ for format_ in FORMATS if path.suffix == f".{format_}"] or FORMATS
     stem = path.name.removesuffix(path.suffix) if len(formats) == 1 else path.name
     kinds = [each for each in KINDS if kind in ("all", each)]
-    translator = Translator.load()
+    translator = Translator.load(model_folder(model, root))
     explained = explain_sentence(translator, sentence, layer=layer, head=head, kinds=kinds, translation=translation)
     for found in explained:
         name = f"{stem}-{found.operation.kind}" if kind == "all" else stem

@@ -23,7 +23,7 @@ def export(
     """Copy the exported model into FOLDER, ready to be published, with a model card.
 
     The card holds languages, data, licences, scores, parameters, the commit and the hashes of its inputs. Nothing that
-    exists is overwritten.
+    exists is overwritten. `stageformer translate --model FOLDER` translates with the copy, on any machine.
     """
     from stageformer.export.publish import publish
     from stageformer.params.root import find_root

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stageformer.commands.options import model_folder, model_option, root_option
 from stageformer.errors import StageformerError, friendly
 
 if TYPE_CHECKING:
@@ -40,13 +41,15 @@ _PATH = click.Path(path_type=Path)
               "log-probability and the perplexity of each.")
 @click.option("--engine", type=click.Choice(["stageformer", "ctranslate2"]), default="stageformer", show_default=True,
               help="What searches.")
+@model_option
+@root_option
 @friendly
 def translate(
     sentences: tuple[str, ...], input_path: Path | None, output_path: Path | None, beam_size: int | None,
     nbest: int | None, sample: bool, temperature: float, top_k: int, top_p: float, seed: int, prefix: str,
-    attention: bool, score_path: Path | None, engine: str,
+    attention: bool, score_path: Path | None, engine: str, model: Path | None, root: Path | None,
 ) -> None:
-    """Translate SENTENCES, a file, or what is typed, with the model that the pipeline made.
+    """Translate SENTENCES, a file, or what is typed, with the model that the pipeline made or an exported one.
 
     Each argument is one sentence. Without any, lines are read from standard input and answered one by one.
     """
@@ -57,11 +60,11 @@ def translate(
     if attention and input_path:
         raise click.UsageError("--attention draws for the terminal; give sentences instead of --input")
     from stageformer.artifacts.files import read_sentences, write_lines
+    from stageformer.decoding.sampling import Sampling
     from stageformer.terminal.answers import Answers, score_lines
-    from stageformer.translator.translations import Sampling
     from stageformer.translator.translator import Translator
 
-    translator = Translator.load(engine=engine)
+    translator = Translator.load(model_folder(model, root), engine=engine)
     interactive = not sentences and input_path is None and sys.stdin.isatty()
     answers = Answers(
         translator=translator,

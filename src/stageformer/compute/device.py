@@ -53,8 +53,13 @@ def make_pool(compute: Compute, pieces: int) -> Pool:
     """
     # A GPU is one worker, and compiled code is not safe to be made by several threads.
     alone = compute.device != "cpu" or compute.compile
-    workers = 1 if alone else max(1, min(compute.threads, pieces))
-    threads_each = compute.threads // workers
+    return thread_pool(compute.threads, 1 if alone else pieces)
+
+
+def thread_pool(threads: int, pieces: int) -> Pool:
+    """Share threads of the CPU out among at most ``pieces`` workers; see :func:`make_pool`."""
+    workers = max(1, min(threads, pieces))
+    threads_each = threads // workers
 
     def start() -> None:
         torch.set_num_threads(threads_each)  # holds for the calling thread

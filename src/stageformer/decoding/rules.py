@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from stageformer.model.transformer import Decoder
-from stageformer.text.vocabulary import Vocabulary
 
 
 class Hypothesis(NamedTuple):
@@ -40,14 +39,15 @@ class Rules:
     max_length_offset: int
     min_length_ratio: float = 0.0
 
-    def max_lengths(self, source_lengths: Tensor, decoder: Decoder) -> Tensor:
+    def max_lengths(self, source_lengths: Tensor, decoder: Decoder | None) -> Tensor:
         """Return the largest number of tokens of each translation, ``[B]``, at least 1; <eos> counts on both sides.
 
         It is ``max_length_ratio * source length + max_length_offset``, rounded down, and no more than the decoder has
-        positions. A hypothesis that reaches it must end there, so that every translation is a whole sentence.
+        positions (None: no such limit). A hypothesis that reaches it must end there, so that every translation is a
+        whole sentence.
         """
         limit = (source_lengths.double() * self.max_length_ratio + self.max_length_offset).long().clamp(min=1)
-        if decoder.embedding.positions is not None:
+        if decoder is not None and decoder.embedding.positions is not None:
             limit = limit.clamp(max=decoder.embedding.config.max_length)
         return limit
 
@@ -57,20 +57,6 @@ class Rules:
         It is rounded down; <eos> counts on both sides. Where it is larger than the largest number, that one holds.
         """
         return (source_lengths.double() * self.min_length_ratio).long()
-
-
-def rules_for(
-    vocabulary: Vocabulary, *, max_length_ratio: float, max_length_offset: int, min_length_ratio: float = 0.0
-) -> Rules:
-    """Return the rules of translations into the language of this vocabulary."""
-    return Rules(
-        bos_id=vocabulary.bos_id,
-        eos_id=vocabulary.eos_id,
-        forbidden_ids=(vocabulary.pad_id, vocabulary.bos_id, vocabulary.unk_id),
-        max_length_ratio=max_length_ratio,
-        max_length_offset=max_length_offset,
-        min_length_ratio=min_length_ratio,
-    )
 
 
 def penalty(length: Tensor | int, alpha: float, normalisation: str = "paper") -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,16 @@ from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.incremental import IncrementalDecoder
 from stageformer.decoding.rules import Hypothesis, Rules
 from stageformer.model.transformer import Decoder
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How translations are drawn; see :func:`sample`."""
+
+    seed: int
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
 
 
 @torch.inference_mode()

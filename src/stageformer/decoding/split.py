@@ -6,16 +6,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from stageformer.compute.device import make_pool
 from stageformer.compute.pool import Pool
-from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import Floats, log_probabilities, perplexity
-from stageformer.decoding.greedy import greedy
-from stageformer.decoding.rules import Hypothesis, rules_for
+from stageformer.decoding.rules import Hypothesis
+from stageformer.decoding.search import by_beam, by_greedy, rules_for
 from stageformer.memory.memory import Memory
 from stageformer.model.transformer import Decoder
 from stageformer.params.compute import Compute
@@ -75,24 +73,17 @@ def translate_split(
         params: how to search
         compute: how many threads search batches of their own; their number changes no bit
     """
-    rules = rules_for(
-        vocabulary, max_length_ratio=params.max_length_ratio, max_length_offset=params.max_length_offset,
-        min_length_ratio=params.min_length_ratio,
-    )  # fmt: skip
-    beam = partial(
-        beam_search, decoder, rules=rules, beam_size=params.beam_size, length_penalty=params.length_penalty,
-        length_normalisation=params.length_normalisation, early_stopping=params.early_stopping,
-    )  # fmt: skip
+    rules = rules_for(vocabulary, params)
     pool = make_pool(compute, pieces=compute.threads)
-    by_greedy = _best(
-        memory, partial(greedy, decoder, rules=rules, with_scores=False), params.batch_tokens, "greedy search", pool
+    greedy = _best(
+        memory, by_greedy(decoder, rules, with_scores=False), params.batch_tokens, "greedy search", pool
     )
-    by_beam = _best(memory, beam, params.batch_tokens, f"beam of {params.beam_size}", pool)
+    beam = _best(memory, by_beam(decoder, rules, params), params.batch_tokens, f"beam of {params.beam_size}", pool)
     of_targets = log_probabilities(
         decoder, memory, target_ids, params.batch_tokens, "translate: perplexity", pool
     )
     pool.close()
-    return Hypotheses(by_beam, by_greedy, of_targets, perplexity(of_targets, target_ids))
+    return Hypotheses(beam, greedy, of_targets, perplexity(of_targets, target_ids))
 
 
 def _best(memory: Memory, search: Search, batch_tokens: int, title: str, pool: Pool) -> list[Hypothesis]:

@@ -36,8 +36,7 @@ def card(facts: Mapping[str, Any], folders: Mapping[str, str], origin: Sequence[
         *_usage(folders),
         "## Scores",
         *_scores(facts["scores"], facts["search"]),
-        "## Formats",
-        *_formats(facts["formats"]),
+        *(["## Formats", *_formats(facts["formats"])] if facts["formats"] else []),
         "## Data and licences",
         f"- Trained on: {facts['data']}, {source} to {target}\n"
         f"- Licence of the data: {facts['data_license'] or _NOT_STATED}\n"
@@ -55,7 +54,8 @@ def _front_matter(facts: Mapping[str, Any], folders: Mapping[str, str]) -> list[
     lines = ["---", "language:", *(f"- {_yaml(language)}" for language in languages)]
     if facts["license"]:
         lines.append(f"license: {_yaml(facts['license'])}")
-    library = "transformers" if "huggingface" in folders else "ctranslate2"
+    formats = (("huggingface", "transformers"), ("ctranslate2", "ctranslate2"), ("ctranslate2_int8", "ctranslate2"))
+    library = next((library for name, library in formats if name in folders), "stageformer")
     lines += [f"library_name: {library}", "pipeline_tag: translation", "tags:", "- translation", "- stageformer"]
     metrics = [name for name in ("bleu", "chrf", "ter", "wer") if name in facts["scores"]["beam"]]
     return [*lines, "metrics:", *(f"- {name}" for name in metrics), "---"]
@@ -68,6 +68,9 @@ def _yaml(text: str) -> str:
 
 
 def _usage(folders: Mapping[str, str]) -> Iterable[str]:
+    if "stageformer" in folders:
+        yield "With Stageformer itself, in this folder; `Translator.load(FOLDER)` does the same in Python:"
+        yield _code('stageformer translate --model . "..."', language="sh")
     if "huggingface" in folders:
         folder = folders["huggingface"]
         yield "With `transformers`, version 5 or newer (older ones may read the weights wrongly):"
@@ -144,8 +147,8 @@ def _inputs(facts: Mapping[str, Any]) -> Iterable[str]:
     yield _table(("file", "md5"), ((f"`{path}`", f"`{value}`") for path, value in sorted(facts["inputs"].items())))
 
 
-def _code(*lines: str) -> str:
-    return "\n".join(("```python", *lines, "```"))
+def _code(*lines: str, language: str = "python") -> str:
+    return "\n".join((f"```{language}", *lines, "```"))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

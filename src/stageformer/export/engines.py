@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,8 +12,8 @@ import torch
 from stageformer.batching.sentences import Sentences
 from stageformer.compute.device import make_pool
 from stageformer.decoding.corpus import translate_corpus
-from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Rules
+from stageformer.decoding.search import by_greedy
 from stageformer.export.huggingface import HuggingFaceEngine
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
@@ -70,7 +69,7 @@ class Task:
         """Translate by our own search; the model is in eval mode, on the CPU."""
         pad_id = self._vocabularies.source.pad_id
         memory = EncodedMemory(EncoderSource(model.encoder, pad_id), Sentences.of(self.source_ids))
-        search = partial(greedy, model.decoder, rules=self._rules)
+        search = by_greedy(model.decoder, self._rules)
         pool = make_pool(self._compute, pieces=self._compute.threads)
 
         def translate() -> list[list[int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from stageformer.artifacts.files import atomic_file, read_json, write_json
 from stageformer.artifacts.tables import read_table
 from stageformer.building.model_files import load_model
-from stageformer.decoding.rules import rules_for
+from stageformer.decoding.search import rules_for
 from stageformer.errors import StageformerError
 from stageformer.export.card import card
 from stageformer.export.engines import Task
@@ -20,6 +21,7 @@ from stageformer.params.translate import Translate
 from stageformer.scoring.metrics import Scorer
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import load_vocabularies
+from stageformer.translator.model_folder import FORMAT, save_model_folder
 
 
 def export_model(
@@ -52,7 +54,8 @@ def export_model(
         vocab: folder of the stage vocab
         model_path: file of the model
         scores: metrics of the stage evaluate, for the card
-        output: gets a folder for each format, ``README.md`` (the card) and ``card.json`` (what it says)
+        output: gets a folder for each format and one for our own translator, ``README.md`` (the card) and ``card.json``
+            (what it says)
         reports: gets ``metrics.json``, ``differences.json`` and ``speed.json``
 
     Raises:
@@ -61,6 +64,7 @@ def export_model(
     """
     tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
     model, _ = load_model(model_path)
+    save_model_folder(output / FORMAT, model=model_path, tokenizers=tokenizer, vocabularies=vocab, params=search)
     for name in params.formats:
         write_format(name, output / name, model, tokenizers, vocabularies)
 
@@ -68,9 +72,8 @@ def export_model(
     sentences = read_table(split, "sentences").to_pydict()
     if not sentences["id"]:
         raise StageformerError(f"{split}: holds no sentences to compare the formats on; choose another split")
-    rules = rules_for(
-        vocabularies.target, max_length_ratio=search.max_length_ratio, max_length_offset=search.max_length_offset
-    )
+    # The other engines know no shortest translation.
+    rules = dataclasses.replace(rules_for(vocabularies.target, search), min_length_ratio=0.0)
     task = Task(sentences["source"], tokenizers, vocabularies, rules, search.batch_tokens, compute)
     scorer = Scorer(sentences["references"], lowercase=lowercase, bleu_tokenize=bleu_tokenize)
     found = compare(params.formats, output, task, sentences["id"], model, vocabularies, scorer)
@@ -85,4 +88,4 @@ def export_model(
     )  # fmt: skip
     write_json(output / NAME, told)
     with atomic_file(output / "README.md") as file:
-        file.write(card(told, {name: name for name in params.formats}).encode())
+        file.write(card(told, {name: name for name in (FORMAT, *params.formats)}).encode())

@@ -20,6 +20,7 @@ from stageformer.errors import StageformerError, did_you_mean
 from stageformer.export.card import card
 from stageformer.export.facts import read_facts
 from stageformer.params.reading import read_yaml
+from stageformer.translator.model_folder import FORMAT
 
 EXPORT = Path("data/export")
 MODEL = "data/train_decoder/model.pt"
@@ -38,7 +39,7 @@ def publish(
     Args:
         root: of the repository
         folder: created; it appears when it is complete
-        formats: those to copy; none: all that were exported
+        formats: those to copy, of which ``stageformer`` is what `Translator.load` reads; none: all that were exported
         license: licence of the model; None: as export.license said
         data_license: licence of the corpus; None: as export.data_license said
 
@@ -55,11 +56,12 @@ def publish(
         facts["license"] = license
     if data_license:
         facts["data_license"] = data_license
-    chosen = list(formats) or list(facts["formats"])
+    available = [FORMAT, *facts["formats"]]
+    chosen = list(formats) or available
     for name in chosen:
-        if name not in facts["formats"]:
+        if name not in available:
             raise StageformerError(
-                f"{root / EXPORT}: holds no {name!r}{did_you_mean(name, facts['formats'])}; add it to export.formats "
+                f"{root / EXPORT}: holds no {name!r}{did_you_mean(name, available)}; add it to export.formats "
                 "and run `dvc repro export`"
             )
     facts["formats"] = {name: found for name, found in facts["formats"].items() if name in chosen}
@@ -68,7 +70,7 @@ def publish(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
         new = Path(scratch) / folder.name
         new.mkdir()
-        places = {name: "." if name == "huggingface" else name for name in facts["formats"]}
+        places = {name: "." if name == "huggingface" else name for name in available if name in chosen}
         for name, place in places.items():
             shutil.copytree(root / EXPORT / name, new / place, dirs_exist_ok=True)
         write_json(new / "parameters.json", _parameters(stages))
@@ -77,7 +79,7 @@ def publish(
         for path in [new, *new.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)  # DVC's cache is read-only; this copy is the user's
         os.replace(new, folder)
-    return list(facts["formats"])
+    return list(places)
 
 
 def _locked(root: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:

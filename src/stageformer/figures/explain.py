@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from stageformer.batching.sentences import Sentences
-from stageformer.decoding.batch import Batch
-from stageformer.decoding.greedy import greedy
-from stageformer.decoding.rules import rules_for
 from stageformer.errors import StageformerError
 from stageformer.figures.operation import KINDS, Kind, Operation, attention_operations
 from stageformer.figures.operation_picture import operation_picture
 from stageformer.figures.style import Format, render, style
-from stageformer.memory.memory import EncodedMemory
-from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
-from stageformer.text.conversion import source_ids, target_text
+from stageformer.text.conversion import source_ids
 from stageformer.text.normalisation import normalise
 from stageformer.translator.translator import Translator
 
@@ -60,7 +52,7 @@ def explain(
         layer: number of the layer, from 1; of the encoder for ``encoder``, of the decoder for the other kinds
         head: number of the head, from 1
         kinds: one explanation for each
-        translation: what the decoder reads; None: the model's own translation, by greedy search
+        translation: what the decoder reads; None: the model's own translation, as `stageformer translate` prints it
 
     Raises:
         StageformerError: there is no such layer or head, or the sentence is empty or too long.
@@ -74,8 +66,7 @@ def explain(
     ids = source_ids([source], translator.tokenizers.source, vocabularies.source)[0]
     _check_length("the sentence", len(ids), model.encoder.embedding)
     if translation is None:
-        target = _greedy(translator, ids)
-        translation = target_text(target, translator.tokenizers.target, vocabularies.target)
+        translation, _, target = translator.nbest([source], origin="the sentence", show_progress=False)[0][0]
     else:
         translation = normalise(translation)
         target = vocabularies.target.to_ids(translator.tokenizers.target.encode_batch([translation])[0])
@@ -86,18 +77,6 @@ def explain(
         kinds=kinds, layer=layer, head=head,
     )  # fmt: skip
     return [Explanation(source, translation, operation) for operation in operations]
-
-
-def _greedy(translator: Translator, ids: list[int]) -> list[int]:
-    """Return the ids of the model's translation, without special tokens."""
-    vocabularies, params = translator.vocabularies, translator.params
-    source = EncoderSource(translator.model.encoder, vocabularies.source.pad_id)
-    memory = EncodedMemory(source, Sentences.of([ids]))
-    rules = rules_for(
-        vocabularies.target, max_length_ratio=params.max_length_ratio, max_length_offset=params.max_length_offset
-    )
-    ((hypothesis,),) = greedy(translator.model.decoder, Batch(*memory.batch(np.array([0]))), rules)
-    return hypothesis.ids
 
 
 def _check_place(model: Transformer, kind: Kind, layer: int, head: int) -> None:

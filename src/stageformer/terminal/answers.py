@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from stageformer.decoding.sampling import Sampling
 from stageformer.figures.attention_weights import attention_weights
 from stageformer.terminal.alignment import LEGEND, alignment_lines
 from stageformer.text.conversion import source_ids
 from stageformer.text.normalisation import normalise
-from stageformer.translator.translations import Sampling, Score, Translation
-from stageformer.translator.translator import Translator
+from stageformer.translator.translator import Score, Translation, Translator
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from stageformer.artifacts.files import first_line, read_json
 from stageformer.batching.batches import batches_by_length
 from stageformer.decoding.rules import Hypothesis, penalty
+from stageformer.decoding.search import rules_for
 from stageformer.errors import StageformerError, require
+from stageformer.params.translate import Translate
 from stageformer.text.vocabulary import BOS, PAD, Vocabularies
+from stageformer.translator.engine import Engine, Request
 
 PATIENCE = 2.0
 """Of the UI strings of the default recipe, 90 % have the same translation by both beam searches, with 1.0 85 %."""
 
 
-class CTranslate2Engine:
+class CTranslate2Engine(Engine):
     """An exported model at work. Greedy search finds what ours does, up to rounding; beam search nearly.
 
     Beam search differs from ours in three ways. CTranslate2 scales the probabilities up to those of the allowed tokens
@@ -58,6 +62,29 @@ class CTranslate2Engine:
                 f"{folder}: a model of CTranslate2 that Stageformer did not write; make ours with `dvc repro export`"
             ) from None
         self._vocabularies = vocabularies
+
+    def search(
+        self, source_ids: Sequence[Sequence[int]], lines: Sequence[int], params: Translate, request: Request
+    ) -> list[list[Hypothesis]]:
+        """See :meth:`stageformer.translator.engine.Engine.search`."""
+        if request.number > 1 or request.sampling or request.prefix:
+            raise StageformerError("ctranslate2 gives the best translation alone; leave the engine or the options")
+        if params.min_length_ratio or params.early_stopping:
+            raise StageformerError(
+                "params: ctranslate2 knows no translate.min_length_ratio above 0 and no translate.early_stopping; "
+                "leave the engine, or these parameters"
+            )
+        lengths = torch.tensor([len(ids) for ids in source_ids], dtype=torch.long)
+        found = self.translate(
+            source_ids,
+            # Its own table of positions limits them as well.
+            max_lengths=rules_for(self._vocabularies.target, params).max_lengths(lengths, None).tolist(),
+            beam_size=request.beam_size or params.beam_size,
+            length_penalty=params.length_penalty,
+            length_normalisation=params.length_normalisation,
+            batch_tokens=params.batch_tokens,
+        )
+        return [[hypothesis] for hypothesis in found]
 
     def translate(
         self,

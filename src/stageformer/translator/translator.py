@@ -1,49 +1,58 @@
-"""Translate text with the model that the pipeline made, and score translations from elsewhere."""
+"""Text in, text out: translate with a model of the pipeline or an exported one, and score translations of others."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model
-from stageformer.compute.device import make_pool
+from stageformer.compute.device import thread_pool
 from stageformer.compute.pool import Pool
-from stageformer.decoding.batch import Batch
-from stageformer.decoding.beam import beam_search
-from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import log_probabilities
-from stageformer.decoding.rules import Hypothesis, Rules, rules_for
-from stageformer.decoding.sampling import sample
-from stageformer.errors import StageformerError
+from stageformer.decoding.rules import Hypothesis
+from stageformer.decoding.sampling import Sampling
+from stageformer.errors import StageformerError, did_you_mean
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
-from stageformer.params.base import parse
-from stageformer.params.compute import Compute
-from stageformer.params.reading import read_yaml
 from stageformer.params.translate import Translate
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
 from stageformer.text.pair import Tokenizers, load_tokenizers
 from stageformer.text.vocabulary import Vocabularies, load_vocabularies
-from stageformer.translator.translations import Sampling, Score, Translation
+from stageformer.translator.engine import NAMES, Engine, OwnEngine, Request
+from stageformer.translator.model_folder import open_model_folder
 
-if TYPE_CHECKING:
-    from stageformer.translator.ctranslate2_engine import CTranslate2Engine
+
+class Translation(NamedTuple):
+    """One translation of a sentence."""
+
+    text: str
+    """in one line, whatever a model writes"""
+    score: float
+    """what the search ranks by; see :class:`stageformer.decoding.rules.Hypothesis`"""
+    ids: list[int]
+    """its tokens, without <bos> and <eos>"""
+
+
+class Score(NamedTuple):
+    """How probable the model finds a translation."""
+
+    log_probability: float
+    """natural logarithm"""
+    tokens: int
+    """of the translation, <eos> included"""
 
 
 @dataclass(frozen=True)
 class Translator:
-    """A model with all that stands between it and text."""
+    """A model with all that is between it and text."""
 
     tokenizers: Tokenizers
     vocabularies: Vocabularies
@@ -51,36 +60,43 @@ class Translator:
     params: Translate
     """the search: that of the stage translate, so that the scores reported there are those of what comes out here"""
     pool: Pool
-    """translates batches side by side"""
-    engine: CTranslate2Engine | None = None
-    """what searches instead of this library"""
+    """computes batches side by side"""
+    engine: Engine
+    """what searches"""
 
     @staticmethod
-    def load(root: Path = Path(), *, engine: str = "stageformer") -> Translator:
-        """Load what the pipeline made in a copy of the repository.
+    def load(
+        folder: str | Path | None = None, *, engine: str = "stageformer", threads: int | None = None
+    ) -> Translator:
+        """Load a model with its tokenizers, its vocabularies and the parameters of its search. It computes on the CPU.
 
         Args:
-            root: of the copy; read are params.yaml (groups translate and compute), data/tokenize, data/vocab and
-                data/train_decoder, and the export where it is asked for.
-            engine: ``stageformer``, or ``ctranslate2`` for the export in data/export/ctranslate2.
+            folder: the root of a repository in which the pipeline has run, or a folder that ``stageformer export``
+                wrote; None: the repository that the current folder is in.
+            engine: ``stageformer``, or ``ctranslate2`` for the export to CTranslate2.
+            threads: of the CPU; their number changes no translation. None: as the repository says
+                (``compute.threads``), and for an exported model as many as torch takes.
 
         Raises:
-            StageformerError: the pipeline has not run yet, or an artifact is damaged.
+            StageformerError: there is no model, a part of it is missing or damaged, or there is no such engine.
         """
-        model_path = root / "data/train_decoder/model.pt"
-        if not model_path.exists():
-            raise StageformerError(f"{model_path}: there is no model yet; make it with `dvc repro`")
-        values = read_yaml(root / "params.yaml")
-        compute = parse(Compute, values.get("compute"), "compute").on_cpu()
-        vocabularies = load_vocabularies(root / "data/vocab")
-        return Translator(
-            tokenizers=load_tokenizers(root / "data/tokenize/tokenizer"),
-            vocabularies=vocabularies,
-            model=load_model(model_path)[0],
-            params=parse(Translate, values.get("translate"), "translate"),
-            pool=make_pool(compute, pieces=compute.threads),
-            engine=None if engine == "stageformer" else _ctranslate2(root, vocabularies, compute.threads),
-        )
+        if engine not in NAMES:
+            raise StageformerError(
+                f"there is no engine {engine!r}{did_you_mean(engine, NAMES)}; choose one of: {', '.join(NAMES)}"
+            )
+        found = open_model_folder(None if folder is None else Path(folder))
+        threads = threads or found.threads or torch.get_num_threads()
+        model, _ = load_model(found.model)
+        vocabularies = load_vocabularies(found.vocabularies)
+        pool = thread_pool(threads, pieces=threads)
+        searching: Engine
+        if engine == "ctranslate2":
+            from stageformer.translator.ctranslate2_engine import CTranslate2Engine
+
+            searching = CTranslate2Engine(found.exports / engine, vocabularies, threads=threads)
+        else:
+            searching = OwnEngine(model, vocabularies, pool)
+        return Translator(load_tokenizers(found.tokenizers), vocabularies, model, found.params, pool, searching)
 
     def translate(
         self,
@@ -130,24 +146,14 @@ class Translator:
                 that the model does not know, or the engine cannot do what is asked for.
         """
         rows, ids = self._encode_sources(texts, origin, first_line)
-        if self.engine is not None:
-            if number > 1 or sampling or prefix:
-                raise StageformerError("ctranslate2 gives the best translation alone; leave the engine or the options")
-            if self.params.min_length_ratio or self.params.early_stopping:
-                raise StageformerError(
-                    "params: ctranslate2 knows no translate.min_length_ratio above 0 and no translate.early_stopping; "
-                    "leave the engine, or these parameters"
-                )
-            found = self._by_engine(self.engine, ids, beam_size)
-        else:
-            found = translate_corpus(
-                self._memory(ids),
-                self._search(number, beam_size, sampling, [first_line + row for row in rows]),
-                self.params.batch_tokens,
-                "translate" if show_progress else None,
-                self.pool,
-                [self._encode_prefix(prefix)] * len(ids) if prefix else None,
-            )
+        request = Request(
+            number=number,
+            beam_size=beam_size,
+            sampling=sampling,
+            prefix=self._encode_prefix(prefix) if prefix else (),
+            title="translate" if show_progress else None,
+        )
+        found = self.engine.search(ids, [first_line + row for row in rows], self.params, request)
         translations: list[list[Translation]] = [[] for _ in texts]
         for row, hypotheses in zip(rows, found, strict=True):
             translations[row] = [self._translation(hypothesis) for hypothesis in hypotheses]
@@ -178,10 +184,9 @@ class Translator:
         targets = [[vocabulary.bos_id, *vocabulary.to_ids(one), vocabulary.eos_id] for one in tokens]
         for row, target in zip(rows, targets, strict=True):
             _check_length(len(target) - 1, self.model.decoder.embedding, f"{origin}, translation {row + 1}")
-        found = log_probabilities(
-            self.model.decoder, self._memory(ids), targets, self.params.batch_tokens,
-            "score" if show_progress else None, self.pool,
-        )  # fmt: skip
+        memory = EncodedMemory(EncoderSource(self.model.encoder, self.vocabularies.source.pad_id), Sentences.of(ids))
+        title = "score" if show_progress else None
+        found = log_probabilities(self.model.decoder, memory, targets, self.params.batch_tokens, title, self.pool)
         scores: list[Score | None] = [None] * len(texts)
         for row, target, value in zip(rows, targets, found.tolist(), strict=True):
             scores[row] = Score(value, len(target) - 1)
@@ -191,6 +196,8 @@ class Translator:
         self, texts: Sequence[str], origin: str, first_line: int
     ) -> tuple[list[int], list[list[int]]]:
         """Return the numbers of the texts that are not empty, and the ids of each of these."""
+        if isinstance(texts, str):
+            raise TypeError("texts is one text; give a list of sentences")  # of one letter each, they would be
         # As the stage ingest does: the model has never seen text in another form.
         cleaned = [normalise(text) for text in texts]
         rows = [row for row, text in enumerate(cleaned) if text]
@@ -210,63 +217,9 @@ class Translator:
         _check_length(len(ids) + 1, self.model.decoder.embedding, "prefix")
         return ids
 
-    def _memory(self, ids: list[list[int]]) -> EncodedMemory:
-        source = EncoderSource(self.model.encoder, self.vocabularies.source.pad_id)
-        return EncodedMemory(source, Sentences.of(ids))
-
-    def _search(self, number: int, beam_size: int | None, sampling: Sampling | None, lines: list[int]) -> Search:
-        params, rules = self.params, self._rules()
-        if sampling is not None:
-            options = dataclasses.asdict(sampling)
-
-            def draw(batch: Batch) -> list[list[Hypothesis]]:
-                of_lines = dataclasses.replace(batch, rows=np.array(lines, dtype=np.int64)[batch.rows])
-                return sample(self.model.decoder, of_lines, rules, samples=number, **options)
-
-            return draw
-        return partial(
-            beam_search,
-            self.model.decoder,
-            rules=rules,
-            beam_size=beam_size or max(params.beam_size, number),
-            length_penalty=params.length_penalty,
-            length_normalisation=params.length_normalisation,
-            early_stopping=params.early_stopping,
-            nbest=number,
-        )
-
-    def _by_engine(
-        self, engine: CTranslate2Engine, ids: list[list[int]], beam_size: int | None
-    ) -> list[list[Hypothesis]]:
-        lengths = torch.tensor([len(sentence) for sentence in ids], dtype=torch.long)
-        found = engine.translate(
-            ids,
-            max_lengths=self._rules().max_lengths(lengths, self.model.decoder).tolist(),
-            beam_size=beam_size or self.params.beam_size,
-            length_penalty=self.params.length_penalty,
-            length_normalisation=self.params.length_normalisation,
-            batch_tokens=self.params.batch_tokens,
-        )
-        return [[hypothesis] for hypothesis in found]
-
-    def _rules(self) -> Rules:
-        params = self.params
-        return rules_for(
-            self.vocabularies.target,
-            max_length_ratio=params.max_length_ratio,
-            max_length_offset=params.max_length_offset,
-            min_length_ratio=params.min_length_ratio,
-        )
-
     def _translation(self, hypothesis: Hypothesis) -> Translation:
         text = target_text(hypothesis.ids, self.tokenizers.target, self.vocabularies.target)
         return Translation(" ".join(text.splitlines()), hypothesis.score, hypothesis.ids)
-
-
-def _ctranslate2(root: Path, vocabularies: Vocabularies, threads: int) -> CTranslate2Engine:
-    from stageformer.translator.ctranslate2_engine import CTranslate2Engine
-
-    return CTranslate2Engine(root / "data/export/ctranslate2", vocabularies, threads=threads)
 
 
 def _check_length(tokens: int, embedding: Embedding, what: str) -> None:

@@ -1,0 +1,120 @@
+"""The folders that a translator is loaded from: a repository in which the pipeline has run, or an exported model.
+
+An exported model is the folder that ``stageformer export`` writes. In it, or beside the other formats, the folder
+``stageformer/`` holds ``model.pt``, ``tokenizer/`` and ``vocabulary*.parquet`` as the pipeline made them, and
+``translator.json`` with the parameters of the search.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.header import SCHEMA_VERSION, check_header
+from stageformer.errors import StageformerError
+from stageformer.params.base import parse
+from stageformer.params.compute import Compute
+from stageformer.params.reading import read_yaml
+from stageformer.params.root import find_root, is_root
+from stageformer.params.translate import Translate
+
+KIND = "translator"
+NAME = "translator.json"
+FORMAT = "stageformer"
+"""The name of the folder beside those of other engines."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Where the parts of a translator are, and what belongs to it that is in no file of its own."""
+
+    model: Path
+    tokenizers: Path
+    vocabularies: Path
+    exports: Path
+    """holds a folder for each engine of others"""
+    params: Translate
+    threads: int | None
+    """that the parameters allow; None: they say nothing"""
+
+
+def open_model_folder(folder: Path | None) -> ModelFolder:
+    """Find the parts of a translator.
+
+    Args:
+        folder: the root of a repository in which the pipeline has run, or a folder that ``stageformer export`` wrote;
+            None: the repository that the current folder is in.
+
+    Raises:
+        StageformerError: it is neither, the pipeline has not run yet, or a part is missing.
+    """
+    if folder is not None:
+        for exported in (folder / FORMAT, folder):
+            if (exported / NAME).is_file():
+                return _exported(exported)
+        if not folder.is_dir():
+            raise StageformerError(f"{folder}: no such folder")
+        if not is_root(folder):
+            raise StageformerError(
+                f"{folder}: neither a repository of Stageformer nor a model that `stageformer export` wrote (with "
+                f"{FORMAT}/{NAME})"
+            )
+    return _repository(find_root(folder))
+
+
+def save_model_folder(folder: Path, *, model: Path, tokenizers: Path, vocabularies: Path, params: Translate) -> None:
+    """Write the parts of a translator, as the pipeline made them, into a folder. The same parts give the same bytes.
+
+    Args:
+        folder: created; what it holds is removed first, such as a vocabulary of another kind
+        model: the file of the stage train_decoder
+        tokenizers: the folder of the tokenizers
+        vocabularies: the folder of the stage vocab
+        params: of the search
+    """
+    if folder.exists():
+        shutil.rmtree(folder)
+    files = {"model.pt": model}
+    files |= {path.name: path for path in sorted(vocabularies.glob("vocabulary*.parquet"))}
+    files |= {
+        f"tokenizer/{path.relative_to(tokenizers).as_posix()}": path
+        for path in sorted(tokenizers.rglob("*"))
+        if path.is_file()
+    }
+    for name, path in files.items():
+        with path.open("rb") as original, atomic_file(folder / name) as copy:
+            shutil.copyfileobj(original, copy)
+    search = dataclasses.asdict(params)
+    write_json(folder / NAME, {"kind": KIND, "schema_version": SCHEMA_VERSION, "translate": search})
+
+
+def _exported(folder: Path) -> ModelFolder:
+    path = folder / NAME
+    header = read_json(path)
+    if not isinstance(header, dict):
+        raise StageformerError(f"{path}: found no header of an exported model; export it again")
+    check_header(path, header, KIND)
+    model, tokenizers = folder / "model.pt", folder / "tokenizer"
+    for part in (model, tokenizers):
+        if not part.exists():
+            raise StageformerError(f"{part}: missing from the exported model; export it again")
+    params = parse(Translate, header.get("translate"), "translate")
+    return ModelFolder(model, tokenizers, vocabularies=folder, exports=folder.parent, params=params, threads=None)
+
+
+def _repository(root: Path) -> ModelFolder:
+    model = root / "data/train_decoder/model.pt"
+    if not model.exists():
+        raise StageformerError(f"{model}: there is no model yet; make it with `dvc repro`")
+    values = read_yaml(root / "params.yaml")
+    return ModelFolder(
+        model=model,
+        tokenizers=root / "data/tokenize/tokenizer",
+        vocabularies=root / "data/vocab",
+        exports=root / "data/export",
+        params=parse(Translate, values.get("translate"), "translate"),
+        threads=parse(Compute, values.get("compute"), "compute").threads,
+    )
