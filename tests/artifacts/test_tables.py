@@ -106,7 +106,7 @@ def test_lists_in_any_batches_give_the_same_bytes(tmp_path_factory: pytest.TempP
     write_table(folder / "a", "ids", [whole.slice(a, b - a) for a, b in itertools.pairwise(bounds)])
     write_table(folder / "b", "ids", [columns(rows)])
     assert (folder / "a").read_bytes() == (folder / "b").read_bytes()
-    assert read_table(folder / "a", "ids").to_pydict() == columns(rows)
+    assert pq.read_table(folder / "a").to_pydict() == columns(rows)
 
 
 def test_other_process_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_full_disk_in_the_middle_of_a_write(tmp_path: Path, monkeypatch: pytest.
     before = path.read_bytes()
     monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     for write in (lambda: write_vocabulary(path, 60), lambda: write_json(path, {"a": 1})):
-        with pytest.raises(StageformerError, match=r"x.parquet: the disk is full .*MiB free.*nothing was replaced"):
+        with pytest.raises(StageformerError, match=r"x.parquet: the disk is full .*MiB free.*was not replaced"):
             write()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -6,6 +6,8 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import torch
 
 from stageformer.artifacts import tensors as library
 from stageformer.artifacts.header import SCHEMA_VERSION
-from stageformer.artifacts.tensors import read_tensors, write_tensors
+from stageformer.artifacts.tensors import check_finite, is_finite, read_tensors, write_tensors
 from stageformer.errors import StageformerError
 
 
@@ -215,7 +217,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
     monkeypatch.setattr(torch, "save", lambda content, file: original(content, FullDisk(file)))
-    with pytest.raises(StageformerError, match=r"m.pt: the disk is full .*nothing was replaced"):
+    with pytest.raises(StageformerError, match=r"m.pt: the disk is full .*the file was not replaced"):
         write_model(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -235,3 +237,71 @@ def test_really_full_disk(tmp_path: Path) -> None:
         assert list(folder.iterdir()) == [path]
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def zipped_again(path: Path, change: Callable[[zipfile.ZipFile, zipfile.ZipInfo, bytes], None]) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, content in entries:
+            change(archive, entry, content)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("verify", [True, False])
+def test_compressed_entries_are_refused(tmp_path: Path, method: int, verify: bool) -> None:
+    """torch maps the file, and would take the compressed bytes for numbers."""
+    path = write_model(tmp_path / "m.pt")
+    zipped_again(path, lambda archive, entry, content: archive.writestr(entry, content, compress_type=method))
+    with pytest.raises(StageformerError, match=r"m\.pt: its entry 'archive/.*' is compressed or encrypted; refused"):
+        read_tensors(path, "model", verify=verify)
+
+
+def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "m.pt")
+
+    def twice(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, content: bytes) -> None:
+        archive.writestr(entry.filename, content)
+        if "data/" in entry.filename:
+            archive.writestr(entry.filename, bytes(len(content)))
+
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        zipped_again(path, twice)
+    with pytest.raises(StageformerError, match=r"m\.pt: its entry 'archive/data/0' is there twice; refused"):
+        read_tensors(path, "model")
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        3,
+        torch.ones(2).to_sparse(),
+        torch.empty(2, device="meta"),
+        torch.ones(1).expand(10**12),
+        torch.ones(3, 4).T,
+    ],
+    ids=["int", "sparse", "meta", "stride 0", "transposed"],
+)
+def test_odd_tensors_are_refused(tmp_path: Path, tensor: object) -> None:
+    path = tmp_path / "m.pt"
+    header = {"kind": "model", "schema_version": SCHEMA_VERSION, "metadata": {}}
+    torch.save({**header, "tensors": {"weight": tensor}}, path)
+    with pytest.raises(StageformerError, match=r"m\.pt: .*(tensor 'weight' is not a plain one|never loaded)"):
+        read_tensors(path, "model")
+    torch.save({**header, "tensors": {7: torch.ones(2)}}, path)
+    with pytest.raises(StageformerError, match=r"m\.pt: its tensor 7 is not a plain one"):
+        read_tensors(path, "model")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_are_not_finite(tmp_path: Path, dtype: torch.dtype, bad: float) -> None:
+    weight = torch.linspace(-60_000, 60_000, 1001).to(dtype)
+    assert is_finite(weight)
+    assert is_finite(torch.empty(0, 5))
+    assert is_finite(torch.arange(5))
+    weight[500] = bad
+    assert not is_finite(weight)
+    write_tensors(tmp_path / "m.pt", "model", {"fine": torch.ones(2), "weight": weight}, {})
+    with pytest.raises(StageformerError, match=r"m\.pt: the tensor weight holds numbers that are not finite .*repro"):
+        check_finite(tmp_path / "m.pt", read_tensors(tmp_path / "m.pt"))

@@ -14,7 +14,7 @@ from stageformer.text.vocabulary import Vocabularies, Vocabulary
 
 VOCABULARY = Vocabulary.from_counts({f"token{n:02}": 1 for n in range(16)}, min_frequency=1, max_size=None)
 VOCABULARIES = Vocabularies(VOCABULARY, VOCABULARY, shared=True)
-SENTENCES = [[5, 6, 7], [8], [9, 10, 11, 12, 13], [14, 15], [], [4], [7, 7]]
+SENTENCES = [[5, 6, 7], [8], [9, 10, 11, 12, 13], [14, 15], [2], [4], [7, 7]]
 TARGETS = [[1, 4, 2], [1, 2], [1, 5, 6, 2], [1, 9, 2], [1, 2], [1, 4, 2], [1, 2]]
 
 

@@ -25,9 +25,8 @@ from stageformer.params.encode import Encode
 
 PAD, EOS, VOCABULARY, WIDTH = 0, 2, 14, 6
 CPU = torch.device("cpu")
-ENCODE = parse(
-    Encode, {"dtype": "float32", "batch_tokens": 12, "shard_tokens": 20, "dropout_copies": 0, "seed": 1}, "encode"
-)
+ENCODE_VALUES = {"dtype": "float32", "batch_tokens": 12, "shard_tokens": 20, "dropout_copies": 0, "seed": 1}
+ENCODE = parse(Encode, ENCODE_VALUES, "encode")
 
 
 class Summary:
@@ -102,6 +101,32 @@ def test_stored_and_made_on_demand_are_the_same_memory(
 def test_a_maker_that_breaks_its_promise(tmp_path: Path, compute: Compute, sentences: Sentences) -> None:
     with pytest.raises(ValueError, match="for sentences of lengths"):
         encoded(Liar(), sentences, tmp_path, compute)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "message"),
+    [
+        ("float32", float("nan"), "memory of sentence 107 holds numbers that are not finite .*--force train_encoder"),
+        ("float32", float("-inf"), "memory of sentence 107 holds numbers that are not finite .*--force train_encoder"),
+        ("float16", 70_000.0, r"memory of sentence 107 holds numbers beyond 65,504, the largest of float16; choose b"),
+    ],
+)
+def test_numbers_that_the_store_cannot_hold_are_refused_before_anything_is_written(
+    tmp_path: Path, compute: Compute, sentences: Sentences, dtype: str, value: float, message: str
+) -> None:
+    class Broken(Summary):
+        def encode(self, batch: Sentences) -> tuple[Tensor, Tensor]:
+            values, present = super().encode(batch)
+            for row, ids in enumerate(batch):
+                if ids == sentences[7]:
+                    values[row, 0, 3] = value
+            return values, present
+
+    params = parse(Encode, {**ENCODE_VALUES, "dtype": dtype}, "encode")
+    writer = memory_writer(tmp_path / "memory", np.arange(100, 125), sentences.lengths, Broken(), params)
+    with pytest.raises(StageformerError, match=message):
+        encode_split(writer, sentences, Broken(), params, compute, "encode")
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 def test_dropout_copies_are_asked_of_the_maker(tmp_path: Path, compute: Compute, sentences: Sentences) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from stageformer.artifacts.files import atomic_file
 from stageformer.batching.pairs import Pairs
 from stageformer.building.weights import weights_of
 from stageformer.errors import StageformerError
@@ -233,3 +234,18 @@ def test_the_scratch_folder_is_outside_of_the_repository(monkeypatch: pytest.Mon
     assert scratch_folder() == Path("/a/cache/stageformer")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert scratch_folder() == Path.home() / ".cache" / "stageformer"
+
+
+def test_an_equal_training_that_ends_does_not_disturb_one_that_is_writing(scratch: Path) -> None:
+    ended, writing = Checkpoints("toy", "f" * 64), Checkpoints("toy", "f" * 64)
+    path = ended.write(Progress(update=3), {"weight": torch.ones(2)})
+    left_over = path.with_name(f".{path.name}.{os.uname().nodename}-{2**22 + 1}.partial")  # no process has this number
+    left_over.touch()
+    with atomic_file(path.with_name("update-000000004.pt")) as file:
+        file.write(b"half")
+        ended.remove()
+    assert [path.name for path in path.parent.iterdir()] == ["update-000000004.pt"]
+    writing.write(Progress(update=5), {"weight": torch.ones(2)})
+    writing.remove()
+    ended.remove()
+    assert not scratch.exists()

@@ -32,7 +32,7 @@ MADE_BY = {
 
 
 def rerun_hint(kind: str) -> str:
-    """Return the mend that a message about a bad artifact of this kind ends with."""
+    """Return how to fix a bad artifact of this kind: the end of a message about it."""
     stage = MADE_BY.get(kind)
     return f"; make it again with `dvc repro --force {stage}`" if stage else ""
 

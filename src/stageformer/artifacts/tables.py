@@ -5,11 +5,16 @@ This module does not import torch: ``ingest``, ``tokenize`` and ``vocab`` use ta
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -56,6 +61,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 """The schema of each kind of table."""
 
+
 def write_table(path: Path, kind: str, batches: Iterable[Mapping[str, Any] | pa.RecordBatch]) -> int:
     """Stream ``batches`` (mappings of column name to values, or record batches) into a Parquet table.
 
@@ -66,7 +72,7 @@ def write_table(path: Path, kind: str, batches: Iterable[Mapping[str, Any] | pa.
         The number of rows.
 
     Raises:
-        StageformerError: the disk is full.
+        StageformerError: the file cannot be written; see :func:`~stageformer.artifacts.files.atomic_file`.
     """
     schema = SCHEMAS[kind].with_metadata({"stageformer": json.dumps({"kind": kind, "schema_version": SCHEMA_VERSION})})
     rows = 0
@@ -148,7 +154,7 @@ def open_table(path: Path, kind: str | None = None) -> pq.ParquetFile:
         what = f"a table of kind {kind!r}" if kind else "a table"
         raise StageformerError(f"{path}: no such file; it should be {what}{hint}") from None
     except (pa.ArrowException, OSError) as error:
-        raise StageformerError(f"{path}: not a readable Parquet file ({first_line(error)}){hint}") from None
+        raise _unreadable(path, "not a readable Parquet file", error, hint) from None
     found = describe_table(file)
     check_header(path, found, kind)
     if found["kind"] not in SCHEMAS:
@@ -166,15 +172,18 @@ def describe_table(file: pq.ParquetFile) -> dict[str, Any]:
     header = (file.schema_arrow.metadata or {}).get(b"stageformer", b"{}")
     try:
         found = json.loads(header)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}
 
 
 def read_batches(path: Path, kind: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Read a table in record batches of at most ``ROWS_PER_GROUP`` rows. Raises StageformerError as `read_table`."""
-    batches = open_table(path, kind).iter_batches(batch_size=ROWS_PER_GROUP, columns=columns)
+    file = open_table(path, kind)
+    batches = file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns)
+    contents = Contents(file, path, kind)
     while (batch := _undamaged(path, kind, lambda: next(batches, None))) is not None:
+        contents.check(batch)
         yield batch
 
 
@@ -182,14 +191,133 @@ def read_table(path: Path, kind: str, columns: list[str] | None = None) -> pa.Ta
     """Read a whole table into memory.
 
     Raises:
-        StageformerError: as :func:`open_table`, or a page does not match its checksum.
+        StageformerError: as :func:`open_table`; a page does not match its checksum; or as :class:`Contents`.
     """
-    file = open_table(path, kind)
-    return _undamaged(path, kind, lambda: file.read(columns=columns))
+    return read_whole(open_table(path, kind), path, kind, columns)
+
+
+def read_whole(file: pq.ParquetFile, path: Path, kind: str, columns: list[str] | None = None) -> pa.Table:
+    """Read a table that was opened, from ``path`` as messages say. Raises StageformerError as :func:`read_table`."""
+    table: pa.Table = _undamaged(path, kind, lambda: file.read(columns=columns))
+    contents = Contents(file, path, kind)
+    for batch in table.to_batches():
+        contents.check(batch)
+    return table
+
+
+@contextlib.contextmanager
+def decoded(path: Path, kind: str) -> Iterator[None]:
+    """Turn strings of a table into Python's within this block. Raises StageformerError when they are not UTF-8."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise StageformerError(f"{path}: holds text that is not UTF-8{rerun_hint(kind)}") from None
 
 
 def _undamaged(path: Path, kind: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except (pa.ArrowException, OSError) as error:
-        raise StageformerError(f"{path}: damaged ({first_line(error)}){rerun_hint(kind)}") from None
+        raise _unreadable(path, "damaged", error, rerun_hint(kind)) from None
+
+
+def _unreadable(path: Path, what: str, error: Exception, hint: str) -> StageformerError:
+    reason = first_line(error)
+    if "Cannot allocate memory" in reason:
+        return StageformerError(f"{path}: there is not enough memory to read it")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG):
+        return StageformerError(f"{path}: cannot be read: {os.strerror(error.errno).lower()}")
+    return StageformerError(f"{path}: {what} ({reason}){hint}")
+
+
+class Contents:
+    """The rule for the rows of every table, checked as they are read: its columns are what their types promise.
+
+    There are no nulls, neither as values nor in lists; text is UTF-8; no sentence lacks references or ids; no id is
+    there twice. What is checked is what is read: the columns asked for, up to the row where the reader stops.
+
+    The text of ``tokens`` is left to :func:`decoded`: there are too many strings, of which few are distinct.
+    """
+
+    def __init__(self, file: pq.ParquetFile, path: Path, kind: str) -> None:
+        self._file = file
+        self._path = path
+        self._kind = kind
+        self._row = 0
+        self._last_id: int | None = None
+        self._known_unique = False
+
+    def check(self, batch: pa.RecordBatch) -> None:
+        """Check the next rows of the table.
+
+        Raises:
+            StageformerError: it names the first row and the column that break the rule.
+        """
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            self._check_no_null(name, column)
+            if pa.types.is_list(column.type):
+                self._check_list(name, column)
+            if self._kind != "tokens" and column.type in (pa.string(), _STRINGS) and not _is_utf8(column):
+                raise self._error(f"{name} holds text that is not UTF-8")
+            if name == "id" and not self._known_unique:
+                self._check_ids(column.to_numpy())
+        self._row += len(batch)
+
+    def _check_no_null(self, name: str, column: Any) -> None:
+        if column.null_count:
+            row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+            raise self._error(f"{name} of row {self._row + row} is null")
+
+    def _check_list(self, name: str, column: Any) -> None:
+        offsets = column.offsets.to_numpy()
+        if name in _NEVER_EMPTY and len(column) and (lengths := np.diff(offsets)).min() == 0:
+            raise self._error(f"{name} of row {self._row + int(lengths.argmin())} is an empty list")
+        values = column.flatten()
+        if values.null_count:
+            place = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0]) + offsets[0]
+            row = int(np.searchsorted(offsets, place, side="right")) - 1
+            raise self._error(f"{name} of row {self._row + row} holds a null")
+
+    def _check_ids(self, ids: npt.NDArray[np.integer[Any]]) -> None:
+        """Ids rise in every table that we write, so that a look at each neighbour is enough; or else all are sorted."""
+        if not len(ids):
+            return
+        if (self._last_id is None or self._last_id < ids[0]) and bool((np.diff(ids) > 0).all()):
+            self._last_id = int(ids[-1])
+            return
+        ordered = np.sort(self._file.read(columns=["id"])["id"].to_numpy())
+        twice = np.flatnonzero(np.diff(ordered) == 0)
+        if len(twice):
+            raise self._error(f"the id {ordered[twice[0]]} is there twice")
+        self._known_unique = True
+
+    def _error(self, what: str) -> StageformerError:
+        return StageformerError(f"{self._path}: {what}{rerun_hint(self._kind)}")
+
+
+_NEVER_EMPTY = ("references", "source_ids", "target_ids")
+
+
+def _is_utf8(column: Any) -> bool:
+    """Whether the text of a column of strings, or of lists of strings, is UTF-8.
+
+    All its bytes are checked as one long string, which is ten times as fast as string by string, and so is a look at
+    whether they are ASCII alone. Then no string may begin within a character.
+    """
+    *_, offsets, data = column.buffers()
+    if data is None:
+        return True
+    content = np.frombuffer(data, dtype=np.uint8)
+    words = content[: len(content) // 8 * 8].view(np.uint64)
+    if not (int(np.bitwise_or.reduce(words)) & _HIGH_BITS) and not (content[8 * len(words) :] & 0x80).any():
+        return True
+    one = pa.py_buffer(np.array([0, len(content)], dtype=np.int32).tobytes())
+    try:
+        pa.Array.from_buffers(pa.string(), 1, [None, one, data]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    starts = np.frombuffer(offsets, dtype=np.int32)
+    return not ((content[starts[starts < len(content)]] & 0xC0) == 0x80).any()
+
+
+_HIGH_BITS = 0x8080808080808080

@@ -17,14 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.files import atomic_file, first_line
+from stageformer.artifacts.files import atomic_file, first_line, reason_of
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header, rerun_hint
 from stageformer.errors import StageformerError
 
 
 @dataclass(frozen=True)
 class TensorFile:
-    """What stands in a tensor artifact."""
+    """What is in a tensor artifact."""
 
     kind: str
     metadata: dict[str, Any]
@@ -37,7 +37,7 @@ def write_tensors(path: Path, kind: str, tensors: Mapping[str, Tensor], metadata
     Metadata may hold str, int, float, bool, None, and lists, tuples (they become lists) and dicts (by str) of them.
 
     Raises:
-        StageformerError: the disk is full.
+        StageformerError: the file cannot be written; see :func:`~stageformer.artifacts.files.atomic_file`.
         TypeError: the metadata holds something else.
     """
     seen: set[int] = set()
@@ -95,6 +95,8 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
     hint = rerun_hint(kind or "")
     try:
         with zipfile.ZipFile(path) as archive:
+            if odd := _odd_entry(archive):
+                raise StageformerError(f"{path}: {odd}; refused, since its numbers may be read as others{hint}")
             damaged = archive.testzip() if verify else None
         if damaged:
             raise StageformerError(f"{path}: damaged ({damaged} does not match its checksum){hint}")
@@ -107,6 +109,9 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
         raise StageformerError(
             f"{path}: holds more than plain tensors and metadata; refused, since code is never loaded from a file{hint}"
         ) from None
+    except (PermissionError, MemoryError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else "out of memory"
+        raise StageformerError(f"{path}: cannot be read: {reason}") from None
     except Exception as error:  # Damaged bytes make zipfile and torch raise errors of nearly every class.
         raise StageformerError(f"{path}: cut off or not a tensor file ({first_line(error)}){hint}") from None
     header = content if isinstance(content, dict) else {}
@@ -114,4 +119,47 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
     metadata, tensors = header.get("metadata"), header.get("tensors")
     if not isinstance(metadata, dict) or not isinstance(tensors, dict):
         raise StageformerError(f"{path}: found no metadata and tensors beside the header{hint}")
+    for name, tensor in tensors.items():
+        if not isinstance(name, str) or not _is_plain(tensor):
+            raise StageformerError(f"{path}: its tensor {name!r} is not a plain one, row after row in memory{hint}")
     return TensorFile(kind=header["kind"], metadata=metadata, tensors=tensors)
+
+
+def _odd_entry(archive: zipfile.ZipFile) -> str | None:
+    """Return what is unusual about an entry: ``torch.save`` stores all as they are, and each name once."""
+    names = set()
+    for entry in archive.infolist():
+        encrypted = entry.flag_bits & 1
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or encrypted:
+            return f"its entry {entry.filename!r} is compressed or encrypted"
+        if entry.filename in names:
+            return f"its entry {entry.filename!r} is there twice"
+        names.add(entry.filename)
+    return None
+
+
+def _is_plain(tensor: Any) -> bool:
+    return (
+        isinstance(tensor, Tensor)
+        and tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_quantized
+        and tensor.is_contiguous()
+    )
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Return whether no number is NaN or infinite, in one pass and without a copy."""
+    if not tensor.numel() or not tensor.is_floating_point():
+        return True
+    low, high = torch.aminmax(tensor)  # both are NaN if any number is
+    return bool(torch.isfinite(low) & torch.isfinite(high))
+
+
+def check_finite(path: Path, file: TensorFile) -> None:
+    """Raise StageformerError, which names the tensor, if a number in ``file``, read from ``path``, is not finite."""
+    for name, tensor in file.tensors.items():
+        if not is_finite(tensor):
+            raise StageformerError(
+                f"{path}: the tensor {name} holds numbers that are not finite (NaN or infinite){rerun_hint(file.kind)}"
+            )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.tensors import read_tensors, write_tensors
+from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig
 from stageformer.model.embedding import Embedding, sinusoidal_positions
@@ -150,7 +150,9 @@ def save_embeddings(folder: Path, start: EmbeddingStart) -> None:
 def load_embeddings(folder: Path) -> EmbeddingStart:
     """Read what :func:`save_embeddings` wrote. Raises StageformerError on a bad artifact."""
     file = read_tensors(folder / "embedding.pt", "embedding")
-    positions = read_tensors(folder / "positions.pt", "positions").tensors["positions"]
+    of_positions = read_tensors(folder / "positions.pt", "positions")
+    check_finite(folder / "embedding.pt", file)
+    check_finite(folder / "positions.pt", of_positions)
     matrices = file.tensors
     source = matrices["shared"] if "shared" in matrices else matrices["source"]
-    return EmbeddingStart(source, matrices.get("target", source), positions, file.metadata)
+    return EmbeddingStart(source, matrices.get("target", source), of_positions.tensors["positions"], file.metadata)

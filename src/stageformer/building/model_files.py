@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
-from stageformer.artifacts.tensors import read_tensors, write_tensors
+from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
@@ -38,15 +39,22 @@ def load_model(path: Path, kind: str = "model") -> tuple[Transformer, dict[str, 
     """Read a Transformer, in eval mode, and the metadata beside it.
 
     Raises:
-        StageformerError: the file is missing, damaged, of another kind, or its weights do not fit its configuration.
+        StageformerError: the file is missing, damaged, of another kind, or its weights do not fit its configuration,
+            or a weight is not finite.
     """
     file = read_tensors(path, kind)
     try:
-        model = Transformer(config_from(file.metadata["config"]))
+        config = config_from(file.metadata["config"])
+        if config.encoder.num_layers + config.decoder.num_layers > len(file.tensors):
+            raise ValueError("more layers than weights")
+        model = Transformer(config)
         load_weights(model, file.tensors)
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"the weights do not fit the configuration ({error})"
+        if not isinstance(file.metadata["encoder_fingerprint"], str):
+            raise TypeError("encoder_fingerprint is not a text")
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # RuntimeError: sizes too large
+        reason = f"the weights do not fit the configuration ({first_line(error)})"
         raise StageformerError(f"{path}: {reason}{rerun_hint(kind)}") from None
+    check_finite(path, file)
     return model.eval(), file.metadata
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import check_header
-from stageformer.artifacts.tables import SCHEMAS, describe_table
+from stageformer.artifacts.tables import SCHEMAS, describe_table, read_whole
 from stageformer.errors import StageformerError, did_you_mean
 
 WORKSPACE = "workspace"
@@ -100,7 +100,7 @@ class Experiment(ABC):
             check_header(Path(place), describe_table(file), kind)
             if not file.schema_arrow.equals(SCHEMAS[kind]):
                 raise StageformerError(f"{place}: its columns are of another version; run that experiment again")
-            return file.read(columns=None if columns is None else [*columns])
+            return read_whole(file, Path(place), kind, None if columns is None else [*columns])
         except (pa.ArrowException, OSError) as error:
             raise StageformerError(f"{place}: not a readable Parquet file ({first_line(error)})") from None
 

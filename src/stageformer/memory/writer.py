@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.tensors import write_tensors
+from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.tensors import is_finite, write_tensors
 from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
 from stageformer.memory.store import DTYPES, empty_path, shard_path
@@ -45,6 +46,7 @@ class MemoryShard:
 
     Args:
         rows: the rows.
+        ids: sentence ids of these rows. Shape: ``[rows]``.
         lengths: number of vectors of each sentence of the whole table. Shape: ``[sentences]``.
         width: E of the memory.
         dtype: number format of the values.
@@ -53,9 +55,10 @@ class MemoryShard:
     """
 
     def __init__(
-        self, rows: range, lengths: Ints, width: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
+        self, rows: range, ids: Ints, lengths: Ints, width: int, dtype: torch.dtype, buffer: npt.NDArray[np.uint8]
     ) -> None:
         self.rows = rows
+        self.ids = ids
         self.offsets = np.concatenate([[0], np.cumsum(lengths[rows.start : rows.stop])]).astype(np.int64)
         num_tokens = int(self.offsets[-1])
         # A tensor of exactly these bytes: a view of a larger one would be copied to be saved.
@@ -78,6 +81,7 @@ class MemoryShard:
 
         Raises:
             ValueError: a row belongs to another shard, or the shapes or lengths are not those planned.
+            StageformerError: a number is not finite, or too large for the format of the store.
         """
         local = np.asarray(rows, dtype=np.int64) - self.rows.start
         if len(local) and (local.min() < 0 or local.max() >= len(self.rows)):
@@ -89,9 +93,26 @@ class MemoryShard:
                 f"memory of shape {tuple(memory.shape)} with {present.sum(1).tolist()} vectors for sentences of "
                 f"lengths {lengths.tolist()} and width {self.values.shape[1]}"
             )
-        places = torch.from_numpy(flat_places(self.offsets[local], lengths))
-        self.values[places] = memory[present].detach().cpu().to(self.values.dtype)
+        vectors = memory[present].detach().cpu()
+        values = vectors.to(self.values.dtype)
+        if not is_finite(values):
+            raise self._not_finite(local, lengths, vectors, values)
+        self.values[torch.from_numpy(flat_places(self.offsets[local], lengths))] = values
         self._missing[local] = False
+
+    def _not_finite(self, local: Ints, lengths: Ints, vectors: Tensor, values: Tensor) -> StageformerError:
+        token = int((~torch.isfinite(values)).any(1).nonzero()[0])
+        row = int(np.searchsorted(np.cumsum(lengths), token, side="right"))
+        what = f"the memory of sentence {self.ids[local[row]]}"
+        if is_finite(vectors):
+            largest, dtype = torch.finfo(values.dtype).max, str(values.dtype).removeprefix("torch.")
+            return StageformerError(
+                f"{what} holds numbers beyond {largest:,.0f}, the largest of {dtype}; choose bfloat16 or float32 as "
+                "encode.dtype"
+            )
+        return StageformerError(
+            f"{what} holds numbers that are not finite (NaN or infinite): its maker is broken{rerun_hint('encoder')}"
+        )
 
 
 class MemoryWriter:
@@ -153,14 +174,14 @@ class MemoryWriter:
         pages = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         buffer = np.frombuffer(pages, dtype=np.uint8)
         for index, rows in own:
-            shard = MemoryShard(rows, self.lengths, self.width, dtype, buffer)
+            shard = MemoryShard(rows, self.ids[rows.start : rows.stop], self.lengths, self.width, dtype, buffer)
             yield shard
             if shard.num_missing:
                 raise ValueError(f"{shard.num_missing} of the {len(rows)} sentences of shard {index} are missing")
             tensors = {
                 "values": shard.values,
                 "offsets": torch.from_numpy(shard.offsets),
-                "ids": torch.tensor(self.ids[rows.start : rows.stop]),
+                "ids": torch.tensor(shard.ids),
             }
             metadata = {
                 "d_model": self.width,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stageformer.artifacts.header import MADE_BY
-from stageformer.artifacts.tables import describe_table, open_table, read_batches
+from stageformer.artifacts.tables import decoded, describe_table, open_table, read_batches
 from stageformer.errors import StageformerError
 from stageformer.terminal.text import aligned, columns, labelled
 from stageformer.text.vocabulary import load_vocabularies
@@ -106,7 +106,8 @@ def _rows(path: Path, kind: str, ids: Sequence[int]) -> dict[int, dict[str, Any]
     wanted = pa.array(ids, pa.int64())
     found: dict[int, dict[str, Any]] = {}
     for batch in read_batches(path, kind):
-        found.update({row["id"]: row for row in batch.filter(pc.is_in(batch["id"], wanted)).to_pylist()})
+        with decoded(path, kind):
+            found.update({row["id"]: row for row in batch.filter(pc.is_in(batch["id"], wanted)).to_pylist()})
         if len(found) == len(wanted):
             break
     return found
@@ -124,7 +125,8 @@ def _one_row(path: Path, kind: str, sentence: int) -> list[dict[str, Any]]:
 def _first_rows(path: Path, kind: str, rows: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for batch in read_batches(path, kind):
-        found += batch.slice(0, rows - len(found)).to_pylist()
+        with decoded(path, kind):
+            found += batch.slice(0, rows - len(found)).to_pylist()
         if len(found) >= rows:
             break
     return found

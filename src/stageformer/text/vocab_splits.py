@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from stageformer.artifacts.files import write_csv, write_json
 from stageformer.artifacts.header import SPLITS
-from stageformer.artifacts.tables import open_table, read_batches, write_table
+from stageformer.artifacts.tables import decoded, open_table, read_batches, write_table
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
 from stageformer.text.vocabulary import (
@@ -141,7 +141,8 @@ def _count(path: Path) -> dict[str, Counter[str]]:
         for side in SIDES:
             column: Any = batch.column(f"{side}_tokens")
             counted = column.flatten().value_counts()
-            tokens, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+            with decoded(path, "tokens"):
+                tokens, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
             counts[side].update(dict(zip(tokens, numbers, strict=True)))
     return counts
 
@@ -158,7 +159,8 @@ def _mapped(
                 tokens = column.flatten()
                 lengths = pc.list_value_length(column).to_numpy()
                 ids = vocabulary.to_id_array(tokens)
-                statistics[side].add(tokens, lengths, ids == vocabulary.unk_id)
+                with decoded(path, "tokens"):
+                    statistics[side].add(tokens, lengths, ids == vocabulary.unk_id)
                 columns[f"{side}_ids"] = _framed(ids, lengths, begin=side == "target")
             progress.update(batch.num_rows)
             yield columns

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ from types import FrameType
 
 from torch import Tensor
 
+from stageformer.artifacts.files import remove_left_over
 from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.errors import StageformerError
 from stageformer.training.state import Progress
@@ -92,10 +92,13 @@ class Checkpoints:
         return next(reversed(self._paths()), None)
 
     def remove(self) -> None:
-        """Remove all of them: the training is done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # not empty: other trainings'
-            self.folder.parent.rmdir()
+        """Remove all of them: the training is done. One that an equal training is writing at this moment stays."""
+        for path in self._paths():
+            path.unlink(missing_ok=True)
+        remove_left_over(self.folder)
+        for folder in (self.folder, self.folder.parent):
+            with contextlib.suppress(OSError):  # not empty, or not there
+                folder.rmdir()
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("update-*.pt"))
