@@ -5,8 +5,7 @@ from torch.nn.functional import cross_entropy
 
 from stageformer.batching.sentences import Sentences
 from stageformer.compute.device import make_pool
-from stageformer.decoding.batch import Batch
-from stageformer.decoding.rules import Rules
+from stageformer.decoding.rules import Batch, Rules
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig

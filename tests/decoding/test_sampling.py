@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from stageformer.decoding.batch import Batch
 from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.greedy import greedy
+from stageformer.decoding.rules import Batch
 from stageformer.decoding.sampling import sample
 
 PAD, BOS, EOS, UNK = range(4)

@@ -6,10 +6,9 @@ import torch
 from stageformer.artifacts.tables import read_table
 from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model
-from stageformer.decoding.batch import Batch
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.greedy import greedy
-from stageformer.decoding.rules import Rules, penalty
+from stageformer.decoding.rules import Batch, Rules, penalty
 from stageformer.errors import StageformerError
 from stageformer.export.ctranslate2 import save_ctranslate2
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabularies, Vocabulary, load_vocabularies

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from stageformer.batching.sentences import Sentences
-from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
-from stageformer.decoding.rules import Rules
+from stageformer.decoding.rules import Batch, Rules
 from stageformer.errors import StageformerError
 from stageformer.export.differences import difference, summary
 from stageformer.export.huggingface import HuggingFaceEngine, save_huggingface, to_transformers

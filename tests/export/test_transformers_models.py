@@ -2,9 +2,8 @@ import pytest
 import torch
 
 from stageformer.batching.sentences import Sentences
-from stageformer.decoding.batch import Batch
 from stageformer.decoding.greedy import greedy
-from stageformer.decoding.rules import Rules
+from stageformer.decoding.rules import Batch, Rules
 from stageformer.errors import StageformerError
 from stageformer.export.blenderbot import to_blenderbot
 from stageformer.export.marian import to_marian

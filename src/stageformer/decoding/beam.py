@@ -7,11 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from stageformer.decoding.batch import Batch
-from stageformer.decoding.constraints import Constraints
-from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.incremental import IncrementalDecoder
-from stageformer.decoding.rules import Hypothesis, Rules, penalty
+from stageformer.decoding.next_tokens import NextTokens
+from stageformer.decoding.rules import Batch, Constraints, Hypothesis, Rules, penalty
 from stageformer.model.transformer import Decoder
 
 

@@ -9,8 +9,7 @@ from tqdm import tqdm
 from stageformer.batching.batches import batches_by_length
 from stageformer.batching.sentences import Ints
 from stageformer.compute.pool import Pool
-from stageformer.decoding.batch import Batch
-from stageformer.decoding.rules import Hypothesis
+from stageformer.decoding.rules import Batch, Hypothesis
 from stageformer.memory.memory import Memory
 
 Search = Callable[[Batch], list[list[Hypothesis]]]

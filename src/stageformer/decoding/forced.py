@@ -14,7 +14,7 @@ from tqdm import tqdm
 from stageformer.batching.batches import batches_by_length
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.pool import Pool
-from stageformer.decoding.continuations import CHUNK_ROWS
+from stageformer.decoding.next_tokens import CHUNK_ROWS
 from stageformer.memory.memory import Memory
 from stageformer.model.transformer import Decoder
 

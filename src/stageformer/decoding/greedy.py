@@ -6,11 +6,9 @@ import math
 
 import torch
 
-from stageformer.decoding.batch import Batch
-from stageformer.decoding.constraints import Constraints
-from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.incremental import IncrementalDecoder
-from stageformer.decoding.rules import Hypothesis, Rules
+from stageformer.decoding.next_tokens import NextTokens
+from stageformer.decoding.rules import Batch, Constraints, Hypothesis, Rules
 from stageformer.model.transformer import Decoder
 
 

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from stageformer.batching.sentences import Ints
-from stageformer.decoding.batch import Batch
-from stageformer.decoding.constraints import FREE, Constraints
-from stageformer.decoding.continuations import NextTokens
 from stageformer.decoding.incremental import IncrementalDecoder
-from stageformer.decoding.rules import Hypothesis, Rules
+from stageformer.decoding.next_tokens import NextTokens
+from stageformer.decoding.rules import FREE, Batch, Constraints, Hypothesis, Rules
 from stageformer.model.transformer import Decoder
 
 

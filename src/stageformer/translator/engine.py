@@ -11,9 +11,8 @@ import numpy as np
 
 from stageformer.batching.sentences import Sentences
 from stageformer.compute.pool import Pool
-from stageformer.decoding.batch import Batch
 from stageformer.decoding.corpus import Search, translate_corpus
-from stageformer.decoding.rules import Hypothesis
+from stageformer.decoding.rules import Batch, Hypothesis
 from stageformer.decoding.sampling import Sampling, sample
 from stageformer.decoding.search import by_beam, rules_for
 from stageformer.memory.memory import EncodedMemory

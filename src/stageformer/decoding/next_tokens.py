@@ -9,8 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stageformer.decoding.constraints import FREE, Constraints
-from stageformer.decoding.rules import Rules
+from stageformer.decoding.rules import FREE, Constraints, Rules
 from stageformer.model.transformer import Decoder
 
 CHUNK_ROWS = 256
