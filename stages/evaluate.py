@@ -19,7 +19,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from stageformer.artifacts.files import read_json
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
 from stageformer.figures.embedding import project_embeddings, write_projections
@@ -27,7 +26,7 @@ from stageformer.figures.evaluation import draw_attention, sentences_to_draw
 from stageformer.figures.learning_curves import read_curves, write_curves
 from stageformer.params.compute import Compute
 from stageformer.params.evaluate import Evaluate
-from stageformer.scoring.report import read_translations
+from stageformer.scoring.report import read_search, read_translations
 from stageformer.scoring.settings import Settings
 from stageformer.scoring.writing import write_scores
 from stageformer.text.conversion import target_text
@@ -56,15 +55,14 @@ def main(
     prepare(compute.on_cpu())  # A few pictures are not worth waking a GPU.
     tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
     transformer, _ = load_model(model)
-    search = read_json(translate_reports / "metrics.json")
+    search = read_search(translate_reports / "metrics.json")
     table, hypotheses = f"{search['split']}.parquet", translate / "hypotheses.parquet"
     to_text = partial(target_text, tokenizer=tokenizers.target, vocabulary=vocabularies.target)
     translations = read_translations(ingest / table, hypotheses, to_text)
     drawn = sentences_to_draw(translations, hypotheses, vocab / table, params.num_pictures)
 
-    from_search = {name: search[name] for name in ("split", "perplexity")}
-    train = ingest / "train.parquet"
-    write_scores(translations, Settings.of_params(params), from_search, output=output, reports=reports, train=train)
+    settings, train = Settings.of_params(params), ingest / "train.parquet"
+    write_scores(translations, settings, search, output=output, reports=reports, train=train)
     draw_attention(transformer, vocabularies, drawn, reports / "attention")
     write_projections(project_embeddings(transformer, vocabularies), reports)
     write_curves(read_curves([train_encoder_reports, train_decoder_reports]), reports)

@@ -105,6 +105,7 @@ def test_scores_of_phonemes_and_of_older_papers_are_reported_and_shown(root, run
         (lambda root: (root / "data/train_decoder/model.pt").unlink(), "model.pt: no such file"),
         (lambda root: (root / "data/vocab/test.parquet").write_bytes(b"PAR1"), "test.parquet: not a readable Parquet"),
         (lambda root: (root / "reports/translate/metrics.json").unlink(), "metrics.json: no such file"),
+        (lambda root: (root / "reports/translate/metrics.json").write_text("{}"), "not the metrics of the stage"),
         (lambda root: (root / "data/translate/hypotheses.parquet").unlink(), "`dvc repro --force translate`"),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stageformer.artifacts.files import read_json
 from stageformer.artifacts.tables import read_table
 from stageformer.errors import StageformerError
 from stageformer.scoring.metrics import Scorer
@@ -46,6 +47,19 @@ def read_translations(sentences: Path, hypotheses: Path, to_text: Callable[[Sequ
         beam_scores=found["beam_score"],
         greedy=[to_text(ids) for ids in found["greedy_ids"]],
     )
+
+
+def read_search(metrics: Path) -> dict[str, Any]:
+    """Return ``split`` and ``perplexity`` from the metrics of the stage translate.
+
+    Raises:
+        StageformerError: the file is missing or damaged, or these are no such metrics.
+    """
+    found = read_json(metrics)
+    names = ("split", "perplexity")
+    if not isinstance(found, dict) or not all(name in found for name in names):
+        raise StageformerError(f"{metrics}: not the metrics of the stage translate; run `dvc repro --force translate`")
+    return {name: found[name] for name in names}
 
 
 def metrics(translations: Translations, scorer: Scorer) -> dict[str, Any]:
