@@ -27,7 +27,7 @@ from benchmarks.processes import run
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.errors import StageformerError, friendly
-from stageformer.params.groups import GROUPS
+from stageformer.params.groups import Parameters
 from stageformer.params.render import render
 from stageformer.terminal.text import columns
 
@@ -79,7 +79,7 @@ def measure(root: Path, corpus: Path, copies: int, threads: int) -> dict[str, An
         "ingest.files.target_column": "2",
         "compute.threads": threads,
     }
-    (root / "params.yaml").write_text(render(GROUPS, parameters(CONFIGURATIONS["tiny"], changes)), encoding="utf-8")
+    (root / "params.yaml").write_text(render(Parameters, parameters(CONFIGURATIONS["tiny"], changes)), encoding="utf-8")
     stages = {}
     for stage in STAGES:
         print(f"{copies} x: {stage}", file=sys.stderr)

@@ -19,9 +19,9 @@ import click
 
 from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.errors import friendly
-from stageformer.params.groups import GROUPS, check
+from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import read_yaml
-from stageformer.params.schema import json_schema
+from stageformer.params.render import json_schema
 from stageformer.provenance.code import manifests
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 def main(params: Path, output: Path) -> None:
     """Check every parameter and every combination of parameters; write the JSON Schema and the manifests."""
     # The schema comes first: an editor that shows where the mistake is needs it most when the check fails.
-    write_json(output / "params.schema.json", json_schema(GROUPS))
+    write_json(output / "params.schema.json", json_schema(Parameters))
     values = read_yaml(params)
     check(values)
     texts = {f"{stage}.txt": text for stage, text in manifests(ROOT, values).items()}

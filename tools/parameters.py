@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stageformer.errors import friendly
-from stageformer.params.groups import GROUPS, check
+from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import render
 
@@ -22,7 +22,7 @@ def main() -> None:
     path = Path("recipes/default.yaml")
     values = read_yaml(path)
     check(values)
-    text = render(GROUPS, values)
+    text = render(Parameters, values)
     if path.read_text(encoding="utf-8") == text:
         print(f"{path}: the comments are up to date")
     else:

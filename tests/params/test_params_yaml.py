@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import re
 import shutil
 import subprocess
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from stageformer.errors import StageformerError
-from stageformer.params.groups import GROUPS, check
+from stageformer.params.base import Params, choices, group_of, is_optional, limits, value_type
+from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import read_yaml
-from stageformer.params.render import describe, render
-from stageformer.params.schema import json_schema
+from stageformer.params.render import describe, json_schema, render
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "recipes/default.yaml"
 
 
-def leaves(cls: type, prefix: str) -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        kind = hints[field.name]
-        if dataclasses.is_dataclass(kind):
-            yield from leaves(typing.cast(type, kind), f"{prefix}.{field.name}")
+def leaves(cls: type[Params], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in cls.model_fields.items():
+        inner = group_of(field)
+        if inner:
+            yield from leaves(inner, f"{prefix}{name}.")
         else:
-            yield f"{prefix}.{field.name}", field, kind
+            yield f"{prefix}{name}", field
 
 
-ALL = [leaf for name, cls in GROUPS.items() for leaf in leaves(cls, name)]
+ALL = list(leaves(Parameters, ""))
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
@@ -66,21 +64,29 @@ def test_params_yaml_holds_the_defaults() -> None:
 
 def test_every_key_stands_under_its_comment() -> None:
     # The text is what the classes make of the values; if it is not, run `make deps`.
-    assert DEFAULT.read_text(encoding="utf-8") == render(GROUPS, read_yaml(DEFAULT))
+    assert DEFAULT.read_text(encoding="utf-8") == render(Parameters, read_yaml(DEFAULT))
 
 
 def test_the_comments_are_in_the_file_word_for_word() -> None:
     lines = [line.strip() for line in DEFAULT.read_text(encoding="utf-8").splitlines()]
     words = " ".join(re.sub("^# ?", "", line) for line in lines)
-    for path, field, kind in ALL:
-        assert f"{describe(field, kind)} {path.split('.')[-1]}:" in words, path
+    for path, field in ALL:
+        assert f"{describe(field)} {path.split('.')[-1]}:" in words, path
 
 
 def test_no_default_hides_in_a_class() -> None:
-    for path, field, _ in ALL:
-        assert field.default is dataclasses.MISSING, path
-        assert field.default_factory is dataclasses.MISSING, path
-        assert field.metadata["doc"], path
+    for path, field in ALL:
+        assert field.is_required(), path
+        assert field.description, path
+
+
+def test_every_number_has_a_lowest_and_a_highest_value() -> None:
+    for path, field in ALL:
+        if value_type(field) in (int, float):
+            low, high = limits(field)
+            assert low is not None, path
+            assert high is not None, path
+            assert low < high, path
 
 
 TEXTS = ["no", "1e3", "0x1f", "2026.2.3", "13", "null", "a: b", "# x", "", "Größe", "a\nb", "'"]
@@ -103,24 +109,35 @@ def test_any_number_survives(value: float) -> None:
 def reread(values: dict[str, Any]) -> object:
     from ruamel.yaml import YAML
 
-    return YAML(typ="safe", pure=True).load(render(GROUPS, values))
+    return YAML(typ="safe", pure=True).load(render(Parameters, values))
 
 
 def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
-    schema = json_schema(GROUPS)
-    for path, field, kind in ALL:
+    schema = json_schema(Parameters)
+    for path, field in ALL:
         place: Any = schema
         for key in path.split("."):
             assert place["additionalProperties"] is False
             assert key in place["required"]
             place = place["properties"][key]
-        assert place["description"] == field.metadata["doc"]
-        assert place.get("minimum") == field.metadata["minimum"]
-        assert place.get("maximum") == field.metadata["maximum"]
-        choices, optional = field.metadata["choices"], type(None) in typing.get_args(kind)
+        assert place["description"] == field.description
+        assert (place.get("minimum"), place.get("maximum")) == limits(field)
+        allowed, optional = choices(field), is_optional(field)
         values = place.get("items", place)  # of a list, each item is one of the choices
-        assert values.get("enum") == ([*choices, *[None] * optional] if choices else None)
+        assert values.get("enum") == ([*allowed, *[None] * optional] if allowed else None)
         assert ("null" in place["type"]) == optional
+
+
+def test_the_schema_names_the_types_of_json() -> None:
+    groups = json_schema(Parameters)["properties"]
+    assert groups["embed"]["properties"]["d_model"]["type"] == "integer"
+    assert groups["embed"]["properties"]["pretrained"]["type"] == ["string", "null"]
+    files = groups["ingest"]["properties"]["files"]["properties"]
+    assert files["train"]["items"] == {"type": "string"}
+    assert files["group_column"]["type"] == ["string", "integer", "null"]
+    assert groups["train_decoder"]["properties"]["training"]["properties"]["clip_norm"]["type"] == ["number", "null"]
+    assert "$ref" not in str(groups)
+    assert "title" not in str(groups)
 
 
 @pytest.mark.parametrize(
@@ -130,11 +147,22 @@ def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
         ("tokenize.joint", False, "params: vocab.shared needs tokenize.joint"),
         ("embed.d_model", 129, "params: embed: d_model is 129; sinusoidal positions need an even number"),
         ("ingest.source", "lines", "params: ingest: source is 'lines' but files.train is empty"),
+        ("train_decoder.training.clip_norm", 0,
+         "params: train_decoder.training.clip_norm is 0; the minimum is 1e-06, or null: no clipping"),
+        ("embed.seed", 2**63, "params: embed.seed is 9223372036854775808; the maximum is 9223372036854775807"),
+        ("train_encoder.training.seed", 2**70, "params: train_encoder.training.seed is 11805916207174"),
+        ("translate.max_length_ratio", 1e18, "params: translate.max_length_ratio is 1e+18; the maximum is 1000"),
+        ("translate.max_length_offset", 2**70, "params: translate.max_length_offset is 11805916207174"),
+        ("train_decoder.training.batch_tokens", 2**70, "params: train_decoder.training.batch_tokens is 11805916207174"),
+        ("tokenize.vocabulary_size", 10**9, "params: tokenize.vocabulary_size is 1000000000; the maximum is 1000000"),
+        ("embed.d_model", 10**9, "params: embed.d_model is 1000000000; the maximum is 65536"),
+        ("train_decoder.num_layers", 10**6, "params: train_decoder.num_layers is 1000000; the maximum is 1000"),
     ],
-)
-def test_impossible_combinations(path: str, value: object, message: str) -> None:
+)  # fmt: skip
+def test_impossible_values_and_combinations(path: str, value: object, message: str) -> None:
     with pytest.raises(StageformerError) as caught:
         check(changed(path, value))
+    assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(message)
 
 

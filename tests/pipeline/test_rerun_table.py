@@ -14,7 +14,7 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from stageformer.params.groups import GROUPS
+from stageformer.params.groups import Parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")  # What DVC does inside is not ours.
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def observed(repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_every_row_is_true(observed) -> None:
     rows = table()
-    assert {parameter.split(".")[0] for parameter, _ in rows} == GROUPS.keys()
+    assert {parameter.split(".")[0] for parameter, _ in rows} == Parameters.model_fields.keys()
     params = observed.root / "params.yaml"
     before = params.read_bytes()
     found = []

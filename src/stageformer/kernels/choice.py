@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, get_args
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-KERNELS = ("fast", "reference")
+Kernels = Literal["fast", "reference"]
+KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 
 
 class Pair(NamedTuple):

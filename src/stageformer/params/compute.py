@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import Literal, Self
 
-from stageformer.errors import StageformerError
-from stageformer.kernels.choice import KERNELS
-from stageformer.params.base import param
+from pydantic import model_validator
+
+from stageformer.kernels.choice import Kernels
+from stageformer.params.base import MAX_TOKENS, Params, param
 
 
-@dataclass(frozen=True)
-class Compute:
+class Compute(Params):
     """Where, on how many processors and how precisely the arithmetic is done."""
 
-    device: str = param("where to compute", choices=("cpu", "cuda"))
-    threads: int = param("threads of each process on the CPU", minimum=1)
-    processes: int = param("processes that train together, each with its own threads or GPU", minimum=1)
+    device: Literal["cpu", "cuda"] = param("where to compute")
+    threads: int = param("threads of each process on the CPU", minimum=1, maximum=1024)
+    processes: int = param("processes that train together, each with its own threads or GPU", minimum=1, maximum=4096)
     sharded: bool = param("cut weights, gradients and optimizer over the processes (FSDP) instead of copying them")
-    micro_batch_tokens: int = param("largest number of tokens on either side that one thread or GPU computes at once",
-                                    minimum=1)
-    precision: str = param("fp32, or bf16 autocast", choices=("fp32", "bf16"))
+    micro_batch_tokens: int = param(
+        "largest number of tokens on either side that one thread or GPU computes at once", minimum=1, maximum=MAX_TOKENS
+    )
+    precision: Literal["fp32", "bf16"] = param("fp32, or bf16 autocast")
     compile: bool = param("translate the model with torch.compile (needs a C++ compiler on the CPU)")
-    kernels: str = param("fast, or reference: the readable formulation of each kernel, slower", choices=KERNELS)
+    kernels: Kernels = param("fast, or reference: the readable formulation of each kernel, slower")
     portable: bool = param("use AVX2 code paths alone, so that other x86 machines may give the same bits")
 
     def on_cpu(self) -> Compute:
         """Return the same without a GPU, for work that is not worth one, or that engines are compared at."""
-        return replace(self, device="cpu")
+        return self.model_copy(update={"device": "cpu"})
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _needs_processes_to_shard(self) -> Self:
         if self.sharded and self.processes == 1:
-            raise StageformerError("sharded is true, but processes is 1; there is nothing to cut the model over")
+            raise ValueError("sharded is true, but processes is 1; there is nothing to cut the model over")
+        return self

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal, Self
 
-from stageformer.errors import StageformerError
-from stageformer.params.base import param
+from pydantic import model_validator
+
+from stageformer.params.base import MAX_SEED, Params, param
 
 
-@dataclass(frozen=True)
-class Embed:
+class Embed(Params):
     """The embedding matrix and the table of positions."""
 
-    d_model: int = param("width of every vector between the layers (D)", minimum=1)
-    initialisation: str = param("start of the embedding matrix", choices=("normal", "xavier", "pretrained"))
+    d_model: int = param("width of every vector between the layers (D)", minimum=1, maximum=65_536)
+    initialisation: Literal["normal", "xavier", "pretrained"] = param("start of the embedding matrix")
     pretrained: str | None = param("text file of word vectors (word2vec .vec format), for initialisation: pretrained")
     scale: bool = param("multiply embeddings by sqrt(d_model), as in section 3.4 of the paper")
-    positions: str = param("positional encoding", choices=("sinusoidal", "learned", "none"))
-    max_length: int = param("length of the table of positions: the longest sentence, in tokens", minimum=2)
-    seed: int = param("seed of the random start", minimum=0)
+    positions: Literal["sinusoidal", "learned", "none"] = param("positional encoding")
+    max_length: int = param(
+        "length of the table of positions: the longest sentence, in tokens", minimum=2, maximum=1_000_000
+    )
+    seed: int = param("seed of the random start", minimum=0, maximum=MAX_SEED)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
         if self.positions == "sinusoidal" and self.d_model % 2:
-            raise StageformerError(f"d_model is {self.d_model}; sinusoidal positions need an even number")
+            raise ValueError(f"d_model is {self.d_model}; sinusoidal positions need an even number")
         if self.initialisation == "pretrained" and not self.pretrained:
-            raise StageformerError("initialisation is 'pretrained' but pretrained names no file of vectors")
+            raise ValueError("initialisation is 'pretrained' but pretrained names no file of vectors")
+        return self

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
-from stageformer.params.base import param
+from stageformer.params.base import MAX_SEED, MAX_TOKENS, Params, param
 
 
-@dataclass(frozen=True)
-class Encode:
+class Encode(Params):
     """How the encoder output (the memory) is computed and kept."""
 
-    dtype: str = param("number format on disk", choices=("float32", "float16", "bfloat16"))
-    batch_tokens: int = param("largest number of source tokens of a batch, padding included", minimum=1)
-    dropout_copies: int = param("further encodings of each training sentence, every one with dropout of its own, for "
-                                "train_decoder to choose from; 0: the one without dropout alone", minimum=0)
-    seed: int = param("seed of the dropout of the copies", minimum=0)
-    shard_tokens: int = param("source tokens in one .pt file: bounds the memory that writing needs", minimum=1)
+    dtype: Literal["float32", "float16", "bfloat16"] = param("number format on disk")
+    batch_tokens: int = param(
+        "largest number of source tokens of a batch, padding included", minimum=1, maximum=MAX_TOKENS
+    )
+    dropout_copies: int = param(
+        "further encodings of each training sentence, every one with dropout of its own, for train_decoder to choose "
+        "from; 0: the one without dropout alone", minimum=0, maximum=1000,
+    )  # fmt: skip
+    seed: int = param("seed of the dropout of the copies", minimum=0, maximum=MAX_SEED)
+    shard_tokens: int = param(
+        "source tokens in one .pt file: bounds the memory that writing needs", minimum=1, maximum=MAX_TOKENS
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError, did_you_mean
-from stageformer.params.groups import GROUPS, check
+from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import render
 
@@ -86,7 +86,7 @@ def use(name: str, params: Path, folder: Path) -> Applied:
         StageformerError: as :func:`load_recipe`, or the present parameter file is not readable as YAML.
     """
     new = load_recipe(name, folder)
-    text = render(GROUPS, new).encode()
+    text = render(Parameters, new).encode()
     try:
         old = read_yaml(params) if params.exists() else {}
     except StageformerError as error:

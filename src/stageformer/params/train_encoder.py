@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
-from stageformer.params.base import param
+from stageformer.params.base import group, param
 from stageformer.params.training import Stack, Training
 
 
-@dataclass(frozen=True)
 class TrainEncoder(Stack):
     """The encoder, and how it is trained."""
 
-    way: str = param("staged: here, by its objective; its output is saved, and the decoder learns from that. joint: "
-                     "together with the decoder, from the start, by train_decoder", choices=("staged", "joint"))
-    objective: str = param("way staged: translation: with a shallow throw-away decoder; masked: masked-token "
-                           "prediction; none: left as initialised", choices=("translation", "masked", "none"))
-    decoder_num_layers: int = param("objective translation: layers of the throw-away decoder", minimum=1)
-    masked_fraction: float = param("objective masked: share of the tokens to predict", minimum=0, maximum=1)
-    training: Training = param("optimisation: what an update is, how many there are, which weights are kept")
+    way: Literal["staged", "joint"] = param(
+        "staged: here, by its objective; its output is saved, and the decoder learns from that. joint: together with "
+        "the decoder, from the start, by train_decoder"
+    )
+    objective: Literal["translation", "masked", "none"] = param(
+        "way staged: translation: with a shallow throw-away decoder; masked: masked-token prediction; none: left as "
+        "initialised"
+    )
+    decoder_num_layers: int = param(
+        "objective translation: layers of the throw-away decoder", minimum=1, maximum=1000
+    )
+    masked_fraction: float = param("objective masked: share of the tokens to predict", minimum=0.001, maximum=1)
+    training: Training = group("optimisation: what an update is, how many there are, which weights are kept")
 
     @property
     def trained_by(self) -> str:

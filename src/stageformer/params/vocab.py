@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from stageformer.params.base import param
+from stageformer.params.base import Params, param
 
 
-@dataclass(frozen=True)
-class Vocab:
+class Vocab(Params):
     """Which tokens get an id."""
 
-    shared: bool = param("one vocabulary for both sides; false: one a side")
-    min_frequency: int = param("tokens seen less often in train become <unk>", minimum=1)
-    max_size: int | None = param("largest number of entries, special tokens included; null: no limit", minimum=5)
+    shared: bool = param("one vocabulary for both sides; false: one per side")
+    min_frequency: int = param("tokens seen less often in train become <unk>", minimum=1, maximum=1_000_000_000)
+    max_size: int | None = param(
+        "largest number of entries, special tokens included; null: no limit", minimum=5, maximum=10_000_000
+    )

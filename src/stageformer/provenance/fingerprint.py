@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -10,24 +9,25 @@ import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from stageformer.params.base import Params
+
 OWN_PACKAGES = ("stageformer", "stages")
 
 
-def fingerprint(parameters: Iterable[Any], inputs: Iterable[Path]) -> str:
+def fingerprint(parameters: Iterable[Params], inputs: Iterable[Path]) -> str:
     """Return a hash of parameters, input files, our code as loaded now, and the libraries that compute.
 
     Args:
-        parameters: dataclasses.
+        parameters: groups of ``params.yaml``.
         inputs: files, and folders with all that is in them.
     """
     digest = hashlib.sha256()
     for values in parameters:
-        digest.update(json.dumps(dataclasses.asdict(values), sort_keys=True).encode())
+        digest.update(values.model_dump_json().encode())
     for path in inputs:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():

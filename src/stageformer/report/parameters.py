@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stageformer.params.groups import GROUPS
+from stageformer.params.base import Params, group_of
+from stageformer.params.groups import Parameters
 from stageformer.params.recipes import compare, show
 
 
@@ -53,13 +52,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Changed]
 
 def _meaning(key: str) -> str:
     """What a parameter means; "" for one that today's classes do not know."""
-    group, *path = key.split(".")
-    cls: Any = GROUPS.get(group)
+    cls: type[Params] | None = Parameters
     meaning = ""
-    for name in path:
-        fields = {field.name: field for field in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
-        if name not in fields:
+    for name in key.split("."):
+        if cls is None or name not in cls.model_fields:
             return ""
-        meaning = str(fields[name].metadata.get("doc", ""))
-        cls = typing.get_type_hints(cls)[name]
+        field = cls.model_fields[name]
+        meaning, cls = field.description or "", group_of(field)
     return meaning

@@ -7,7 +7,6 @@ An exported model is the folder that ``stageformer export`` writes. In it, or be
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,7 @@ def save_model_folder(folder: Path, *, model: Path, tokenizers: Path, vocabulari
     for name, path in files.items():
         with path.open("rb") as original, atomic_file(folder / name) as copy:
             shutil.copyfileobj(original, copy)
-    search = dataclasses.asdict(params)
+    search = params.model_dump()
     write_json(folder / NAME, {"kind": KIND, "schema_version": SCHEMA_VERSION, "translate": search})
 
 
