@@ -8,8 +8,7 @@ from typing import Any
 
 from benchmarks.corpus import Corpus
 from stageformer.batching.sentences import Ints
-from stageformer.building.build_decoder import build_model
-from stageformer.building.build_encoder import build_encoder_model
+from stageformer.building.build import build_encoder_model, build_model
 from stageformer.building.embeddings import EmbeddingStart, make_embeddings
 from stageformer.building.model_files import encoder_fingerprint
 from stageformer.compute.device import prepare

@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stageformer.batching.pairs import read_pairs
-from stageformer.building.build_encoder import build_encoder_model
+from stageformer.building.build import build_encoder_model
 from stageformer.building.embeddings import load_embeddings
 from stageformer.building.model_files import save_model
 from stageformer.compute.device import prepare

@@ -12,7 +12,7 @@ FLOORS = (
     {"errors", "kernels"},
     {"artifacts", "model"},
     {"params"},
-    {"compute", "provenance", "scoring", "text"},
+    {"compute", "provenance", "scoring", "text", "vectors"},
     {"batching", "building", "corpus", "experiments"},
     {"memory"},
     {"decoding", "training"},

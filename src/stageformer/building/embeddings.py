@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from stageformer.model.config import EmbeddingConfig
 from stageformer.model.embedding import Embedding, sinusoidal_positions
 from stageformer.params.embed import Embed
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
+from stageformer.vectors.base import Found
+from stageformer.vectors.file import FileVectors
+from stageformer.vectors.random import RandomVectors
 
 
 @dataclass(frozen=True)
@@ -65,37 +69,38 @@ class EmbeddingStart:
 def make_embeddings(params: Embed, vocabularies: Vocabularies) -> tuple[EmbeddingStart, dict[str, int]]:
     """Make the matrices and the table as the parameters say.
 
-    Random rows have a standard deviation of 1 / sqrt(D): after scaling by sqrt(D) they are as large as positions.
-
     Returns:
         The start, and for pretrained vectors the number of tokens found in the file, by side.
 
     Raises:
-        StageformerError: the file of pretrained vectors is missing, damaged or of another width.
+        StageformerError: the file of pretrained vectors is missing, damaged or of another width, holds no token of the
+            vocabulary, or its vectors are all the same.
     """
     generator = torch.Generator().manual_seed(params.seed)
-    d_model = params.d_model
+    distribution = "xavier" if params.initialisation == "xavier" else "normal"
+    by_chance = RandomVectors(distribution, params.d_model, generator)
+    pretrained = FileVectors(Path(params.pretrained), params.d_model) if params.pretrained else None
     found: dict[str, int] = {}
 
     def matrix(side: str, vocabulary: Vocabulary) -> Tensor:
-        weight: Tensor = torch.randn(len(vocabulary), d_model, generator=generator) * d_model**-0.5
-        if params.initialisation == "xavier":
-            torch.nn.init.xavier_uniform_(weight, generator=generator)
+        weight = by_chance.vectors(vocabulary.tokens).vectors
         if params.initialisation == "pretrained":
-            assert params.pretrained is not None  # checked by the parameter class
-            found[side] = fill_pretrained(weight, vocabulary, Path(params.pretrained))
+            assert pretrained is not None  # checked by the parameter class
+            known = pretrained.vectors(vocabulary.tokens)
+            _fill(weight, known, params.pretrained)
+            found[side] = len(known.rows)
         return weight
 
     source = matrix("source", vocabularies.source)
     target = source if vocabularies.shared else matrix("target", vocabularies.target)
     if params.positions == "sinusoidal":
-        positions = sinusoidal_positions(params.max_length, d_model)
+        positions = sinusoidal_positions(params.max_length, params.d_model)
     elif params.positions == "learned":
-        positions = torch.randn(params.max_length, d_model, generator=generator).mul_(d_model**-0.5)
+        positions = torch.randn(params.max_length, params.d_model, generator=generator).mul_(params.d_model**-0.5)
     else:
-        positions = torch.zeros(params.max_length, d_model)
+        positions = torch.zeros(params.max_length, params.d_model)
     metadata = {
-        "d_model": d_model,
+        "d_model": params.d_model,
         "scale": params.scale,
         "shared": vocabularies.shared,
         "initialisation": params.initialisation,
@@ -105,43 +110,20 @@ def make_embeddings(params: Embed, vocabularies: Vocabularies) -> tuple[Embeddin
     return EmbeddingStart(source, target, positions, metadata), found
 
 
-def fill_pretrained(weight: Tensor, vocabulary: Vocabulary, path: Path) -> int:
-    """Copy the vectors of a word2vec text file (``token value value ...`` a line) into the rows of their tokens.
-
-    The vectors are rescaled together to the size of the random rows, which the other tokens keep.
-
-    Returns:
-        The number of tokens found.
-
-    Raises:
-        StageformerError: with file and line.
-    """
-    d_model = weight.size(1)
-    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
-    rows: dict[int, Tensor] = {}
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                token, *values = line.rstrip("\n").split(" ")
-                if number == 1 and len(values) == 1:
-                    continue  # the header: number of vectors and their width
-                if len(values) != d_model:
-                    raise StageformerError(f"{path}:{number}: {len(values)} values, but embed.d_model is {d_model}")
-                if token in ids:
-                    rows[ids[token]] = torch.tensor([float(value) for value in values])
-    except FileNotFoundError:
-        raise StageformerError(f"{path}: no such file; embed.pretrained should name a file of word vectors") from None
-    except ValueError as error:
-        raise StageformerError(f"{path}:{number}: not a line of token and numbers ({error})") from None
-    if not rows:
-        raise StageformerError(f"{path}: holds none of the {len(ids)} tokens of the vocabulary")
-    vectors = torch.stack(list(rows.values()))
-    weight[list(rows)] = vectors * (d_model**-0.5 / vectors.std())
-    return len(rows)
+def _fill(weight: Tensor, known: Found, origin: str | None) -> None:
+    """Copy the vectors that are known into their rows, rescaled together to the size of the random rows."""
+    if not known.rows:
+        raise StageformerError(f"{origin}: holds none of the {known.num_tokens} tokens of the vocabulary")
+    spread = known.vectors.std()
+    if not 0 < spread < math.inf:  # nan included
+        raise StageformerError(
+            f"{origin}: the numbers of the {len(known.rows)} vectors found are all the same, or too large"
+        )
+    weight[known.rows] = known.vectors * (weight.size(1) ** -0.5 / spread)
 
 
 def save_embeddings(folder: Path, start: EmbeddingStart) -> None:
-    """Write ``embedding.pt`` and ``positions.pt``. Raises StageformerError when the disk is full."""
+    """Write ``embedding.pt`` and ``positions.pt``. Raises StageformerError when they cannot be written."""
     matrices = {"shared": start.source} if start.shared else {"source": start.source, "target": start.target}
     write_tensors(folder / "embedding.pt", "embedding", matrices, start.metadata)
     write_tensors(folder / "positions.pt", "positions", {"positions": start.positions}, start.metadata)

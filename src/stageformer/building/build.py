@@ -1,4 +1,4 @@
-"""The model that ``train_decoder`` trains: the encoder as ``train_encoder`` left it, and a new decoder."""
+"""Models from parameters: the one that ``train_encoder`` trains, and the one that ``train_decoder`` trains."""
 
 from __future__ import annotations
 
@@ -9,8 +9,28 @@ import torch
 from stageformer.building.embeddings import EmbeddingStart
 from stageformer.building.stack import stack_config
 from stageformer.building.weights import load_weights, weights_of
+from stageformer.model.config import TransformerConfig
 from stageformer.model.transformer import Transformer
 from stageformer.params.train_decoder import TrainDecoder
+from stageformer.params.train_encoder import TrainEncoder
+
+
+def build_encoder_model(params: TrainEncoder, start: EmbeddingStart) -> Transformer:
+    """Make the encoder with a shallow decoder of the same shape, which its training throws away afterwards."""
+    torch.manual_seed(params.training.seed)
+    encoder = stack_config(params, start.metadata["d_model"])
+    model = Transformer(
+        TransformerConfig(
+            source=start.config("source"),
+            target=start.config("target"),
+            encoder=encoder,
+            decoder=dataclasses.replace(encoder, num_layers=params.decoder_num_layers),
+            share_embeddings=start.shared,
+        )
+    )
+    start.fill(model.encoder.embedding, "source")
+    start.fill(model.decoder.embedding, "target")
+    return model
 
 
 def build_model(
