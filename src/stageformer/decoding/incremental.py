@@ -46,7 +46,7 @@ class IncrementalDecoder:
 
     Args:
         decoder: in eval mode
-        memory: the encoder output, ``[B, S, D]``
+        memory: ``[B, S, E]``; E is the width of the memory, which the decoder projects to D where they differ
         present: ``[B, S]`` boolean, True where there is a source token
         hypotheses: hypotheses a sentence, K
     """
@@ -55,6 +55,7 @@ class IncrementalDecoder:
         self._decoder = decoder
         self._layers = [layer for layer in decoder.layers if isinstance(layer, DecoderLayer)]
         self._one = hypotheses == 1
+        memory = decoder.bridge(memory)  # [B, S, D]
         self._batch_dim, self._step_dim = (1, 0) if self._one else (0, 2)
         self._caches = [self._start(layer, memory, present, hypotheses) for layer in self._layers]
         self._memory_bias = None if bool(present.all()) else self._bias_of(present).to(memory.dtype)

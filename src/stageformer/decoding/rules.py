@@ -22,7 +22,7 @@ class Batch:
     """B sources, and how their translations begin."""
 
     memory: Tensor
-    """the encoder output, ``[B, S, D]``"""
+    """``[B, S, E]``"""
     present: Tensor
     """``[B, S]`` boolean, True where there is a source token"""
     prefixes: Sequence[Sequence[int]] | None = None

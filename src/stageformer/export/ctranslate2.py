@@ -38,6 +38,11 @@ def save_ctranslate2(model: Transformer, vocabularies: Vocabularies, folder: Pat
     require("ctranslate2")
     from ctranslate2.specs import TransformerSpec
 
+    if not isinstance(model.decoder.bridge, nn.Identity):
+        raise StageformerError(
+            f"the memory is {model.config.encoder.d_model} wide and the decoder {model.config.decoder.d_model}; "
+            "CTranslate2 has no projection between them; take ctranslate2 and ctranslate2_int8 out of export.formats"
+        )
     for group, stack in (("train_encoder", model.config.encoder), ("train_decoder", model.config.decoder)):
         if stack.attention_only:
             raise StageformerError(

@@ -10,6 +10,11 @@ def check_for_transformers(config: TransformerConfig, *, norm: str, architecture
     """Raise StageformerError unless a model of ``transformers`` whose norms stand at ``norm`` can express the model."""
     encoder, decoder = config.encoder, config.decoder
     mend = "take huggingface out of export.formats"
+    if encoder.d_model != decoder.d_model:
+        raise StageformerError(
+            f"the memory is {encoder.d_model} wide and the decoder {decoder.d_model}; {architecture} has no projection "
+            f"between them; {mend}"
+        )
     if encoder.norm != decoder.norm:
         raise StageformerError(
             f"train_encoder.norm is {encoder.norm!r} and train_decoder.norm {decoder.norm!r}; transformers has no "

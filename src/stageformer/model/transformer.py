@@ -41,10 +41,12 @@ class Decoder(nn.Module):
     """Predict each next target token from those before it and from the memory.
 
     With ``tie_output`` the embedding is the output projection, too (section 3.4); else that is a matrix of its own.
+    Memory of a ``width`` E (0: D) that is not D first crosses a bridge, a learned linear map, which is not the paper's.
     """
 
-    def __init__(self, embedding: EmbeddingConfig, stack: StackConfig, *, tie_output: bool = True) -> None:
+    def __init__(self, embedding: EmbeddingConfig, stack: StackConfig, tie_output: bool = True, width: int = 0) -> None:
         super().__init__()
+        self.bridge = nn.Identity() if width in (0, stack.d_model) else nn.Linear(width, stack.d_model)
         self.embedding = Embedding(embedding, stack.embedding_dropout)
         self.layers = nn.ModuleList(DecoderLayer(stack) for _ in range(stack.num_layers))
         self.norm = nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
@@ -64,7 +66,7 @@ class Decoder(nn.Module):
 
         Args:
             target_ids: ``[B, T]``, beginning with <bos>. Padding is at the end, where the causal mask hides it.
-            memory: ``[B, S, D]``
+            memory: ``[B, S, E]``
             memory_present: ``[B, S]`` boolean, True where there is a token; None: everywhere
             tgt_mask: boolean, True = may attend, broadcastable to ``[B, H, T, T]``; None: the causal mask
 
@@ -72,6 +74,7 @@ class Decoder(nn.Module):
             The hidden states ``[B, T, D]``; :meth:`logits` compares them with the vocabulary.
         """
         memory_mask = None if memory_present is None else padding_mask(memory_present)  # [B, 1, 1, S]
+        memory = self.bridge(memory)  # [B, S, D]
         x = self.embedding(target_ids)  # [B, T, D]
         for layer in self.layers:
             x = layer(x, memory, memory_mask, tgt_mask)  # [B, T, D]
@@ -90,7 +93,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.source, config.encoder)
-        self.decoder = Decoder(config.target, config.decoder, tie_output=config.tie_output)
+        width = config.encoder.d_model
+        self.decoder = Decoder(config.target, config.decoder, tie_output=config.tie_output, width=width)
         initialise(self.encoder)
         initialise(self.decoder)
         if config.share_embeddings:
@@ -99,12 +103,9 @@ class Transformer(nn.Module):
             self.decoder.embedding.weight = self.encoder.embedding.weight
 
     def forward(
-        self,
-        source_ids: Tensor,
-        target_ids: Tensor,
-        source_present: Tensor | None = None,
-        tgt_mask: Tensor | None = None,
-    ) -> Tensor:
+        self, source_ids: Tensor, target_ids: Tensor,
+        source_present: Tensor | None = None, tgt_mask: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Return the hidden states ``[B, T, D]``; the arguments are those of :class:`Encoder` and :class:`Decoder`."""
         memory = self.encoder(source_ids, source_present)  # [B, S, D]
         hidden: Tensor = self.decoder(target_ids, memory, source_present, tgt_mask)  # [B, T, D]
