@@ -17,15 +17,18 @@ from pathlib import Path
 from stageformer.artifacts.files import write_json
 from stageformer.batching.pairs import check_splits
 from stageformer.building.embeddings import make_embeddings, save_embeddings
+from stageformer.compute.instruction_set import use_instruction_set
 from stageformer.figures.positions import position_similarity, positions_heatmap
+from stageformer.params.compute import Compute
 from stageformer.params.embed import Embed
 from stageformer.text.vocabulary import load_vocabularies
 from stages.common import stage
 
 
-@stage("embed", {"embed": Embed}, vocab="data/vocab")
-def main(params: Embed, *, vocab: Path, output: Path, reports: Path) -> None:
+@stage("embed", {"embed": Embed, "compute.instruction_set": Compute}, vocab="data/vocab")
+def main(params: Embed, instruction_set: str, *, vocab: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
+    use_instruction_set(instruction_set)
     vocabularies = load_vocabularies(vocab)
     check_splits(vocab, vocabularies, params.max_length)
     start, found = make_embeddings(params, vocabularies)

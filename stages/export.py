@@ -14,7 +14,6 @@ Writes: data/export/stageformer/                   what `stageformer translate -
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from stageformer.compute.device import prepare
@@ -50,8 +49,6 @@ def main(
     """Run the stage."""
     compute = compute.on_cpu()  # It is where exported models are mostly served, and every machine has one.
     prepare(compute)
-    if compute.portable:
-        os.environ["CT2_FORCE_CPU_ISA"] = "AVX2"
     export_model(
         params, ingest_params, translate, compute, lowercase=lowercase, bleu_tokenize=bleu_tokenize, ingest=ingest,
         tokenizer=tokenizer, vocab=vocab, model_path=model, scores=scores, output=output, reports=reports,

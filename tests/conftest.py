@@ -70,7 +70,7 @@ def dvc(tmp_path_factory, scratch_of_the_session):
 
 COMPUTE = {
     "device": "cpu", "threads": 1, "processes": 1, "sharded": False, "micro_batch_tokens": 200, "precision": "fp32",
-    "compile": False, "kernels": "fast", "portable": False,
+    "compile": False, "kernels": "fast", "instruction_set": "avx2",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import sys
 
 import torch
 
-from stageformer.compute.instruction_set import use_avx2_alone
+from stageformer.compute.instruction_set import use_instruction_set
 from stageformer.compute.pool import Pool, Serial, Threads
 from stageformer.errors import StageformerError
 from stageformer.kernels.choice import use_kernels
@@ -16,13 +16,14 @@ from stageformer.params.compute import Compute
 
 
 def prepare(compute: Compute) -> torch.device:
-    """Set threads, determinism, kernels and the allocator, and return the device to compute on.
+    """Set instructions, threads, determinism, kernels and the allocator, and return the device to compute on.
 
     Raises:
-        StageformerError: there is no such device here, or no AVX2 for ``portable``.
+        StageformerError: there is no such device here.
     """
-    if compute.portable:
-        use_avx2_alone()
+    on_cpu = compute.device == "cpu"
+    half_precision = compute.precision != "fp32"
+    use_instruction_set(compute.instruction_set, half_precision=half_precision, quiet=not on_cpu)
     if compute.device == "cuda" and not torch.cuda.is_available():
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")
     torch.set_num_threads(compute.threads)

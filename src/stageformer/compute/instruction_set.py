@@ -1,47 +1,77 @@
-"""Which instructions of the CPU torch computes with: all that it has, or AVX2 alone for the sake of other machines.
+"""Which instructions of the CPU torch computes with: AVX2, for the same bits on other machines, or all that it has.
 
-Wider vectors add up in another order, so that AVX2 and AVX-512 round differently. torch computes with three libraries,
-its own kernels (ATen), MKL and oneDNN, and each of them asks the CPU and takes what is newest.
+Wider vectors add up in another order, so AVX2 and AVX-512 round differently, and each library takes the widest that the
+CPU has. Limited to AVX2, AMD's CPUs with and without AVX-512 gave the same bits in every stage: docs/reproducibility.md
+says what was measured. MKL, which multiplies matrices, needs no limit there: on CPUs that are not Intel's it chooses
+its code by itself, and the same on both. Its own switch, ``MKL_CBWR``, would give other bits, and is left alone.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
+from pathlib import Path
 
 import pyarrow
 import torch
 
-from stageformer.errors import StageformerError
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "CT2_FORCE_CPU_ISA": "AVX2"}
+"""The environment variables that limit torch's own kernels, oneDNN (GELU and half precision of torch), CTranslate2."""
 
-AVX2 = {
-    "ATEN_CPU_CAPABILITY": "avx2",
-    # STRICT: the same bits wherever the matrices lie in memory.
-    "MKL_CBWR": "AVX2,STRICT",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-}
-"""The environment variables that limit the three libraries."""
+MEASURED_VENDORS = ("AuthenticAMD",)
 
 
-def use_avx2_alone() -> None:
-    """Limit torch to AVX2, in this process and in those that it starts.
+def use_instruction_set(name: str, *, half_precision: bool = False, quiet: bool = False) -> None:
+    """Let torch compute with these instructions, in this process and in those that it starts.
 
-    The libraries read the variables at their first operation, not when torch is imported: it is early enough to call
-    this before the first operation. On other makes of CPU than Intel's, MKL does not let itself be limited, and
-    multiplies matrices by code of its own choice.
+    The libraries read their environment variables at the first operation, not when torch is imported: it is early
+    enough to call this before the first operation. Where the machine cannot give the bits of others, one line on the
+    standard error says why, and the work goes on with what there is.
 
-    Raises:
-        StageformerError: the CPU has no AVX2, or torch has computed with something else already.
+    Args:
+        name: ``avx2``, or ``native`` for what the libraries choose by themselves
+        half_precision: leave oneDNN its choice, since bfloat16 without AVX-512 takes a hundred times as long
+        quiet: print no warning
     """
-    # ATen believes the variable without asking the CPU, and would die of an illegal instruction.
-    if pyarrow.runtime_info().detected_simd_level not in ("avx2", "avx512"):
-        raise StageformerError(
-            f"compute.portable is true, but this CPU ({platform.machine()}) has no AVX2; set it to false"
+    if name == "native":
+        return
+    obstacle = _obstacle_of_the_cpu()
+    if _has_avx2():  # ATen believes the variable without asking the CPU, and would die of an illegal instruction
+        limits = {name: limit for name, limit in AVX2.items() if not (half_precision and "ONEDNN" in name)}
+        os.environ.update(limits)
+        in_use = torch.backends.cpu.get_cpu_capability()
+        if in_use != "AVX2":
+            obstacle = f"this process has computed with {in_use} already"
+    if obstacle and not quiet and os.environ.get("RANK", "0") == "0":
+        print(
+            f"warning: compute.instruction_set is avx2, but {obstacle}: the last bits may differ from those of other "
+            "machines",
+            file=sys.stderr,
         )
-    os.environ.update(AVX2)
-    in_use = torch.backends.cpu.get_cpu_capability()
-    if in_use != "AVX2":
-        raise StageformerError(
-            f"compute.portable is true, but this process has computed with {in_use} already; start another one"
-        )
+
+
+def _has_avx2() -> bool:
+    return pyarrow.runtime_info().detected_simd_level in ("avx2", "avx512")
+
+
+def _obstacle_of_the_cpu() -> str | None:
+    """Return why this CPU may give other bits than those that were measured, or None."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return f"this CPU ({platform.machine()}) is not an x86"
+    if not _has_avx2():
+        return "this CPU has no AVX2"
+    if (vendor := _vendor()) not in MEASURED_VENDORS:
+        return f"it was measured on CPUs of {', '.join(MEASURED_VENDORS)} alone, and this is one of {vendor}"
+    return None
+
+
+def _vendor() -> str:
+    """Return the name that an x86 CPU has for its maker."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("vendor_id"):
+                return line.partition(":")[2].strip()
+    names = platform.processor().replace(",", " ").split()
+    return next((name for name in names if name in ("AuthenticAMD", "GenuineIntel")), "an unknown maker")

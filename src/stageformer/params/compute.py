@@ -23,7 +23,9 @@ class Compute(Params):
     precision: Literal["fp32", "bf16"] = param("fp32, or bf16 autocast")
     compile: bool = param("translate the model with torch.compile (needs a C++ compiler on the CPU)")
     kernels: Kernels = param("fast, or reference: the readable formulation of each kernel, slower")
-    portable: bool = param("use AVX2 code paths alone, so that other x86 machines may give the same bits")
+    instruction_set: Literal["avx2", "native"] = param(
+        "avx2: the same bits on other x86 machines; native: the widest that this CPU has"
+    )
 
     def on_cpu(self) -> Compute:
         """Return the same without a GPU, for work that is not worth one, or that engines are compared at."""

@@ -26,8 +26,10 @@ PACKAGES = (
 )  # fmt: skip
 """The packages that compute or write outputs."""
 
-VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
-"""The environment variables that choose among the code paths of torch."""
+VARIABLES = (
+    "ATEN_CPU_CAPABILITY", "CT2_FORCE_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA",
+)  # fmt: skip
+"""The environment variables that choose among the code paths of torch and CTranslate2."""
 
 NAME = "environment.json"
 

@@ -38,6 +38,8 @@ class ModelFolder:
     params: Translate
     threads: int | None
     """that the parameters allow; None: they say nothing"""
+    instruction_set: str
+    """as ``compute.instruction_set``"""
 
 
 def open_model_folder(folder: Path | None) -> ModelFolder:
@@ -101,7 +103,10 @@ def _exported(folder: Path) -> ModelFolder:
         if not part.exists():
             raise StageformerError(f"{part}: missing from the exported model; export it again")
     params = parse(Translate, header.get("translate"), "translate")
-    return ModelFolder(model, tokenizers, vocabularies=folder, exports=folder.parent, params=params, threads=None)
+    return ModelFolder(
+        model, tokenizers, vocabularies=folder, exports=folder.parent, params=params, threads=None,
+        instruction_set="avx2",  # the same translations on every machine
+    )  # fmt: skip
 
 
 def _repository(root: Path) -> ModelFolder:
@@ -109,11 +114,13 @@ def _repository(root: Path) -> ModelFolder:
     if not model.exists():
         raise StageformerError(f"{model}: there is no model yet; make it with `dvc repro`")
     values = read_yaml(root / "params.yaml")
+    compute = parse(Compute, values.get("compute"), "compute")
     return ModelFolder(
         model=model,
         tokenizers=root / "data/tokenize/tokenizer",
         vocabularies=root / "data/vocab",
         exports=root / "data/export",
         params=parse(Translate, values.get("translate"), "translate"),
-        threads=parse(Compute, values.get("compute"), "compute").threads,
+        threads=compute.threads,
+        instruction_set=compute.instruction_set,
     )
