@@ -22,8 +22,10 @@ def prepare(compute: Compute) -> torch.device:
         StageformerError: there is no such device here.
     """
     on_cpu = compute.device == "cpu"
-    half_precision = compute.precision != "fp32"
-    use_instruction_set(compute.instruction_set, half_precision=half_precision, quiet=not on_cpu)
+    use_instruction_set(compute.instruction_set, quiet=not on_cpu)
+    if compute.instruction_set == "avx2" and on_cpu and compute.precision == "fp32" and not compute.compile:
+        # Of all that is computed in fp32, oneDNN takes GELU alone, and with the widest instructions that there are.
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property, as torch writes it
     if compute.device == "cuda" and not torch.cuda.is_available():
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")
     torch.set_num_threads(compute.threads)

@@ -3,7 +3,9 @@
 Wider vectors add up in another order, so AVX2 and AVX-512 round differently, and each library takes the widest that the
 CPU has. Limited to AVX2, AMD's CPUs with and without AVX-512 gave the same bits in every stage: docs/reproducibility.md
 says what was measured. MKL, which multiplies matrices, needs no limit there: on CPUs that are not Intel's it chooses
-its code by itself, and the same on both. Its own switch, ``MKL_CBWR``, would give other bits, and is left alone.
+its code by itself, and the same on both. Its own switch, ``MKL_CBWR``, would give other bits, and is left alone. So is
+that of oneDNN, ``ONEDNN_MAX_CPU_ISA``: eight-bit products of CTranslate2 would overflow, and bfloat16 would take a
+hundred times as long.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ from pathlib import Path
 import pyarrow
 import torch
 
-AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "CT2_FORCE_CPU_ISA": "AVX2"}
-"""The environment variables that limit torch's own kernels, oneDNN (GELU and half precision of torch), CTranslate2."""
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "CT2_FORCE_CPU_ISA": "AVX2"}
+"""The environment variables that limit torch's own kernels and those of CTranslate2."""
 
 MEASURED_VENDORS = ("AuthenticAMD",)
 
 
-def use_instruction_set(name: str, *, half_precision: bool = False, quiet: bool = False) -> None:
+def use_instruction_set(name: str, *, quiet: bool = False) -> None:
     """Let torch compute with these instructions, in this process and in those that it starts.
 
     The libraries read their environment variables at the first operation, not when torch is imported: it is early
@@ -31,15 +33,13 @@ def use_instruction_set(name: str, *, half_precision: bool = False, quiet: bool 
 
     Args:
         name: ``avx2``, or ``native`` for what the libraries choose by themselves
-        half_precision: leave oneDNN its choice, since bfloat16 without AVX-512 takes a hundred times as long
         quiet: print no warning
     """
     if name == "native":
         return
     obstacle = _obstacle_of_the_cpu()
     if _has_avx2():  # ATen believes the variable without asking the CPU, and would die of an illegal instruction
-        limits = {name: limit for name, limit in AVX2.items() if not (half_precision and "ONEDNN" in name)}
-        os.environ.update(limits)
+        os.environ.update(AVX2)
         in_use = torch.backends.cpu.get_cpu_capability()
         if in_use != "AVX2":
             obstacle = f"this process has computed with {in_use} already"
