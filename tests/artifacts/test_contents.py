@@ -17,7 +17,7 @@ from stageformer.artifacts import tables
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.artifacts.tables import SCHEMAS, read_batches, read_table, write_table
 from stageformer.errors import StageformerError
-from stageformer.text.vocab_splits import _count
+from stageformer.text.vocab_splits import count_tokens
 
 SAMPLES: dict[Any, Any] = {
     pa.int64(): 3, pa.int32(): 4, pa.string(): "größer", pa.float32(): 0.5, pa.float64(): 0.1, pa.bool_(): True
@@ -151,7 +151,7 @@ def test_tokens_that_are_not_utf8(tmp_path: Path) -> None:
     column = pa.ListArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), text, type=field.type)
     write_anything(tmp_path / "x", "tokens", rows_of("tokens", 3) | {"source_tokens": column})
     with pytest.raises(StageformerError, match=r"x: holds text that is not UTF-8; .*dvc repro --force tokenize"):
-        _count(tmp_path / "x")
+        count_tokens(tmp_path / "x")
 
 
 @settings(max_examples=60, deadline=None)

@@ -85,6 +85,19 @@ def test_outputs(kind: str, joint: bool, tmp_path: Path) -> None:
     assert metrics["learnt_tokens"] == learnt
 
 
+def test_one_line_says_what_was_done(tmp_path: Path) -> None:
+    write_sentences(tmp_path)
+    write_params(tmp_path, kind="char")
+    result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
+    cut = "source 128 (4.27 per word), target 144 (4.97 per word)"
+    assert result.stderr == f"tokenize: read 9 pairs, learnt no tokens (char), wrote: {cut}\n"
+    write_params(tmp_path, joint=False)
+    result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
+    tokenizers = load_tokenizers(tmp_path / "run" / "data" / "tokenizer")
+    sizes = f"{tokenizers.source.size} and {tokenizers.target.size}"
+    assert f"learnt {sizes} tokens (bpe), wrote: source" in result.stderr
+
+
 def test_what_does_not_come_back_is_told(tmp_path: Path) -> None:
     write_sentences(tmp_path, ROWS | {"test": [('say "on"', "sag an"), ("on", "an")]})
     write_params(tmp_path, kind="word")

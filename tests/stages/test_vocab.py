@@ -118,6 +118,14 @@ def test_metrics(tmp_path: Path) -> None:
     assert metrics(tmp_path)["vocabulary"]["shared"]["types_beyond_max_size"] == 3
 
 
+def test_one_line_says_what_was_done(tmp_path: Path) -> None:
+    write_tokens(tmp_path)
+    (tmp_path / "params.yaml").write_text('{"vocab": {"shared": false, "min_frequency": 2, "max_size": null}}')
+    result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
+    unknown = "50.00% of train, 50.00% of valid, 71.43% of test"
+    assert result.stderr == f"vocab: read 10 tokens of train, gave 2 of 7 types an id; unknown tokens: {unknown}\n"
+
+
 def test_curves(tmp_path: Path) -> None:
     many = [([f"t{i}" for i in range(n)], ["x"]) for n in range(0, 1000, 10)]
     write_tokens(tmp_path, ROWS | {"train": many})

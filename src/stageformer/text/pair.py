@@ -107,18 +107,18 @@ def load_tokenizers(folder: Path) -> Tokenizers:
     """
     path = folder / CONFIG_NAME
     config = read_json(path)
-    mend = "make it again with `dvc repro --force tokenize`"
+    remedy = "make it again with `dvc repro --force tokenize`"
     for key, kind in _TYPES.items():
         if not isinstance(config, dict) or type(config.get(key)) is not kind:
-            raise StageformerError(f"{path}: needs {key!r} of type {kind.__name__}; {mend}")
+            raise StageformerError(f"{path}: needs {key!r} of type {kind.__name__}; {remedy}")
     if config["schema_version"] != SCHEMA_VERSION:
         raise StageformerError(
-            f"{path}: found schema version {config['schema_version']}, needed {SCHEMA_VERSION}; {mend}"
+            f"{path}: found schema version {config['schema_version']}, needed {SCHEMA_VERSION}; {remedy}"
         )
     try:
         family = tokenizer_class(config["kind"])
     except StageformerError as error:
-        raise StageformerError(f"{path}: {error}; {mend}") from None
+        raise StageformerError(f"{path}: {error}; {remedy}") from None
     if config["joint"]:
         shared = family.load(folder / "shared", config["lowercase"])
         return Tokenizers(shared, shared, joint=True)

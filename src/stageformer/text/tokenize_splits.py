@@ -1,19 +1,24 @@
-"""The work of the stage ``tokenize``: train on the training split, cut every split, report what came out."""
+"""The work of the stage ``tokenize``: train on the training split, cut every split, report what came out.
+
+A table is cut part by part (:func:`tokenize_part`), each a function of that part alone.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from stageformer.artifacts.files import write_csv, write_json
 from stageformer.artifacts.header import SPLITS
-from stageformer.artifacts.tables import open_table, read_batches, write_table
+from stageformer.artifacts.tables import open_table, read_batches, write_parts
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
 from stageformer.text.tokenizers.base import Options, Tokenizer
@@ -22,8 +27,8 @@ SIDES = ("source", "target")
 
 
 @dataclass
-class SideStatistics:
-    """What is counted while one side of one split is cut."""
+class SideCounts:
+    """What is counted while one side of a table is cut."""
 
     sentences: int = 0
     tokens: int = 0
@@ -31,14 +36,25 @@ class SideStatistics:
     exact: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
 
-    def add(self, tokenizer: Tokenizer, texts: list[str], tokenized: list[list[str]]) -> None:
-        """Count one batch."""
-        self.sentences += len(texts)
-        self.lengths.update(map(len, tokenized))
-        self.tokens += sum(map(len, tokenized))
-        self.words += sum(len(text.split()) for text in texts)
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, texts: list[str], tokenized: list[list[str]]) -> Self:
+        """Count one part."""
         pairs = zip(texts, tokenized, strict=True)
-        self.exact += sum(tokenizer.decode(tokens) == tokenizer.normalise(text) for text, tokens in pairs)
+        return cls(
+            sentences=len(texts),
+            tokens=sum(map(len, tokenized)),
+            words=sum(len(text.split()) for text in texts),
+            exact=sum(tokenizer.decode(tokens) == tokenizer.normalise(text) for text, tokens in pairs),
+            lengths=Counter(map(len, tokenized)),
+        )
+
+    def add(self, other: Self) -> None:
+        """Add the counts of the next part."""
+        self.sentences += other.sentences
+        self.tokens += other.tokens
+        self.words += other.words
+        self.exact += other.exact
+        self.lengths.update(other.lengths)
 
     def metrics(self) -> dict[str, float]:
         """Return the figures for the report; rates are shares from 0 to 1, of an empty split 0."""
@@ -50,6 +66,18 @@ class SideStatistics:
             "empty_sentences": self.lengths[0],
             "round_trip_rate": _ratio(self.exact, self.sentences),
         }
+
+
+@dataclass
+class TokenCounts:
+    """What is counted while a table is cut, by side. The counts of a table are the sum of those of its parts."""
+
+    sides: dict[str, SideCounts] = field(default_factory=lambda: {side: SideCounts() for side in SIDES})
+
+    def add(self, other: Self) -> None:
+        """Add the counts of the next part."""
+        for side in SIDES:
+            self.sides[side].add(other.sides[side])
 
 
 def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tokenize) -> None:
@@ -81,16 +109,46 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
         }
     }
     histogram: list[tuple[int, int, str, str]] = []
+    total = TokenCounts()
     for split in SPLITS:
-        name = f"{split}.parquet"
-        statistics = {side: SideStatistics() for side in SIDES}
-        write_table(output / name, "tokens", _tokenized(input_folder / name, tokenizers, statistics, split))
-        metrics[split] = {"sentences": statistics["source"].sentences}
-        for side in SIDES:
-            metrics[split][side] = statistics[side].metrics()
-            histogram += [(length, count, side, split) for length, count in sorted(statistics[side].lengths.items())]
+        counts = TokenCounts()
+        parts = _parts(input_folder / f"{split}.parquet", split)
+        tokenized = map(partial(tokenize_part, tokenizers=tokenizers), parts)
+        write_parts(output / f"{split}.parquet", "tokens", tokenized, counts)
+        metrics[split] = {"sentences": counts.sides["source"].sentences}
+        for side, counted in counts.sides.items():
+            metrics[split][side] = counted.metrics()
+            histogram += [(length, number, side, split) for length, number in sorted(counted.lengths.items())]
+        total.add(counts)
     write_json(reports / "metrics.json", metrics)
     write_csv(reports / "lengths.csv", ("length", "sentences", "side", "split"), histogram)
+    learnt = " and ".join(f"{size:,}" for size in metrics["learnt_tokens"].values()) or "no"
+    cut = ", ".join(
+        f"{side} {counted.tokens:,} ({_ratio(counted.tokens, counted.words):.2f} per word)"
+        for side, counted in total.sides.items()
+    )
+    sentences = total.sides["source"].sentences
+    print(f"tokenize: read {sentences:,} pairs, learnt {learnt} tokens ({params.kind}), wrote: {cut}", file=sys.stderr)
+
+
+def tokenize_part(batch: pa.RecordBatch, tokenizers: Tokenizers) -> tuple[dict[str, Any], TokenCounts]:
+    """Cut one part of a table.
+
+    Args:
+        batch: columns ``id``, ``source`` and ``target``.
+        tokenizers: those of both sides.
+
+    Returns:
+        The columns of a table of kind ``tokens``, and what was counted.
+    """
+    columns: dict[str, Any] = {"id": batch.column("id")}
+    counts = TokenCounts()
+    for side, tokenizer in zip(SIDES, (tokenizers.source, tokenizers.target), strict=True):
+        texts: list[Any] = batch.column(side).to_pylist()
+        tokenized = tokenizer.encode_batch(texts)
+        counts.sides[side] = SideCounts.of(tokenizer, texts, tokenized)
+        columns[f"{side}_tokens"] = pa.array(tokenized, pa.list_(pa.field("element", pa.string())))
+    return columns, counts
 
 
 class _Column:
@@ -105,20 +163,12 @@ class _Column:
             yield from texts
 
 
-def _tokenized(
-    path: Path, tokenizers: Tokenizers, statistics: dict[str, SideStatistics], split: str
-) -> Iterator[dict[str, Any]]:
+def _parts(path: Path, split: str) -> Iterator[pa.RecordBatch]:
     rows = open_table(path, "sentences").metadata.num_rows
     with tqdm(total=rows, desc=f"tokenize {split}", unit=" sentences", disable=None) as progress:
         for batch in read_batches(path, "sentences", ["id", *SIDES]):
-            columns: dict[str, Any] = {"id": batch.column("id")}
-            for side, tokenizer in zip(SIDES, (tokenizers.source, tokenizers.target), strict=True):
-                texts: list[Any] = batch.column(side).to_pylist()
-                tokenized = tokenizer.encode_batch(texts)
-                statistics[side].add(tokenizer, texts, tokenized)
-                columns[f"{side}_tokens"] = pa.array(tokenized, pa.list_(pa.field("element", pa.string())))
+            yield batch
             progress.update(batch.num_rows)
-            yield columns
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -1,12 +1,17 @@
-"""The work of the stage ``vocab``: count the training tokens, choose the entries, map every split to ids."""
+"""The work of the stage ``vocab``: count the training tokens, choose the entries, map every split to ids.
+
+Tables are counted and mapped part by part (:func:`count_part`, :func:`map_part`), each a function of that part alone.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +20,7 @@ from tqdm import tqdm
 
 from stageformer.artifacts.files import write_csv, write_json
 from stageformer.artifacts.header import SPLITS
-from stageformer.artifacts.tables import decoded, open_table, read_batches, write_table
+from stageformer.artifacts.tables import decoded, open_table, read_batches, write_parts
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
 from stageformer.text.vocabulary import (
@@ -32,21 +37,31 @@ CURVE_POINTS = 200
 
 
 @dataclass
-class SideStatistics:
-    """What is counted while one side of one split is mapped."""
+class SideCounts:
+    """What is counted while one side of a table is mapped to ids."""
 
     tokens: int = 0
     unknown: int = 0
     sentences_with_unknown: int = 0
     types: set[str] = field(default_factory=set)
 
-    def add(self, tokens: pa.Array[Any], lengths: np.ndarray[Any, Any], is_unknown: np.ndarray[Any, Any]) -> None:
-        """Count one batch of flattened tokens, with the number of them in each sentence."""
-        self.tokens += len(tokens)
-        self.unknown += int(is_unknown.sum())
+    @classmethod
+    def of(cls, tokens: pa.Array[Any], lengths: np.ndarray[Any, Any], is_unknown: np.ndarray[Any, Any]) -> Self:
+        """Count one part of flattened tokens, with the number of them in each sentence."""
         sentence = np.repeat(np.arange(len(lengths)), lengths)
-        self.sentences_with_unknown += len(np.unique(sentence[is_unknown]))
-        self.types.update(map(str, tokens.unique().to_pylist()))
+        return cls(
+            tokens=len(tokens),
+            unknown=int(is_unknown.sum()),
+            sentences_with_unknown=len(np.unique(sentence[is_unknown])),
+            types=set(map(str, tokens.unique().to_pylist())),
+        )
+
+    def add(self, other: Self) -> None:
+        """Add the counts of the next part."""
+        self.tokens += other.tokens
+        self.unknown += other.unknown
+        self.sentences_with_unknown += other.sentences_with_unknown
+        self.types |= other.types
 
     def metrics(self, vocabulary: Vocabulary) -> dict[str, float]:
         """Return the figures for the report; coverage is of distinct tokens, the unknown rate of all tokens."""
@@ -58,6 +73,18 @@ class SideStatistics:
             "unknown_rate": _ratio(self.unknown, self.tokens),
             "sentences_with_unknown": self.sentences_with_unknown,
         }
+
+
+@dataclass
+class IdCounts:
+    """What is counted while a table is mapped, by side. The counts of a table are the sum of those of its parts."""
+
+    sides: dict[str, SideCounts] = field(default_factory=lambda: {side: SideCounts() for side in SIDES})
+
+    def add(self, other: Self) -> None:
+        """Add the counts of the next part."""
+        for side in SIDES:
+            self.sides[side].add(other.sides[side])
 
 
 def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab) -> None:
@@ -75,7 +102,7 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
     Raises:
         StageformerError: a missing or damaged table, an empty vocabulary, or a full disk.
     """
-    counts = _count(input_folder / "train.parquet")
+    counts = count_tokens(input_folder / "train.parquet")
     vocabularies = build_vocabularies(counts, params)
     for name in {SHARED_NAME, SOURCE_NAME, TARGET_NAME} - vocabularies.by_file.keys():
         (output / name).unlink(missing_ok=True)  # of an earlier run by hand with another vocab.shared
@@ -83,17 +110,19 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
         vocabulary.save(output / name)
     metrics: dict[str, Any] = {"vocabulary": _selection(counts, vocabularies, params)}
     for split in SPLITS:
-        statistics = {side: SideStatistics() for side in SIDES}
-        path = input_folder / f"{split}.parquet"
-        rows = write_table(output / f"{split}.parquet", "ids", _mapped(path, vocabularies, statistics, split))
+        found, path = IdCounts(), input_folder / f"{split}.parquet"
+        mapped = map(partial(map_part, vocabularies=vocabularies), _parts(path, split))
+        with decoded(path, "tokens"):
+            rows = write_parts(output / f"{split}.parquet", "ids", mapped, found)
         metrics[split] = {
             "sentences": rows,
-            "source": statistics["source"].metrics(vocabularies.source),
-            "target": statistics["target"].metrics(vocabularies.target),
+            "source": found.sides["source"].metrics(vocabularies.source),
+            "target": found.sides["target"].metrics(vocabularies.target),
         }
     write_json(reports / "metrics.json", metrics)
     write_csv(reports / "frequencies.csv", ("rank", "count", "side"), _frequencies(counts))
     write_csv(reports / "coverage.csv", ("types", "coverage", "side"), _coverage(counts))
+    print(f"vocab: {_summary(metrics)}", file=sys.stderr)
 
 
 def build_vocabularies(counts: dict[str, Counter[str]], params: Vocab) -> Vocabularies:
@@ -135,35 +164,67 @@ def _selection(counts: dict[str, Counter[str]], vocabularies: Vocabularies, para
     return selection
 
 
-def _count(path: Path) -> dict[str, Counter[str]]:
+def _summary(metrics: Mapping[str, Any]) -> str:
+    """Return one line on what was read, left out and written."""
+
+    def total(split: str, figure: str) -> int:
+        return sum(int(metrics[split][side][figure]) for side in SIDES)
+
+    chosen = metrics["vocabulary"].values()
+    seen, entries = (sum(found[key] for found in chosen) for key in ("types_seen", "size"))
+    entries -= len(SPECIAL_TOKENS) * len(chosen)
+    unknown = ", ".join(
+        f"{_ratio(total(split, 'unknown_tokens'), total(split, 'tokens')):.2%} of {split}" for split in SPLITS
+    )
+    tokens = total("train", "tokens")
+    return f"read {tokens:,} tokens of train, gave {entries:,} of {seen:,} types an id; unknown tokens: {unknown}"
+
+
+def count_tokens(path: Path) -> dict[str, Counter[str]]:
+    """Return how often each token occurs in a table of kind ``tokens``, by side."""
     counts: dict[str, Counter[str]] = {side: Counter() for side in SIDES}
-    for batch in read_batches(path, "tokens", [f"{side}_tokens" for side in SIDES]):
-        for side in SIDES:
-            column: Any = batch.column(f"{side}_tokens")
-            counted = column.flatten().value_counts()
-            with decoded(path, "tokens"):
-                tokens, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
-            counts[side].update(dict(zip(tokens, numbers, strict=True)))
+    with decoded(path, "tokens"):
+        for counted in map(count_part, _parts(path, f"counting {path.stem}")):
+            for side in SIDES:
+                counts[side].update(counted[side])
     return counts
 
 
-def _mapped(
-    path: Path, vocabularies: Vocabularies, statistics: dict[str, SideStatistics], split: str
-) -> Iterator[dict[str, Any]]:
+def count_part(batch: pa.RecordBatch) -> dict[str, Counter[str]]:
+    """Return how often each token occurs in one part of a table of kind ``tokens``, by side."""
+    counts: dict[str, Counter[str]] = {}
+    for side in SIDES:
+        column: Any = batch.column(f"{side}_tokens")
+        counted = column.flatten().value_counts()
+        tokens, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+        counts[side] = Counter(dict(zip(tokens, numbers, strict=True)))
+    return counts
+
+
+def map_part(batch: pa.RecordBatch, vocabularies: Vocabularies) -> tuple[dict[str, Any], IdCounts]:
+    """Map one part of a table of kind ``tokens`` to ids.
+
+    Returns:
+        The columns of a table of kind ``ids``, and what was counted.
+    """
+    columns: dict[str, Any] = {"id": batch.column("id")}
+    counts = IdCounts()
+    for side, vocabulary in zip(SIDES, (vocabularies.source, vocabularies.target), strict=True):
+        column: Any = batch.column(f"{side}_tokens")
+        tokens = column.flatten()
+        lengths = pc.list_value_length(column).to_numpy()
+        ids = vocabulary.to_id_array(tokens)
+        counts.sides[side] = SideCounts.of(tokens, lengths, ids == vocabulary.unk_id)
+        columns[f"{side}_ids"] = _framed(ids, lengths, begin=side == "target")
+    return columns, counts
+
+
+def _parts(path: Path, title: str) -> Iterator[pa.RecordBatch]:
     rows = open_table(path, "tokens").metadata.num_rows
-    with tqdm(total=rows, desc=f"vocab {split}", unit=" sentences", disable=None) as progress:
+    with tqdm(total=rows, desc=f"vocab {title}", unit=" sentences", disable=None) as progress:
         for batch in read_batches(path, "tokens"):
-            columns: dict[str, Any] = {"id": batch.column("id")}
-            for side, vocabulary in zip(SIDES, (vocabularies.source, vocabularies.target), strict=True):
-                column: Any = batch.column(f"{side}_tokens")
-                tokens = column.flatten()
-                lengths = pc.list_value_length(column).to_numpy()
-                ids = vocabulary.to_id_array(tokens)
-                with decoded(path, "tokens"):
-                    statistics[side].add(tokens, lengths, ids == vocabulary.unk_id)
-                columns[f"{side}_ids"] = _framed(ids, lengths, begin=side == "target")
+            yield batch
             progress.update(batch.num_rows)
-            yield columns
 
 
 def _framed(ids: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any], *, begin: bool) -> pa.ListArray[Any]:
