@@ -143,7 +143,8 @@ def test_the_schema_names_the_types_of_json() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("train_encoder.num_heads", 3, "params: train_encoder.num_heads is 3, which does not divide embed.d_model"),
+        ("train_encoder.num_heads", 3,
+         "params: train_encoder.num_heads is 3, which does not divide d_model (128) of embed"),
         ("tokenize.joint", False, "params: vocab.shared needs tokenize.joint"),
         ("embed.d_model", 129, "params: embed: d_model is 129; sinusoidal positions need an even number"),
         ("ingest.source", "lines", "params: ingest: source is 'lines' but files.train is empty"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import pytest
 from pydantic import ValidationError, model_validator
 
 from stageformer.errors import StageformerError
-from stageformer.params.base import Name, Params, group, param, parse
+from stageformer.params.base import Name, Params, documented, group, limits, param, parse
 
 
 class Inner(Params):
@@ -134,3 +136,28 @@ def test_a_long_value_is_cut_short() -> None:
     with pytest.raises(StageformerError) as caught:
         parse(Outer, {**GOOD, "kind": value}, "outer")
     assert len(str(caught.value)) < 300
+
+
+@dataclass
+class Shape:
+    width: int
+    depth: Annotated[int, "how many", 1, 9] = 3
+    form: Annotated[Literal["round", "square"], "which form"] = "round"
+
+
+class Drawing(Params, documented(Shape)):  # type: ignore[misc]
+    colour: str = param("a colour")
+
+
+def test_a_group_shares_the_documented_fields_of_a_dataclass_and_none_of_their_defaults() -> None:
+    assert list(Drawing.model_fields) == ["depth", "form", "colour"]
+    assert limits(Drawing.model_fields["depth"]) == (1, 9)
+    for change, message in (
+        ({"depth": 10}, "params: drawing.depth is 10; the maximum is 9"),
+        ({"form": "roun"}, "params: drawing.form is 'roun' (did you mean 'round'?); allowed: round, square"),
+        ({"width": 3}, "params: unknown key drawing.width"),
+    ):
+        with pytest.raises(StageformerError, match=f"^{re.escape(message)}"):
+            parse(Drawing, {"depth": 1, "form": "square", "colour": "red"} | change, "drawing")
+    with pytest.raises(StageformerError, match=r"^params: drawing\.depth is missing \(how many\)$"):
+        parse(Drawing, {"form": "square", "colour": "red"}, "drawing")

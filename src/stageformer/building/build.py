@@ -7,7 +7,6 @@ import dataclasses
 import torch
 
 from stageformer.building.embeddings import EmbeddingStart
-from stageformer.building.stack import stack_config
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.config import TransformerConfig
 from stageformer.model.transformer import Transformer
@@ -18,7 +17,7 @@ from stageformer.params.train_encoder import TrainEncoder
 def build_encoder_model(params: TrainEncoder, start: EmbeddingStart) -> Transformer:
     """Make the encoder with a shallow decoder of the same shape, which its training throws away afterwards."""
     torch.manual_seed(params.training.seed)
-    encoder = stack_config(params, start.metadata["d_model"])
+    encoder = params.stack_config(start.metadata["d_model"])
     model = Transformer(
         TransformerConfig(
             source=start.config("source"),
@@ -49,7 +48,7 @@ def build_model(
     model = Transformer(
         dataclasses.replace(
             encoder_model.config,
-            decoder=stack_config(params, encoder_model.config.encoder.d_model),
+            decoder=params.stack_config(encoder_model.config.encoder.d_model),
             share_embeddings=start.shared and trains_encoder,
             tie_output=params.tie_output,
         )

@@ -7,6 +7,8 @@ network. Torch's layers have no embedding and no output projection; those stay w
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -91,6 +93,7 @@ def torch_layer_config(layer: TorchLayer, num_layers: int = 1) -> StackConfig:
         raise ValueError(f"layer_norm_eps is {layer.norm1.eps}; here it is {nn.LayerNorm(1).eps}")
     # torch.nn.ReLU() and torch.nn.functional.relu are both accepted by torch's layers.
     activation = layer.activation
+    name: Literal["relu", "gelu"]
     if activation is F.relu or isinstance(activation, nn.ReLU):
         name = "relu"
     elif activation is F.gelu or (isinstance(activation, nn.GELU) and activation.approximate == "none"):

@@ -1,30 +1,31 @@
 """The shape of a model, as plain values that can be stored beside its weights."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
 class StackConfig:
     """A stack of encoder or decoder layers. Section 3.1 of the paper; base: N 6, H 8, F 2048, dropout 0.1."""
 
+    # All but the width are parameters of both training stages: type, meaning, lowest and highest value.
     d_model: int
-    num_layers: int
-    num_heads: int
-    d_ff: int
-    activation: str = "relu"
-    norm: str = "post"
-    attention_only: bool = False
-    residual_dropout: float = 0.0
-    embedding_dropout: float = 0.0
-    attention_dropout: float = 0.0
+    num_layers: Annotated[int, "number of layers (N)", 1, 1000]
+    num_heads: Annotated[int, "number of attention heads (H); d_model must be a multiple of it", 1, 1024]
+    d_ff: Annotated[int, "inner width of the feed-forward network (F)", 1, 1_000_000]
+    activation: Annotated[Literal["relu", "gelu"], "activation of the feed-forward network"] = "relu"
+    norm: Annotated[Literal["post", "pre"], "layer norm after (as in the paper) or before each sub-layer"] = "post"
+    attention_only: Annotated[bool, "teaching ablation: attention alone, without residual, norm, feed-forward"] = False
+    residual_dropout: Annotated[float, "dropout on the output of each sub-layer", 0, 0.95] = 0.0
+    embedding_dropout: Annotated[float, "dropout on the sum of embedding and position", 0, 0.95] = 0.0
+    attention_dropout: Annotated[float, "dropout on the attention weights", 0, 0.95] = 0.0
 
     def __post_init__(self) -> None:
         if self.d_model % self.num_heads:
             raise ValueError(f"num_heads is {self.num_heads}, which does not divide d_model ({self.d_model})")
-        if self.activation not in ("relu", "gelu"):
-            raise ValueError(f"activation is {self.activation!r}; allowed: relu, gelu")
-        if self.norm not in ("post", "pre"):
-            raise ValueError(f"norm is {self.norm!r}; allowed: post, pre")
+        for name, kind in get_type_hints(StackConfig).items():
+            if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(get_args(kind))}")
 
 
 @dataclass(frozen=True)

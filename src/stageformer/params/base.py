@@ -70,6 +70,21 @@ def group(doc: str, *, kind: str | None = None) -> Any:
     return Field(description=doc, discriminator=kind)
 
 
+def documented(cls: type) -> Any:
+    """Return a base class for a group that shares fields with a dataclass, so that they are declared once, there.
+
+    Each field of the dataclass that is ``Annotated[type, meaning]``, or for a number ``Annotated[type, meaning, lowest,
+    highest]``, becomes a parameter of the group. Its default does not: no parameter has one.
+    """
+    fields = {}
+    for name, kind in typing.get_type_hints(cls, include_extras=True).items():
+        if typing.get_origin(kind) is Annotated:
+            bare, doc, *bounds = typing.get_args(kind)
+            low, high = bounds or (None, None)
+            fields[name] = Annotated[bare, param(doc, minimum=low, maximum=high)]
+    return type(cls.__name__, (), {"__annotations__": fields, "__doc__": cls.__doc__})
+
+
 def _as_text(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

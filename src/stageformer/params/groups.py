@@ -42,11 +42,11 @@ class Parameters(Params):
     @model_validator(mode="after")
     def _groups_fit_together(self) -> Self:
         d_model = self.embed.d_model
-        for name, stack in (("train_encoder", self.train_encoder), ("train_decoder", self.train_decoder)):
-            if d_model % stack.num_heads:
-                raise ValueError(
-                    f"{name}.num_heads is {stack.num_heads}, which does not divide embed.d_model ({d_model})"
-                )
+        for name, layers in (("train_encoder", self.train_encoder), ("train_decoder", self.train_decoder)):
+            try:
+                layers.stack_config(d_model)
+            except ValueError as error:
+                raise ValueError(f"{name}.{error} of embed") from None
         if self.vocab.shared and not self.tokenize.joint:
             raise ValueError("vocab.shared needs tokenize.joint: one vocabulary over two tokenizers")
         if (

@@ -6,25 +6,16 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from stageformer.params.base import MAX_SEED, MAX_TOKENS, MAX_UPDATES, Params, param
+from stageformer.model.config import StackConfig
+from stageformer.params.base import MAX_SEED, MAX_TOKENS, MAX_UPDATES, Params, documented, param
 
 
-class Stack(Params):
-    """A stack of Transformer layers (encoder or decoder)."""
+class Stack(Params, documented(StackConfig)):  # type: ignore[misc]  # a base class made at run time
+    """A stack of Transformer layers (encoder or decoder). Its parameters are the fields of :class:`StackConfig`."""
 
-    num_layers: int = param("number of layers (N)", minimum=1, maximum=1000)
-    num_heads: int = param(
-        "number of attention heads (H); d_model must be a multiple of it", minimum=1, maximum=1024
-    )
-    d_ff: int = param("inner width of the feed-forward network (F)", minimum=1, maximum=1_000_000)
-    activation: Literal["relu", "gelu"] = param("activation of the feed-forward network")
-    norm: Literal["post", "pre"] = param(
-        "layer norm after each residual sum (post, as in the paper) or before each sub-layer (pre)"
-    )
-    attention_only: bool = param("teaching ablation: layers of bare attention, without residual, norm, feed-forward")
-    residual_dropout: float = param("dropout on the output of each sub-layer", minimum=0, maximum=0.95)
-    embedding_dropout: float = param("dropout on the sum of embedding and position", minimum=0, maximum=0.95)
-    attention_dropout: float = param("dropout on the attention weights", minimum=0, maximum=0.95)
+    def stack_config(self, d_model: int) -> StackConfig:
+        """Return the stack of this width. Raises ValueError if the number of heads does not divide it."""
+        return StackConfig(d_model=d_model, **{name: getattr(self, name) for name in Stack.model_fields})
 
 
 class Training(Params):
