@@ -42,50 +42,50 @@ def assert_drawn_from(counts, probabilities):
 
 @pytest.fixture
 def draw(toy, rules, batch_of):
-    """A function that returns the scores of the first token of a sentence, and how often each was drawn."""
+    """A function that returns the logits of the first token of a sentence, and how often each was drawn."""
     model, sources = toy
     batch = batch_of(sources, [2])
     with torch.no_grad():
-        scores = model.decoder.logits(model.decoder(torch.tensor([[BOS]]), batch.memory, batch.present))[0, 0]
-    scores[FORBIDDEN] = -torch.inf
+        logits = model.decoder.logits(model.decoder(torch.tensor([[BOS]]), batch.memory, batch.present))[0, 0]
+    logits[FORBIDDEN] = -torch.inf
     short = dataclasses.replace(rules, max_length_ratio=0.0, max_length_offset=2)
 
     def count(**options):
         (found,) = sample(model.decoder, batch, short, samples=DRAWS, seed=11, **options)
         counts = Counter((h.ids or [EOS])[0] for h in found)
-        return scores, np.array([counts[i] for i in range(len(scores))])
+        return logits, np.array([counts[i] for i in range(len(logits))])
 
     return count
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 3.0])
 def test_tokens_are_drawn_from_the_softmax_at_a_temperature(draw, temperature):
-    scores, counts = draw(temperature=temperature)
-    assert_drawn_from(counts, (scores / temperature).softmax(-1).numpy())
+    logits, counts = draw(temperature=temperature)
+    assert_drawn_from(counts, (logits / temperature).softmax(-1).numpy())
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 100])
 def test_top_k_draws_from_the_k_most_probable(draw, top_k):
-    scores, counts = draw(top_k=top_k)
-    kept = scores.clone()
-    kept[scores.argsort(descending=True)[top_k:]] = -torch.inf
+    logits, counts = draw(top_k=top_k)
+    kept = logits.clone()
+    kept[logits.argsort(descending=True)[top_k:]] = -torch.inf
     assert_drawn_from(counts, kept.softmax(-1).numpy())
 
 
 @pytest.mark.parametrize("top_k", [0, 3])
 @pytest.mark.parametrize("top_p", [0.3, 0.6, 0.9, 1.0])
 def test_top_p_draws_from_the_fewest_that_reach_it(draw, top_p, top_k):
-    scores, counts = draw(top_p=top_p, top_k=top_k, temperature=1.3)
-    order = scores.argsort(descending=True).tolist()[: top_k or None]
-    kept = torch.full_like(scores, -torch.inf)
-    kept[order] = scores[order] / 1.3
+    logits, counts = draw(top_p=top_p, top_k=top_k, temperature=1.3)
+    order = logits.argsort(descending=True).tolist()[: top_k or None]
+    kept = torch.full_like(logits, -torch.inf)
+    kept[order] = logits[order] / 1.3
     probabilities = kept.softmax(-1)
     nucleus, total = [], 0.0
     for token in order:
         if total < top_p:
             nucleus.append(token)
         total += float(probabilities[token])
-    expected = torch.zeros_like(scores)
+    expected = torch.zeros_like(logits)
     expected[nucleus] = probabilities[nucleus] / probabilities[nucleus].sum()
     assert_drawn_from(counts, expected.numpy())
     assert len(nucleus) > 1 or top_p < 0.6

@@ -74,9 +74,9 @@ def test_beam_search_is_ranked_by_our_penalty(tmp_path, toy_root):
         # Scaled up to the tokens that are allowed, as CTranslate2 does it.
         target = torch.tensor([[BOS, *hypothesis.ids, EOS]])
         with torch.no_grad():
-            scores = model.decoder.logits(model(torch.tensor([source]), target[:, :-1]))
-        scores[..., [PAD, BOS, UNK]] = -torch.inf
-        total = scores.log_softmax(-1).gather(2, target[:, 1:, None]).sum()
+            logits = model.decoder.logits(model(torch.tensor([source]), target[:, :-1]))
+        logits[..., [PAD, BOS, UNK]] = -torch.inf
+        total = logits.log_softmax(-1).gather(2, target[:, 1:, None]).sum()
         assert hypothesis.score == pytest.approx(float(total / penalty(target.size(1) - 1, 0.8)), rel=1e-3, abs=1e-5)
     best = ours(model, beam_search, sources, beam_size=4, length_penalty=0.8)
     assert sum(one.ids == other.ids for one, other in zip(found, best, strict=True)) > 0.8 * len(sources)

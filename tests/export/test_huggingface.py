@@ -87,11 +87,11 @@ def test_a_difference_is_explained(tmp_path):
     model, _, vocabularies = made()
     source = [5, 6, EOS]
     with torch.no_grad():
-        scores = model.decoder.logits(model(torch.tensor([source]), torch.tensor([[BOS, 7]])))[0, -1].log_softmax(-1)
+        logits = model.decoder.logits(model(torch.tensor([source]), torch.tensor([[BOS, 7]])))[0, -1].log_softmax(-1)
     common = {"id": 3, "source": "s", "source_ids": source}
     ended = difference(model, vocabularies, **common, ours=([7, 9, 4], "x"), theirs=([7], "y"))
     assert (ended.position, ended.our_token, ended.their_token) == (1, vocabularies.target.tokens[9], "<eos>")
-    assert ended.margin == pytest.approx(float(scores[9] - scores[EOS]), abs=1e-3)
+    assert ended.margin == pytest.approx(float(logits[9] - logits[EOS]), abs=1e-3)
     text = difference(model, vocabularies, **common, ours=([7], "x"), theirs=([7], "y"))
     assert (text.position, text.margin) == (None, None)
     found = summary([ended, text])

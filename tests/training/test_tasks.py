@@ -31,8 +31,8 @@ def one_by_one(model: Transformer, pairs: Pairs, rows: np.ndarray) -> Tensor:
     for row in rows:
         source, _ = pairs.source.take(np.array([row])).padded(PAD)
         target, _ = pairs.target.take(np.array([row])).padded(PAD)
-        scores = model.decoder.logits(model(source, target[:, :-1]))
-        total += torch.nn.functional.cross_entropy(scores[0], target[0, 1:], reduction="sum")
+        logits = model.decoder.logits(model(source, target[:, :-1]))
+        total += torch.nn.functional.cross_entropy(logits[0], target[0, 1:], reduction="sum")
     return total
 
 

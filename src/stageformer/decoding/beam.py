@@ -56,13 +56,13 @@ def beam_search(
     memory, present = batch.memory, batch.present
     device, sentences = memory.device, memory.size(0)
     constraints = Constraints(rules, decoder, present.sum(1), batch.prefixes)
-    following = NextTokens(decoder, rules, constraints, sentences, beam_size)
+    next_tokens = NextTokens(decoder, rules, constraints, sentences, beam_size)
     incremental = IncrementalDecoder(decoder, memory, present, beam_size)
     finished = _Finished(sentences, beam_size, constraints.longest, rules.eos_id, device)
     rank = torch.arange(beam_size, device=device)  # [K]
 
     # The state of the A sentences still in the batch, with K hypotheses each.
-    going = torch.arange(sentences, device=device)  # [A]
+    active = torch.arange(sentences, device=device)  # [A]
     tokens = torch.empty((sentences, beam_size, 0), dtype=torch.long, device=device)  # [A, K, T]
     newest = torch.full((sentences, beam_size), rules.bos_id, device=device)  # [A, K]
     # All hypotheses start alike; only the first counts, or the beam would hold K copies. Minus infinity: no hypothesis.
@@ -70,21 +70,21 @@ def beam_search(
     totals[:, 0] = 0.0
 
     for length in range(1, constraints.longest + 1):
-        totals, parents, newest = following.best(incremental.step(newest), totals, length)
-        totals.masked_fill_(rank >= beam_size - finished.counts[going, None], -math.inf)
+        totals, parents, newest = next_tokens.best(incremental.step(newest), totals, length)
+        totals.masked_fill_(rank >= beam_size - finished.counts[active, None], -math.inf)
         tokens = torch.cat([tokens.gather(1, parents[:, :, None].expand_as(tokens)), newest[:, :, None]], dim=2)
 
         ended = (newest == rules.eos_id) & totals.isfinite()
-        finished.add(going, ended, tokens, totals, totals / penalty(length, length_penalty, length_normalisation))
+        finished.add(active, ended, tokens, totals, totals / penalty(length, length_penalty, length_normalisation))
         totals = totals.masked_fill(ended, -math.inf)
 
-        to_beat = finished.nth_best(going, nbest)  # [A]; minus infinity: fewer than that have finished
+        to_beat = finished.nth_best(active, nbest)  # [A]; minus infinity: fewer than that have finished
         bound = totals.amax(1) / penalty(constraints.max_lengths, length_penalty, length_normalisation)
         kept = ((bound > to_beat) & (to_beat.isinf() | (not early_stopping))).nonzero()[:, 0]
         if len(kept) == 0:
             break
-        if len(kept) < len(going):
-            going, totals, parents = going[kept], totals[kept], parents[kept]
+        if len(kept) < len(active):
+            active, totals, parents = active[kept], totals[kept], parents[kept]
             tokens, newest = tokens[kept], newest[kept]
             incremental.select_sentences(kept)
             constraints.select_sentences(kept)

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from stageformer.batching.batches import batches_by_length
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.pool import Pool
+from stageformer.decoding.corpus import in_batches
 from stageformer.decoding.next_tokens import CHUNK_ROWS
 from stageformer.memory.memory import Memory
 from stageformer.model.transformer import Decoder
@@ -36,33 +35,29 @@ def log_probabilities(
         memory: of the sources
         target_ids: the ids of the target of each source, from <bos> to <eos>; all but <bos> are predicted
         batch_tokens: largest number of tokens of a batch on either side, padding included
-        title: stands before the progress bar; None: no bar
+        title: before the progress bar; None: no bar
         pool: scores batches side by side; the number of its workers changes no bit
     """
 
     @torch.inference_mode()
-    def score(rows: Ints) -> tuple[Ints, Floats]:
+    def of_batch(rows: Ints) -> list[float]:
         states, present = memory.batch(rows)  # [B, S, E]
-        # What pads does not matter: the causal mask hides it from the tokens before it, and it is not counted.
+        # Any id can be the padding: the causal mask hides it from the tokens before it, and it is not counted.
         targets = Sentences.of(target_ids[row] for row in rows)
         ids, wanted = (tensor.to(states.device) for tensor in targets.padded(pad_id=0))
         hidden = decoder(ids[:, :-1], states, present)  # [B, T - 1, D]
         wanted = wanted[:, 1:]
         of_tokens = torch.zeros(wanted.shape, dtype=torch.float64, device=states.device)
         of_tokens[wanted] = _of_tokens(decoder, hidden[wanted], ids[:, 1:][wanted])
-        return rows, of_tokens.sum(1).cpu().numpy()
+        log_probabilities: list[float] = of_tokens.sum(1).tolist()
+        return log_probabilities
 
-    found = np.zeros(len(target_ids))
     lengths = np.maximum(memory.lengths, [len(ids) - 1 for ids in target_ids])
-    with tqdm(total=len(target_ids), desc=title, unit="sentence", disable=title is None or None) as bar:
-        for rows, of_rows in pool.map(score, batches_by_length(lengths, batch_tokens)):
-            found[rows] = of_rows
-            bar.update(len(rows))
-    return found
+    return np.array(in_batches(of_batch, lengths, batch_tokens, title, pool), dtype=np.float64)
 
 
 def _of_tokens(decoder: Decoder, hidden: Tensor, ids: Tensor) -> Tensor:
-    """Return the log-probabilities of the tokens ``ids [N]`` after the states ``hidden [N, D]``, ``[N]``."""
+    """Return the log-probabilities of the tokens ``ids [N]`` after the hidden states ``hidden [N, D]``, ``[N]``."""
     parts = [
         -torch.nn.functional.cross_entropy(decoder.logits(states).float(), tokens, reduction="none")
         for states, tokens in zip(torch.split(hidden, CHUNK_ROWS), torch.split(ids, CHUNK_ROWS), strict=True)

@@ -20,7 +20,7 @@ def greedy(decoder: Decoder, batch: Batch, rules: Rules, *, with_scores: bool = 
         decoder: in eval mode
         batch: the sources
         rules: lengths and forbidden tokens
-        with_scores: False saves the time for them; they are NaN then
+        with_scores: False saves the time of the softmax: scores and log-probabilities are NaN then
 
     Returns:
         For each sentence a list of one translation.
@@ -28,26 +28,26 @@ def greedy(decoder: Decoder, batch: Batch, rules: Rules, *, with_scores: bool = 
     memory, present = batch.memory, batch.present
     device, sentences = memory.device, memory.size(0)
     constraints = Constraints(rules, decoder, present.sum(1), batch.prefixes)
-    following = NextTokens(decoder, rules, constraints, sentences, 1, normalise=with_scores)
+    next_tokens = NextTokens(decoder, rules, constraints, sentences, 1, normalise=with_scores)
     incremental = IncrementalDecoder(decoder, memory, present)
     tokens = torch.full((sentences, constraints.longest), rules.eos_id, device=device)
-    found = torch.zeros(sentences, device=device)
-    going = torch.arange(sentences, device=device)  # [A]: the sentences still in the batch
+    log_probabilities = torch.zeros(sentences, device=device)
+    active = torch.arange(sentences, device=device)  # [A]: the sentences still in the batch
     newest = torch.full((sentences, 1), rules.bos_id, device=device)  # [A, 1]
     totals = torch.zeros((sentences, 1), device=device)
     for length in range(1, constraints.longest + 1):
-        totals, _, newest = following.best(incremental.step(newest), totals, length)
-        tokens[going, length - 1] = newest[:, 0]
-        found[going] = totals[:, 0]
+        totals, _, newest = next_tokens.best(incremental.step(newest), totals, length)
+        tokens[active, length - 1] = newest[:, 0]
+        log_probabilities[active] = totals[:, 0]
         kept = (newest[:, 0] != rules.eos_id).nonzero()[:, 0]
         if len(kept) == 0:
             break
-        if len(kept) < len(going):
-            going, newest, totals = going[kept], newest[kept], totals[kept]
+        if len(kept) < len(active):
+            active, newest, totals = active[kept], newest[kept], totals[kept]
             incremental.select_sentences(kept)
             constraints.select_sentences(kept)
     if not with_scores:
-        found.fill_(math.nan)
+        log_probabilities.fill_(math.nan)
     lengths = (tokens != rules.eos_id).sum(1).tolist()
-    rows = zip(tokens.tolist(), lengths, found.tolist(), strict=True)
+    rows = zip(tokens.tolist(), lengths, log_probabilities.tolist(), strict=True)
     return [[Hypothesis(row[:length], total, total)] for row, length, total in rows]

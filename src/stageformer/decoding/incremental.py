@@ -26,7 +26,7 @@ class LayerCache:
     """Keys and values of one decoder layer, in the layout of their :class:`IncrementalDecoder`."""
 
     memory_key: Tensor
-    """computed once a sentence"""
+    """computed once per sentence"""
     memory_value: Tensor
     key: Tensor
     """preallocated; filled up to the current step"""
@@ -48,7 +48,7 @@ class IncrementalDecoder:
         decoder: in eval mode
         memory: ``[B, S, E]``; E is the width of the memory, which the decoder projects to D where they differ
         present: ``[B, S]`` boolean, True where there is a source token
-        hypotheses: hypotheses a sentence, K
+        hypotheses: hypotheses per sentence, K
     """
 
     def __init__(self, decoder: Decoder, memory: Tensor, present: Tensor, hypotheses: int = 1) -> None:
@@ -62,9 +62,9 @@ class IncrementalDecoder:
         """``[B, 1, 1, S]``, or ``[S, B, 1]`` for one: 0 at a token, minus infinity at padding; None: no padding"""
         self._ancestors = None if self._one else memory.new_empty(memory.size(0), hypotheses, 0, hypotheses)
         """``[B, K, steps, K]``: 0 where the place (step, k) of the cache is in the past of a hypothesis, or will be its
-        own; minus infinity elsewhere. None: one hypothesis a sentence"""
+        own; minus infinity elsewhere. None: one hypothesis per sentence"""
         self.length = 0
-        """steps done so far"""
+        """steps so far"""
 
     def step(self, token_ids: Tensor) -> Tensor:
         """Feed the newest token of each hypothesis, ``[B, K]``; returns the hidden states after them, ``[B, K, D]``."""
@@ -79,7 +79,7 @@ class IncrementalDecoder:
         return hidden
 
     def reorder(self, parents: Tensor) -> None:
-        """Let each hypothesis go on from another one of its sentence: ``parents [B, K]``, indices into K."""
+        """Let each hypothesis continue another one of its sentence: ``parents [B, K]``, indices into K."""
         if self._ancestors is not None:
             past = self._ancestors[:, :, : self.length]
             past.copy_(past.gather(1, parents[:, :, None, None].expand_as(past)))
@@ -133,7 +133,7 @@ class IncrementalDecoder:
         return LayerCache(key.contiguous(), value.contiguous(), past, past)
 
     def _bias_of(self, present: Tensor) -> Tensor:
-        """Return the bias that hides padding, except in a sentence of nothing else: it must not give NaN."""
+        """Return the bias that hides padding, except in a sentence of padding alone: that must not give NaN."""
         bias = _bias(padding_mask(present | ~present.any(1, keepdim=True)))  # [B, 1, 1, S]
         return bias[:, 0].permute(2, 0, 1) if self._one else bias
 
@@ -145,8 +145,8 @@ class IncrementalDecoder:
         return x
 
     def _attend_to_past(self, h: Tensor, layer: DecoderLayer, cache: LayerCache, bias: Tensor | None) -> Tensor:
-        attention = layer.self_attention
-        query, key, value = attention.project(h, None)  # [B, H, K, d_k]
+        module = layer.self_attention
+        query, key, value = module.project(h, None)  # [B, H, K, d_k]
         cache.key.select(self._step_dim, self.length - 1).copy_(key[:, :, 0] if self._one else key)
         cache.value.select(self._step_dim, self.length - 1).copy_(value[:, :, 0] if self._one else value)
         keys, values = (stored.narrow(self._step_dim, 0, self.length) for stored in (cache.key, cache.value))
@@ -154,14 +154,14 @@ class IncrementalDecoder:
             heads = attention_of_one(query, keys, values, None)
         else:
             heads = attention_of_hypotheses(query, keys.flatten(2, 3), values.flatten(2, 3), bias)
-        output: Tensor = attention.out_projection(join_heads(heads))
+        output: Tensor = module.out_projection(join_heads(heads))
         return output
 
     def _attend_to_memory(self, h: Tensor, layer: DecoderLayer, cache: LayerCache) -> Tensor:
-        attention = layer.cross_attention
+        module = layer.cross_attention
         attend = attention_of_one if self._one else attention_of_hypotheses
-        heads = attend(attention.project_query(h), cache.memory_key, cache.memory_value, self._memory_bias)
-        output: Tensor = attention.out_projection(join_heads(heads))
+        heads = attend(module.project_query(h), cache.memory_key, cache.memory_value, self._memory_bias)
+        output: Tensor = module.out_projection(join_heads(heads))
         return output
 
 

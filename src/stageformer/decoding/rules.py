@@ -14,7 +14,7 @@ from stageformer.batching.sentences import Ints
 from stageformer.model.transformer import Decoder
 
 FREE = -1
-"""Stands where no token is prescribed."""
+"""In place of an id: no token is prescribed."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Hypothesis(NamedTuple):
 class Rules:
     """The special tokens and the limits of the length.
 
-    <pad> and <bos> stand nowhere inside a sentence. <unk> is forbidden as well: it cannot be turned back into text, and
-    whatever the model would say second is better than a hole. Forbidden tokens keep their share of the probability:
-    scores are those of the model as it is, not of one that was scaled up to the rest.
+    <pad> and <bos> are never inside a sentence. <unk> is forbidden as well: it cannot be turned back into text, and
+    the second choice of the model is better than a gap. Forbidden tokens keep their share of the probability: the
+    log-probabilities are those of the model as it is, not of one that was scaled up to the rest.
     """
 
     bos_id: int
@@ -138,7 +138,7 @@ class Constraints:
         forced = self._prefixes[:, length - 1] if in_prefix else torch.full_like(self.max_lengths, FREE)
         return forced.where(self.max_lengths > length, self._eos_id)
 
-    def must_go_on(self, length: int) -> Tensor | None:
+    def must_continue(self, length: int) -> Tensor | None:
         """Return where the ``length``-th token cannot be <eos>, boolean ``[B]``; None: nowhere."""
         return self._min_lengths > length if length < self._longest_min else None
 

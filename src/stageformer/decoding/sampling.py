@@ -47,7 +47,7 @@ def sample(
         batch: the sources
         rules: lengths and forbidden tokens
         seed: another seed gives other translations
-        temperature: scores before the softmax are divided by it; below 1 the probable becomes more probable
+        temperature: the logits are divided by it; below 1 the probable becomes more probable
         top_k: only so many most probable tokens are drawn from; 0: all
         top_p: only the fewest most probable tokens that have at least this probability together are drawn from
             (Holtzman et al. 2020); 1: all. With ``top_k``, it acts on what that leaves.
@@ -68,49 +68,50 @@ def sample(
     prefixes = None if batch.prefixes is None else [prefix for prefix in batch.prefixes for _ in range(samples)]
     device, translations = memory.device, memory.size(0)  # B * samples
     constraints = Constraints(rules, decoder, present.sum(1), prefixes)
-    following = NextTokens(decoder, rules, constraints, translations, 1)
+    next_tokens = NextTokens(decoder, rules, constraints, translations, 1)
     incremental = IncrementalDecoder(decoder, memory, present)
     rows = np.arange(batch.memory.size(0)) if batch.rows is None else batch.rows
     uniform = _uniform(seed, rows, constraints.longest, samples).to(device)  # [B * samples, steps]
     tokens = torch.full((translations, constraints.longest), rules.eos_id, device=device)
     totals = torch.zeros(translations, device=device)
-    going = torch.arange(translations, device=device)  # [A]: the translations still in the batch
+    active = torch.arange(translations, device=device)  # [A]: the translations still in the batch
     newest = torch.full((translations, 1), rules.bos_id, device=device)  # [A, 1]
     for length in range(1, constraints.longest + 1):
         drawn = []
-        for chunk in following.chunks(incremental.step(newest), length):
-            part = going[chunk.sentences]
-            of_tokens = chunk.log_probabilities[:, 0]  # [n, V]
-            ids = _draw(of_tokens / temperature, uniform[part, length - 1], top_k, top_p)
-            of_ids = of_tokens.gather(1, ids[:, None])[:, 0]
-            if chunk.forced_ids is not None and chunk.of_forced is not None:
+        for chunk in next_tokens.chunks(incremental.step(newest), length):
+            part = active[chunk.sentences]
+            log_probabilities = chunk.log_probabilities[:, 0]  # [n, V]
+            ids = _draw(log_probabilities / temperature, uniform[part, length - 1], top_k, top_p)  # [n]
+            of_ids = log_probabilities.gather(1, ids[:, None])[:, 0]
+            if chunk.forced_ids is not None and chunk.forced_log_probabilities is not None:
                 free = chunk.forced_ids == FREE
-                ids, of_ids = ids.where(free, chunk.forced_ids), of_ids.where(free, chunk.of_forced[:, 0])
+                ids = ids.where(free, chunk.forced_ids)
+                of_ids = of_ids.where(free, chunk.forced_log_probabilities[:, 0])
             totals[part] += of_ids
             drawn.append(ids)
         newest = torch.cat(drawn)[:, None]
-        tokens[going, length - 1] = newest[:, 0]
+        tokens[active, length - 1] = newest[:, 0]
         kept = (newest[:, 0] != rules.eos_id).nonzero()[:, 0]
         if len(kept) == 0:
             break
-        if len(kept) < len(going):
-            going, newest = going[kept], newest[kept]
+        if len(kept) < len(active):
+            active, newest = active[kept], newest[kept]
             incremental.select_sentences(kept)
             constraints.select_sentences(kept)
     lengths = (tokens != rules.eos_id).sum(1).tolist()
     columns = zip(tokens.tolist(), lengths, totals.tolist(), strict=True)
-    found = [Hypothesis(row[:length], total, total) for row, length, total in columns]
-    return [found[first : first + samples] for first in range(0, translations, samples)]
+    drawn_in_order = [Hypothesis(row[:length], total, total) for row, length, total in columns]
+    return [drawn_in_order[first : first + samples] for first in range(0, translations, samples)]
 
 
-def _draw(scores: Tensor, uniform: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Draw from the softmax of ``scores [n, V]`` with the numbers ``uniform [n]`` in [0, 1); returns ids ``[n]``.
+def _draw(logits: Tensor, uniform: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Draw from the softmax of ``logits [n, V]`` with the numbers ``uniform [n]`` in [0, 1); returns ids ``[n]``.
 
-    The number is sought in the cumulative distribution, sorted where only its head counts.
+    The number is looked up in the cumulative distribution, which is sorted where only the most probable count.
     """
-    probabilities = scores.double().softmax(-1)
+    probabilities = logits.double().softmax(-1)
     ids = None
-    if 0 < top_k < scores.size(-1):
+    if 0 < top_k < logits.size(-1):
         probabilities, ids = probabilities.topk(top_k)
     elif top_p < 1:
         probabilities, ids = probabilities.sort(descending=True, stable=True)
