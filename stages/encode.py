@@ -16,11 +16,9 @@ from pathlib import Path
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.batching.pairs import open_sources
-from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import joined, launch
-from stageformer.memory.encoding import encode_splits
-from stageformer.memory.sources.encoder import EncoderSource
+from stageformer.memory.encoding import encode_splits, open_source
 from stageformer.memory.store import write_empty_memories
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
@@ -46,7 +44,7 @@ def main(
     launch(compute)
     device = prepare(compute)
     vocabulary = load_vocabularies(vocab).source
-    source = EncoderSource(load_model(encoder, "encoder")[0].encoder.to(device), vocabulary.pad_id)
+    source = open_source(encoder, vocabulary.pad_id, device)
     sentences = {split: open_sources(vocab / f"{split}.parquet", len(vocabulary)) for split in SPLITS}
     with joined(compute, device) as processes:
         metrics = encode_splits(source, sentences, params, compute, output, processes)

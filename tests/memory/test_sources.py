@@ -10,15 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from stageformer.artifacts.tensors import write_tensors
 from stageformer.batching.sentences import Ints, Sentences, presence
+from stageformer.building.model_files import encoder_fingerprint, save_model
 from stageformer.errors import StageformerError
-from stageformer.memory.encoding import encode_split, memory_writer
+from stageformer.memory import sources
+from stageformer.memory.encoding import encode_split, memory_writer, open_source
 from stageformer.memory.memory import EncodedMemory, Memory, StoredMemory
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import MemoryStore, open_memory
-from stageformer.model.config import EmbeddingConfig, StackConfig
-from stageformer.model.transformer import Encoder
+from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
+from stageformer.model.transformer import Encoder, Transformer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
@@ -151,3 +154,29 @@ def test_the_fingerprint_is_that_of_the_weights() -> None:
     with torch.no_grad():
         other.encoder.embedding.weight[5, 0] += 1e-3
     assert one.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_the_maker_is_the_one_of_the_objective_or_our_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: Sentences
+) -> None:
+    stack, side = StackConfig(8, 1, 2, 16, norm="pre"), EmbeddingConfig(VOCABULARY, 8, max_length=16)
+    model, path = Transformer(TransformerConfig(side, side, stack, stack)), tmp_path / "encoder.pt"
+    for objective in ("translation", "masked", "none"):
+        save_model(path, "encoder", model, {"objective": objective})
+        ours = open_source(path, PAD, CPU)
+        assert isinstance(ours, EncoderSource)
+        assert ours.fingerprint == encoder_fingerprint(model.encoder)
+        assert not ours.encoder.training
+    (tmp_path / "service_of_the_test.py").write_text(
+        "from tests.memory.test_sources import Summary\n"
+        "def open_source(path, pad_id, device):\n"
+        "    return Summary()\n"
+    )
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
+    write_tensors(path, "encoder", {}, {"objective": "service_of_the_test"})
+    values, present = open_source(path, PAD, CPU).encode(sentences)
+    assert values.shape == (25, 1, WIDTH)
+    assert bool(present.all())
+    write_tensors(path, "model", {}, {"objective": "service_of_the_test"})
+    with pytest.raises(StageformerError, match="needed kind 'encoder'"):
+        open_source(path, PAD, CPU)

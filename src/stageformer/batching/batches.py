@@ -51,7 +51,7 @@ def plan_batches(source_lengths: Ints, target_lengths: Ints, batch_tokens: int, 
 
 
 def _split(rows: Ints, tokens: Ints, share: float) -> tuple[Ints, Ints]:
-    """Cut two or more rows in two, neither empty, so that ``share`` of their tokens stand in the first part."""
+    """Cut two or more rows in two, neither empty, so that ``share`` of their tokens are in the first part."""
     so_far = np.cumsum(tokens[rows])
     end = int(np.searchsorted(so_far, so_far[-1] * share, side="right"))
     end = min(max(end, 1), len(rows) - 1)

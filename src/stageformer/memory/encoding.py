@@ -13,17 +13,39 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from stageformer.artifacts.tensors import read_tensors
 from stageformer.batching.batches import batches_by_length
 from stageformer.batching.pairs import StoredSentences
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.device import make_pool
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.compute.processes import ALONE, Processes
+from stageformer.memory.sources import encoder
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.store import dropout_copies, dropout_copy
 from stageformer.memory.writer import MemoryShard, MemoryWriter, check_disk
+from stageformer.params.choices import chosen, kinds
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
+
+
+def open_source(path: Path, pad_id: int, device: torch.device) -> MemorySource:
+    """Open the maker of memory that the stage ``train_encoder`` left.
+
+    Args:
+        path: an artifact of kind ``encoder``, such as ``data/train_encoder/encoder.pt``. The objective that it names
+            says which file of ``memory/sources/`` opens it; that file alone is imported.
+        pad_id: the id that fills a batch of sources up.
+        device: to compute on.
+
+    Raises:
+        StageformerError: on a bad artifact.
+    """
+    objective = str(read_tensors(path, "encoder", verify=False).metadata.get("objective"))
+    if objective in kinds("stageformer.memory.sources"):
+        source: MemorySource = chosen("stageformer.memory.sources", objective).open_source(path, pad_id, device)
+        return source
+    return encoder.open_source(path, pad_id, device)
 
 
 def memory_writer(folder: Path, ids: Ints, tokens: Ints, source: MemorySource, params: Encode) -> MemoryWriter:

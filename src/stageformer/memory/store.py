@@ -26,7 +26,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 def empty_path(folder: Path) -> Path:
-    """Return the file that stands in the place of shards where nobody learns from memory."""
+    """Return the file that takes the place of shards where nobody learns from memory."""
     return folder / "empty.pt"
 
 
@@ -69,7 +69,7 @@ def find_memory(folder: Path, fingerprint: str) -> MemoryStore | None:
 
 
 def dropout_copy(folder: Path, number: int) -> Path:
-    """Return where, in the folder of the stage encode, an encoding of ``train`` with dropout stands, from 1."""
+    """Return where, in the folder of the stage encode, an encoding of ``train`` with dropout is, counted from 1."""
     return folder / f"train-dropout-{number:02d}"
 
 

@@ -26,6 +26,7 @@ SOURCES = {"stages": "stages", "stageformer": "src/stageformer"}
 CHOICES: dict[str, tuple[str, ...]] = {
     "stageformer.text.tokenizers": ("tokenize.kind",),
     "stageformer.corpus.sources": ("ingest.source",),
+    "stageformer.memory.sources": ("train_encoder.objective",),
     "stageformer.training.tasks": ("train_encoder.objective",),
 }
 """Package of kinds -> the parameters that choose from it. ``*`` stands for every key; of a list, every item counts."""

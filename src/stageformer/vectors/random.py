@@ -19,7 +19,7 @@ class RandomVectors:
     Args:
         distribution: ``normal`` or ``xavier``
         width: E
-        generator: of the draws; each call goes on where the last one stopped
+        generator: of the draws; each call continues them
     """
 
     def __init__(self, distribution: str, width: int, generator: torch.Generator) -> None:

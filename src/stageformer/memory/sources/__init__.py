@@ -1,1 +1,1 @@
-"""What makes memory: one file for each maker, all behind the interface of ``base.py``."""
+"""What makes memory: one file per maker, all behind the interface of ``base.py``."""

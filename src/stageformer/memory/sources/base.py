@@ -3,6 +3,14 @@
 Nothing after this seam asks which maker it was: the stage encode, the store, the decoder and the search know the
 fingerprint and the width alone.
 
+A maker is one file of this package, with a class like :class:`MemorySource` and a function that opens what the stage
+``train_encoder`` left for it::
+
+    def open_source(path: Path, pad_id: int, device: torch.device) -> MemorySource
+
+Its name is that of the objective of ``train_encoder`` that chooses it; ``encoder.py`` has all objectives without a file
+of their own.
+
 Shape letters: B batch, S longest sentence, E width of the memory.
 """
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from stageformer.batching.sentences import Ints, Sentences
-from stageformer.building.model_files import encoder_fingerprint
+from stageformer.building.model_files import encoder_fingerprint, load_model
 from stageformer.model.transformer import Encoder
 
 
@@ -46,3 +48,9 @@ class EncoderSource:
     def set_dropout(self, on: bool) -> None:
         """Switch the encoder to train or eval mode."""
         self.encoder.train(on)
+
+
+def open_source(path: Path, pad_id: int, device: torch.device) -> EncoderSource:
+    """Read the encoder of an artifact of kind ``encoder``. Raises StageformerError on a bad artifact."""
+    model, _ = load_model(path, "encoder")
+    return EncoderSource(model.encoder.to(device), pad_id)
