@@ -43,10 +43,12 @@ RULES = Rules(
 )  # fmt: skip
 
 
-def make_work(
-    shape: Configuration, training: Training, dropout: float, sentences: int
-) -> dict[str, Callable[[], None]]:
-    """Return what is measured, by name: each call is an update, or the translation of a batch."""
+Work = Callable[[], object]
+"""An update, or the translation of a batch."""
+
+
+def make_work(shape: Configuration, training: Training, dropout: float, sentences: int) -> dict[str, Work]:
+    """Return what is measured, by name."""
     torch.manual_seed(1)
     side = EmbeddingConfig(VOCABULARY_SIZE, shape.d_model, max_length=LENGTH)
     stack = StackConfig(
@@ -70,19 +72,14 @@ def make_work(
         (loss / len(targets)).backward()  # type: ignore[no-untyped-call]
         optimizer.step(training.learning_rate)
 
-    def search(function: Callable[[], object]) -> None:
-        function()
-
     return {
         "training, one update": update,
-        "greedy search": partial(search, partial(greedy, fixed.decoder, batch, RULES)),
-        "beam of 5": partial(
-            search, partial(beam_search, fixed.decoder, batch, RULES, beam_size=5, length_penalty=1.0)
-        ),
+        "greedy search": partial(greedy, fixed.decoder, batch, RULES),
+        "beam of 5": partial(beam_search, fixed.decoder, batch, RULES, beam_size=5, length_penalty=1.0),
     }
 
 
-def measure(work: Callable[[], None], rounds: int) -> dict[str, float]:
+def measure(work: Work, rounds: int) -> dict[str, float]:
     """Return milliseconds of ``reference`` and ``fast``, and their ``ratio``; each formulation runs once before."""
     milliseconds: dict[str, list[float]] = {"reference": [], "fast": []}
     for number in range(rounds + 1):

@@ -1,11 +1,14 @@
 """Our layers and stacks against torch's own with the same weights: outputs and gradients to 1e-5."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from stageformer.building.weights import weights_of
 from stageformer.export.torch_layers import from_torch_layer, load_torch_stack, to_torch_layer, to_torch_stack
+from stageformer.kernels.choice import KERNELS, kernels
 from stageformer.model.attention import causal_mask, padding_mask
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.layers import DecoderLayer, EncoderLayer
@@ -15,6 +18,14 @@ B, S, T, D, H, F = 3, 6, 5, 16, 4, 24
 EMBEDDING = EmbeddingConfig(vocabulary_size=11, d_model=D, max_length=16)
 SOURCE_PRESENT = torch.arange(S) < torch.tensor([[6], [3], [1]])
 TARGET_PRESENT = torch.arange(T) < torch.tensor([[2], [5], [4]])
+
+
+@pytest.fixture(autouse=True, params=KERNELS)
+def either_formulation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Torch's layers are compared with the reference and with the kernels."""
+    with kernels(request.param):
+        yield
+
 
 every_kind = pytest.mark.parametrize(
     ("norm", "activation"), [("post", "relu"), ("post", "gelu"), ("pre", "relu"), ("pre", "gelu")]
