@@ -29,6 +29,7 @@ DEFAULTS = {
     "clip_norm": 1.0,
     "label_smoothing": 0.1,
     "validate_every": 5,
+    "keep": "average",
     "average_checkpoints": 1,
     "patience": None,
     "seed": 1,

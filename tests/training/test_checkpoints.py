@@ -81,15 +81,29 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
+KEPT = ["last", "best", "average", "average_best"]
+UNSTEADY = {"learning_rate": 0.3, "average_checkpoints": 2}
+"""the second of four validations is the best, the last the second best"""
+
+
+def test_what_is_kept_is_another_model_each_time(run: Callable[..., Run]) -> None:
+    runs = {keep: run(None, keep=keep, **UNSTEADY) for keep in KEPT}
+    assert [runs[keep].metrics["kept_update"] for keep in KEPT] == [12, 6, 12, 12]
+    assert len({runs[keep].metrics["valid_loss"] for keep in KEPT}) == 4
+    assert runs["best"].metrics["valid_loss"] == runs["last"].metrics["best_valid_loss_of_a_checkpoint"]
+
+
+@pytest.mark.parametrize("keep", KEPT)
 @pytest.mark.parametrize("killed_at", [[3], [6, 9], [3, 6, 12]])
-def test_killed_and_resumed_equals_uninterrupted(run: Callable[..., Run], killed_at: list[int]) -> None:
+def test_killed_and_resumed_equals_uninterrupted(run: Callable[..., Run], killed_at: list[int], keep: str) -> None:
+    changes = {"keep": keep, **UNSTEADY}
     expected_log: Logged = []
-    expected = run(None, expected_log)
+    expected = run(None, expected_log, **changes)
     for update in killed_at:
         with pytest.raises(Killed):
-            run(Checkpoints("toy", "f"), killed_at=update)
+            run(Checkpoints("toy", "f"), killed_at=update, **changes)
     logged: Logged = []
-    resumed = run(Checkpoints("toy", "f"), logged)
+    resumed = run(Checkpoints("toy", "f"), logged, **changes)
     assert same(expected.weights, resumed.weights)
     assert resumed.metrics == expected.metrics
     assert logged == expected_log

@@ -20,7 +20,7 @@ from stageformer.training import loop
 from stageformer.training.loop import Outcome, train
 from stageformer.training.loss import Loss
 from stageformer.training.optimizer import Adam
-from stageformer.training.state import CheckpointAverage, Progress
+from stageformer.training.state import KeptCheckpoints, Progress
 from stageformer.training.tasks.base import Task
 from stageformer.training.tasks.masked import MaskedTokens
 from stageformer.training.tasks.translation import Translation
@@ -161,21 +161,47 @@ def test_the_averaged_weights_end_up_in_the_model(
     compute: Compute,
 ) -> None:
     kept: list[dict[str, Tensor]] = []
-    add = CheckpointAverage.add
+    offer = KeptCheckpoints.offer
 
-    def spy(self: CheckpointAverage, model: nn.Module) -> None:
+    def spy(self: KeptCheckpoints, model: nn.Module, update: int, valid_loss: float) -> None:
         kept.append({name: weight.clone() for name, weight in weights_of(model).items()})
-        add(self, model)
+        offer(self, model, update, valid_loss)
 
-    monkeypatch.setattr(CheckpointAverage, "add", spy)
+    monkeypatch.setattr(KeptCheckpoints, "offer", spy)
     model = transformer()
     outcome, _ = run(model, copy_corpus(), training(max_updates=9, validate_every=2, average_checkpoints=3), compute)
     assert len(kept) == 5  # at 2, 4, 6, 8 and at the end
     for name, weight in weights_of(model).items():
         expected = sum(checkpoint[name].double() for checkpoint in kept[-3:]) / 3
         torch.testing.assert_close(weight, expected.float(), rtol=0, atol=1e-7)
+    assert (outcome.metrics["kept_update"], outcome.metrics["kept_checkpoints"]) == (9, 3)
     task = Translation(model, copy_corpus(), 0, CPU, 0.1)
     assert validated(task, compute).loss == outcome.metrics["valid_loss"]
+
+
+@pytest.mark.parametrize(("keep", "update"), [("best", 4), ("last", 7)])
+def test_early_stopping_can_leave_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    compute: Compute,
+    keep: str,
+    update: int,
+) -> None:
+    scripted_validation(monkeypatch, [3.0, 2.0, 2.5, 1.0, 1.5, 1.0, 2.0, 1.0])
+    params = training(max_updates=20, validate_every=1, patience=3, keep=keep)
+    stopped, splits = transformer(), copy_corpus(40)
+    outcome, _ = run(stopped, splits, params, compute)
+    assert outcome.metrics["updates"] == 7
+    assert outcome.metrics["kept_update"] == update
+    assert outcome.metrics["kept_checkpoints"] == 1
+    assert outcome.metrics["best_valid_loss_of_a_checkpoint"] == 1.0
+    monkeypatch.undo()
+    as_then = transformer()
+    run(as_then, splits, training(max_updates=update, validate_every=update, keep="last"), compute)
+    expected = weights_of(as_then)
+    assert all(torch.equal(weight, expected[name]) for name, weight in weights_of(stopped).items())
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.25])

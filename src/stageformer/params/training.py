@@ -40,8 +40,12 @@ class Training(Params):
     validate_every: int = param(
         "updates between two validations, each of which makes a checkpoint", minimum=1, maximum=MAX_UPDATES
     )
+    keep: Literal["last", "best", "average", "average_best"] = param(
+        "the checkpoint that becomes the model: the last, or that of the lowest validation loss; or the average of "
+        "several, the last or those of the lowest losses"
+    )
     average_checkpoints: int = param(
-        "number of last checkpoints whose average is the model", minimum=1, maximum=1_000_000
+        "keep: average, average_best: number of checkpoints in the average", minimum=1, maximum=1_000_000
     )
     patience: int | None = param(
         "stop after so many validations without a better loss; null: never", minimum=1, maximum=MAX_UPDATES

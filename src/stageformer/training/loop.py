@@ -9,10 +9,10 @@
         clip the gradient; Adam changes the weights                             state.py, optimizer.py
         every validate_every updates, and at the end:
             loss and metrics on the split `valid`                               validation.py
-            log them, and keep the weights for the average
+            log them; keep the weights, if `keep` asks for them              state.py
         write a checkpoint where one is due                                     checkpoints.py
         after SIGINT or SIGTERM: write one, and leave
-    put the average into the model, and validate it
+    put what was kept, or its mean, into the model, and validate it
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def train(
     processes: Processes = ALONE,
     checkpoints: Checkpoints | None = None,
 ) -> Outcome:
-    """Train ``task.model`` as ``training`` says, and leave the averaged weights in it.
+    """Train ``task.model`` as ``training`` says, and leave in it the weights that ``training.keep`` asks for.
 
-    Every ``validate_every`` updates, and at the end, the model is validated, logged and kept for the average. With
+    Every ``validate_every`` updates, and at the end, the model is validated and logged. With
     ``checkpoints`` the training resumes from the newest, as if it had never stopped.
 
     Args:
@@ -112,8 +112,9 @@ def train(
                 progress.learnt(loss, num_targets)
                 display.updated(loss / num_targets)
                 if progress.update % training.validate_every == 0 or progress.update == training.max_updates:
-                    state.average.add(task.model)
-                    point = progress.validated(validate(task, compute, pool, processes), rate)
+                    validation = validate(task, compute, pool, processes)
+                    state.kept.offer(task.model, progress.update, validation.loss)
+                    point = progress.validated(validation, rate)
                     log(progress.update, point)
                     display.validated(point)
                 due = processes.is_first and checkpoints is not None and checkpoints.due()
@@ -124,11 +125,11 @@ def train(
                         checkpoints.write(progress, tensors)
                 if interrupted:
                     interruption.exit()
-        weights = state.average.average()
+        weights = state.kept.mean()
         state.load(weights)
         validation = validate(task, compute, pool, processes)
     load_weights(whole_model, weights)
-    return Outcome(_metrics(task, whole_model, progress, validation), display.seconds, display.speed)
+    return Outcome(_metrics(task, whole_model, state, validation), display.seconds, display.speed)
 
 
 class _Gradients(Protocol):
@@ -209,13 +210,15 @@ class _Display:
         self._bar.write(line, file=sys.stderr)
 
 
-def _metrics(task: Task, model: nn.Module, progress: Progress, validation: Validation) -> dict[str, float]:
+def _metrics(task: Task, model: nn.Module, state: TrainingState, validation: Validation) -> dict[str, float]:
     return {
-        "updates": progress.update,
-        task.unit.replace(" ", "_"): progress.num_targets,
+        "updates": state.progress.update,
+        "kept_update": state.kept.checkpoints[-1].update,  # the newest, where several are kept
+        "kept_checkpoints": len(state.kept.checkpoints),
+        task.unit.replace(" ", "_"): state.progress.num_targets,
         "valid_loss": validation.loss,
         **{f"valid_{name}": value for name, value in validation.metrics.items()},
-        "best_valid_loss_of_a_checkpoint": progress.best_valid_loss,
+        "best_valid_loss_of_a_checkpoint": state.progress.best_valid_loss,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
 

@@ -1,13 +1,12 @@
-"""Everything that a training changes: weights, optimizer, the checkpoints of the average, and how far it has come."""
+"""Everything that a training changes: weights, optimizer, the checkpoints to keep, and how far it has come."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -85,26 +84,47 @@ class Progress:
         return training.patience is not None and self.validations_since_best >= training.patience
 
 
-class CheckpointAverage:
-    """The trainable weights of the last few checkpoints, whose mean is usually better than the last (section 6.1)."""
+class Checkpoint(NamedTuple):
+    """The model at one validation."""
 
-    def __init__(self, size: int) -> None:
-        """``size`` is the number of checkpoints in the average."""
-        self.checkpoints: deque[dict[str, Tensor]] = deque(maxlen=size)
-        """the weights of each, by name, the oldest first"""
+    update: int
+    valid_loss: float
+    weights: dict[str, Tensor]
+    """what is trained, by name; not cut over the processes"""
 
-    def add(self, model: nn.Module) -> None:
-        """Keep a copy of the weights as they are now."""
-        self.checkpoints.append({name: whole(weight).clone() for name, weight in weights_of(model).items()})
 
-    def average(self) -> dict[str, Tensor]:
-        """Return the mean of the checkpoints kept, by name of the weight."""
-        count = len(self.checkpoints)
+class KeptCheckpoints:
+    """The checkpoints that become the model: as ``keep`` says, the last or the best, one or several.
+
+    The mean of several is usually better than any of them (section 6.1 of the paper averages the last).
+    """
+
+    def __init__(self, training: Training) -> None:
+        """Begin with none."""
+        self._best = training.keep in ("best", "average_best")
+        self._size = training.average_checkpoints if training.keep in ("average", "average_best") else 1
+        self.checkpoints: list[Checkpoint] = []
+        """the oldest first"""
+
+    def offer(self, model: nn.Module, update: int, valid_loss: float) -> None:
+        """Keep a copy of the weights as they are now, if they belong to those to keep. All processes must call it."""
+        if len(self.checkpoints) == self._size:
+            # Of equal losses, the earlier checkpoint stays.
+            worst = max(self.checkpoints, key=lambda checkpoint: (checkpoint.valid_loss, checkpoint.update))
+            if self._best and valid_loss >= worst.valid_loss:
+                return
+            self.checkpoints.remove(worst if self._best else self.checkpoints[0])
+        weights = {name: whole(weight).clone() for name, weight in weights_of(model).items()}
+        self.checkpoints.append(Checkpoint(update, valid_loss, weights))
+
+    def mean(self) -> dict[str, Tensor]:
+        """Return the mean of the checkpoints, by name of the weight."""
+        all_weights = [checkpoint.weights for checkpoint in self.checkpoints]
+        if len(all_weights) == 1:
+            return all_weights[0]
         return {
-            name: torch.stack([checkpoint[name].double() for checkpoint in self.checkpoints]).mean(0).to(weight.dtype)
-            if count > 1
-            else weight
-            for name, weight in self.checkpoints[-1].items()
+            name: torch.stack([weights[name].double() for weights in all_weights]).mean(0).to(weight.dtype)
+            for name, weight in all_weights[0].items()
         }
 
 
@@ -116,7 +136,7 @@ class TrainingState:
         self.model = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = Adam(self.parameters, training)
-        self.average = CheckpointAverage(training.average_checkpoints)
+        self.kept = KeptCheckpoints(training)
         self.progress = Progress()
 
     def clip(self, largest: float | None) -> float:
@@ -128,7 +148,7 @@ class TrainingState:
         self.optimizer.step(rate)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all tensors by name: ``weights/...``, ``optimizer/...`` and ``average/...``.
+        """Return all tensors by name: ``weights/...``, ``optimizer/...`` and ``kept/...``.
 
         All processes must call it: a model that is cut over them is put together.
         """
@@ -136,8 +156,8 @@ class TrainingState:
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer/{key}/{name}"] = whole(value)
-        for number, weights in enumerate(self.average.checkpoints):
-            tensors |= {f"average/{number}/{name}": weight for name, weight in weights.items()}
+        for update, _, weights in self.kept.checkpoints:
+            tensors |= {f"kept/{update}/{name}": weight for name, weight in weights.items()}
         return tensors
 
     @torch.no_grad()
@@ -155,8 +175,10 @@ class TrainingState:
             for name, parameter in self.model.named_parameters():
                 if name in values:
                     self.optimizer.state[parameter][key] = spread(values[name], parameter)
-        for number in sorted({int(name.split("/")[1]) for name in tensors if name.startswith("average/")}):
-            self.average.checkpoints.append(_under(f"average/{number}", tensors))
+        valid_losses = {update: point["valid_loss"] for update, point in progress.history}
+        for update in sorted({int(name.split("/")[1]) for name in tensors if name.startswith("kept/")}):
+            weights = _under(f"kept/{update}", tensors)
+            self.kept.checkpoints.append(Checkpoint(update, valid_losses[update], weights))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
