@@ -10,6 +10,8 @@ from pathlib import Path
 import filelock
 import pytest
 
+pytest_plugins = ["tests.repositories"]
+
 # Before torch is imported: tests are many and small, and threads that wait for each other only cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

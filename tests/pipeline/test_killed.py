@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Repository
+from tests.repositories import Repository
 
 KILLS = 10
 INSIDE_A_WRITE = (1, 4, 7)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from stageformer.memory.store import MemoryStore
-from tests.pipeline.conftest import Repository
+from tests.repositories import Repository
 
 TRAINING = {
     "batch_tokens": 400, "max_updates": 50, "warmup_updates": 5, "validate_every": 1, "average_checkpoints": 3,

@@ -1,4 +1,4 @@
-"""One real run of the pipeline on a toy corpus, in a repository of its own, that the tests of this folder share."""
+"""One real run of the pipeline on a toy corpus, in a repository of its own, that the tests of several folders share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from stageformer.params.recipes import use
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 NUMBERS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs"}
 THINGS = {"lights": "Lampen", "doors": "Türen", "windows": "Fenster", "keys": "Schlüssel", "clocks": "Uhren"}
 PLACES = {"kitchen": "in der Küche", "house": "im Haus", "garden": "im Garten", "street": "auf der Straße"}
