@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro verify test lint deps
+.PHONY: help setup repro verify test lint deps wheel
 
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
@@ -18,6 +18,7 @@ help:
 	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE=name for a recipe"
 	@echo "make test    lint, type checks and the test suite"
 	@echo "make lint    lint and type checks alone"
+	@echo "make wheel   build the package into dist/; the same commit gives the same bytes"
 	@echo "make deps    after a change of parameter classes: update recipes/default.yaml"
 
 setup: $(STAMP)
@@ -54,3 +55,6 @@ lint: setup
 
 deps: setup
 	python -m tools.parameters
+
+wheel: setup
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

@@ -3,8 +3,8 @@
 The stage ``check`` writes the manifests, and each other stage depends on its own. So a change in a module reruns the
 stages that import it and no others, and ``dvc.yaml`` lists no code. The import closure is read from the syntax tree,
 without running anything: imports inside functions count, those under ``if TYPE_CHECKING`` do not. An ``__init__.py``
-that holds only its docstring is left out. Of the kinds that a parameter chooses among (``params/choices.py``), only
-the chosen ones are in a manifest.
+that holds only its docstring is left out, and so is the public interface. Of the kinds that a parameter chooses among
+(``params/choices.py``), only the chosen ones are in a manifest.
 
 No stage but ``check`` imports this module.
 """
@@ -30,6 +30,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "stageformer.training.tasks": ("train_encoder.objective",),
 }
 """Package of kinds -> the parameters that choose from it. ``*`` stands for every key; of a list, every item counts."""
+
+PUBLIC_INTERFACE = "src/stageformer/__init__.py"
+"""In no manifest: none of our modules imports a name from it, so that it changes no result."""
 
 FOLDER = "data/check/code"
 """Where ``check`` writes the manifests, relative to the root."""
@@ -118,7 +121,7 @@ class Code:
             found.add(path)
             for imported in self._read(path, name).imports:
                 waiting += _with_parents(imported)
-        kept = {path for path in found if not self._files[path].only_docstring}
+        kept = {path for path in found if not self._files[path].only_docstring and path != PUBLIC_INTERFACE}
         return [start, *sorted(kept - {start})]
 
     def _path(self, module: str) -> str | None:
