@@ -81,3 +81,15 @@ def test_the_blocks_of_a_document_are_found():
         Block("sh", "make repro\n", 9, "it takes\nhours"),
         Block("", "printed\n", 12, None),
     ]
+
+
+def test_every_file_that_contributors_are_sent_to_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"`([\w.*/-]+)`", text)
+    named = {path for path in quoted if "/" in path or path.endswith((".md", ".yaml", ".py"))}
+    assert len(named) > 20
+    made = {"data/check/code"}
+    missing = [path for path in named - made if "NAME" not in path and not list(ROOT.glob(path))]
+    assert missing == []
+    folders = {path.rpartition("/")[0] for path in named if "NAME" in path}
+    assert all((ROOT / folder).is_dir() for folder in folders)
