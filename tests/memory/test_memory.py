@@ -20,6 +20,7 @@ from stageformer.memory import writer as writing
 from stageformer.memory.padded import export_padded, padded_bytes
 from stageformer.memory.store import DTYPES, MemoryStore, find_memory, open_memory, write_empty_memory
 from stageformer.memory.writer import MemoryWriter, check_disk, required_bytes
+from stageformer.terminal.show_tensors import show_memory, show_tensor_file
 
 D = 4
 LENGTHS = [3, 1, 5, 2, 2, 7, 1]
@@ -242,6 +243,14 @@ def test_folders_that_are_not_whole(tmp_path: Path) -> None:
         shard, tensors={"ids": read_tensors(tmp_path / "memory-00000.pt").tensors["ids"][:1].repeat(len(offsets) - 1)}
     )
     refused("sentence 100 is there twice")
+    for odd in (10**9, "x", None, 2.5):
+        for path in tmp_path.iterdir():
+            change(path, num_shards=odd)
+        refused(f"found 4 of {odd} shards")
+    for odd_metadata in ({"dtype": ["float32"]}, {"fingerprint": None}, {"d_model": "4"}, {"dtype": "int8"}):
+        for path in tmp_path.iterdir():
+            change(path, **odd_metadata)
+        refused("memory-00000.pt: its tensors and its metadata contradict each other")
     for path in tmp_path.iterdir():
         change(path, total_sentences=9)
     refused("found num_sentences 7 in all shards, needed 9")
@@ -319,7 +328,7 @@ def test_memory_belongs_to_its_sentences_and_its_encoder(tmp_path: Path) -> None
     assert len(open_memory(tmp_path, ids, "abc", np.array(LENGTHS))) == len(LENGTHS)
     wrong = np.array(LENGTHS)
     wrong[[1, 2]] = wrong[[2, 1]]  # of the same sum
-    with pytest.raises(StageformerError, match=r"sentence 103 has 1 vectors, but 5 tokens .*dvc repro --force encode"):
+    with pytest.raises(StageformerError, match=r"sentence 103 has 1 vectors, needed 5, .*dvc repro --force encode"):
         open_memory(tmp_path, ids, "abc", wrong)
 
 
@@ -350,3 +359,19 @@ def test_an_empty_memory_says_so_and_is_not_learnt_from(tmp_path: Path) -> None:
     write(tmp_path / "one")
     assert len(MemoryStore(tmp_path / "one")) == len(LENGTHS)
     assert find_memory(tmp_path / "one", "abc") is not None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_not_exported_and_shown_as_such(tmp_path: Path, bad: float) -> None:
+    folder, shard = tmp_path / "encode" / "test", tmp_path / "encode" / "test" / "memory-00001.pt"
+    write(folder)
+    values = read_tensors(shard).tensors["values"].clone()
+    values[0, 2] = bad
+    change(shard, tensors={"values": values})
+    for format in ("npy", "pt"):
+        with pytest.raises(StageformerError, match=r"test: holds numbers that are not finite; .*dvc repro --force enc"):
+            export_padded(MemoryStore(folder), tmp_path / format, format)
+    _, facts, _ = show_memory(folder, 2, None, 80)
+    assert ("numbers", "NaN or infinite in memory-00001.pt") in facts
+    _, facts, _ = show_tensor_file(shard, 80)
+    assert ("numbers", "NaN or infinite in values") in facts

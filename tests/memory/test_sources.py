@@ -16,7 +16,7 @@ from stageformer.building.model_files import encoder_fingerprint, save_model
 from stageformer.errors import StageformerError
 from stageformer.memory import sources
 from stageformer.memory.encoding import encode_split, memory_writer, open_source
-from stageformer.memory.memory import EncodedMemory, Memory, StoredMemory
+from stageformer.memory.memory import EncodedMemory, Memory, StoredMemory, saved_or_encoded
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import MemoryStore, open_memory
@@ -180,3 +180,19 @@ def test_the_maker_is_the_one_of_the_objective_or_our_encoder(
     write_tensors(path, "model", {}, {"objective": "service_of_the_test"})
     with pytest.raises(StageformerError, match="needed kind 'encoder'"):
         open_source(path, PAD, CPU)
+
+
+def test_saved_memory_is_read_where_the_maker_made_it_and_all_lengths_agree(
+    tmp_path: Path, compute: Compute, sentences: Sentences
+) -> None:
+    source, ids, rows = encoder_source(), np.arange(25), np.array([3, 20])
+    encoded(source, sentences, tmp_path, compute)
+    saved = saved_or_encoded(tmp_path, source, ids, sentences, CPU)
+    assert isinstance(saved, StoredMemory)
+    others = [*sentences]
+    others[3], others[4] = others[4], others[3]  # of the same ids, but no longer as long
+    with pytest.raises(StageformerError, match="sentence 3 has 4 vectors, needed 5, by its tokens in the"):
+        saved_or_encoded(tmp_path, source, ids, Sentences.of(others), CPU)
+    made = saved_or_encoded(tmp_path, Summary(), ids, sentences, CPU)
+    assert isinstance(made, EncodedMemory)
+    assert made.batch(rows)[0].shape == (2, 1, WIDTH)

@@ -85,5 +85,10 @@ def saved_or_encoded(
     Raises:
         StageformerError: the folder holds no memory, or not that of a sentence.
     """
+    encoded = EncodedMemory(source, sentences)
     store = find_memory(folder, source.fingerprint)
-    return EncodedMemory(source, sentences) if store is None else StoredMemory(store, ids, device)
+    if store is None:
+        return encoded
+    stored = StoredMemory(store, ids, device)
+    store.check_lengths(stored.rows, encoded.lengths)
+    return stored

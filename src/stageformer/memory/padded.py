@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from stageformer.artifacts.files import atomic_file
-from stageformer.artifacts.tensors import write_tensors
+from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.tensors import is_finite, write_tensors
 from stageformer.batching.sentences import presence
 from stageformer.errors import StageformerError
 from stageformer.memory.store import DTYPES, MemoryStore
@@ -47,6 +48,7 @@ def export_padded(store: MemoryStore, folder: Path, format: str) -> list[Path]:
 
     Raises:
         StageformerError: the format is not one of ``FORMATS``, or there is too little disk; nothing is written then.
+            A number of the store is not finite.
     """
     if format not in FORMATS:
         raise StageformerError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
@@ -60,6 +62,8 @@ def _parts(store: MemoryStore, dtype: torch.dtype) -> Iterator[tuple[slice, Tens
     for start in range(0, len(store), SENTENCES_PER_PART) or [0]:
         part = slice(start, min(start + SENTENCES_PER_PART, len(store)))
         memory, present = store.batch(np.arange(part.start, part.stop), width)
+        if not is_finite(memory):
+            raise StageformerError(f"{store.folder}: holds numbers that are not finite{rerun_hint('memory')}")
         yield part, memory.to(dtype), present
 
 

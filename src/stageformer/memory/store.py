@@ -136,13 +136,31 @@ class MemoryStore:
         lengths = self.lengths[rows]
         present = presence(lengths, longest)
         places, sources = np.flatnonzero(present), flat_places(self._starts[rows], lengths)
-        shards = np.repeat(self._shards[rows], lengths)
+        shards = self._shards[rows]
         memory = torch.zeros(present.size, self.width)
         for shard in np.unique(shards):
-            own = shards == shard
+            own = np.repeat(shards == shard, lengths)
             values = self._values[shard].index_select(0, torch.from_numpy(sources[own]))
             memory.index_copy_(0, torch.from_numpy(places[own]), values.float())
         return memory.view(*present.shape, self.width), torch.from_numpy(present)
+
+    def check_lengths(self, rows: Ints, lengths: Ints) -> None:
+        """Check that sentences have as many vectors as their maker gives them.
+
+        Args:
+            rows: rows of the sentences. Shape: ``[B]``.
+            lengths: vectors that each should have. Shape: ``[B]``.
+
+        Raises:
+            StageformerError: one has more or fewer; it names the first.
+        """
+        wrong = np.flatnonzero(self.lengths[rows] != lengths)
+        if len(wrong):
+            row = rows[wrong[0]]
+            raise StageformerError(
+                f"{self.folder}: sentence {self.ids[row]} has {self.lengths[row]} vectors, needed {lengths[wrong[0]]}, "
+                f"by its tokens in the table of ids{rerun_hint('memory')}"
+            )
 
     def rows_of(self, ids: Ints | Tensor) -> Ints:
         """Return the rows of sentences by their ids. Shape: ``[B]``.
@@ -179,7 +197,9 @@ def _open_shards(folder: Path) -> list[TensorFile]:
         raise StageformerError(f"{folder}: holds no memory (memory-00000.pt and on){hint}")
     first = shards[0].metadata
     num_shards = first.get("num_shards")
-    missing = [shard_path(folder, n).name for n in range(num_shards or 0) if not shard_path(folder, n).exists()]
+    # Where n shards are there, one of the first n + 1 is missing: no more names are tried, whatever the metadata says.
+    expected = range(min(num_shards, len(shards) + 1)) if isinstance(num_shards, int) else ()
+    missing = [shard_path(folder, n).name for n in expected if not shard_path(folder, n).exists()]
     if missing or len(shards) != num_shards:
         what = f"{missing[0]} is missing" if missing else "there are more than belong together"
         raise StageformerError(f"{folder}: found {len(shards)} of {num_shards} shards, {what}{hint}")
@@ -200,8 +220,24 @@ def _open_shards(folder: Path) -> list[TensorFile]:
     return shards
 
 
+_TYPES = {
+    "d_model": int,
+    "dtype": str,
+    "fingerprint": str,
+    "num_sentences": int,
+    "num_tokens": int,
+    "shard": int,
+    "total_sentences": int,
+    "total_tokens": int,
+}
+
+
 def _is_consistent(tensors: dict[str, Tensor], metadata: dict[str, Any], index: int) -> bool:
-    if set(tensors) != {"values", "offsets", "ids"} or metadata.get("dtype") not in DTYPES:
+    if set(tensors) != {"values", "offsets", "ids"} or any(
+        type(metadata.get(key)) is not kind for key, kind in _TYPES.items()
+    ):
+        return False
+    if metadata["dtype"] not in DTYPES:
         return False
     values, offsets, ids = tensors["values"], tensors["offsets"], tensors["ids"]
     return (
@@ -237,10 +273,6 @@ def open_memory(folder: Path, ids: Ints, fingerprint: str, lengths: Ints | None 
         )
     if not np.array_equal(store.ids, ids):
         raise StageformerError(f"{folder}: holds other sentences than the table of ids{rerun_hint('memory')}")
-    if lengths is not None and not np.array_equal(store.lengths, lengths):
-        row = int(np.flatnonzero(store.lengths != lengths)[0])
-        raise StageformerError(
-            f"{folder}: sentence {ids[row]} has {store.lengths[row]} vectors, but {lengths[row]} tokens in the table "
-            f"of ids{rerun_hint('memory')}"
-        )
+    if lengths is not None:
+        store.check_lengths(np.arange(len(store)), lengths)
     return store

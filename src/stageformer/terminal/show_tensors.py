@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from stageformer.artifacts.tensors import read_tensors
+from stageformer.artifacts.tensors import is_finite, read_tensors
 from stageformer.memory.store import MemoryStore
 from stageformer.terminal.show_tables import Facts, rows_beside
 from stageformer.terminal.text import columns, flat_fields, labelled
@@ -34,6 +34,7 @@ def show_tensor_file(path: Path, width: int) -> tuple[str, Facts, list[str]]:
     facts = [
         ("tensors", f"{len(found.tensors)}, {_num_numbers(found.tensors.values()):,} numbers in all"),
         ("checksums", "good"),
+        *_not_finite(name for name, tensor in found.tensors.items() if not is_finite(tensor)),
         *flat_fields(found.metadata),
     ]
     rows = [["tensor", "shape", "type", "mean", "std", "min", "max"]]
@@ -50,8 +51,10 @@ def show_memory(folder: Path, rows: int, sentence: int | None, width: int) -> tu
         StageformerError: it is not whole, a shard is damaged, or the sentence is not in it.
     """
     shards = sorted(folder.glob("memory-*.pt"))
+    damaged = []
     for shard in tqdm(shards, desc="checksums", unit="shard", disable=None, leave=False):
-        read_tensors(shard, "memory")
+        if not all(map(is_finite, read_tensors(shard, "memory").tensors.values())):
+            damaged.append(shard.name)
     store = MemoryStore(folder)
     facts = [
         (
@@ -62,6 +65,7 @@ def show_memory(folder: Path, rows: int, sentence: int | None, width: int) -> tu
         ("lengths", _lengths(store)),
         ("encoder", f"fingerprint {store.fingerprint}"),
         ("checksums", "good"),
+        *_not_finite(damaged),
     ]
     shown = np.arange(min(rows, len(store))) if sentence is None else store.rows_of(np.array([sentence]))
     tokens = rows_beside(folder.absolute().parents[1], folder.name, "tokens", store.ids[shown].tolist())
@@ -76,6 +80,12 @@ def show_memory(folder: Path, rows: int, sentence: int | None, width: int) -> tu
             fields.append(("tokens", " ".join([*beside["source_tokens"], "<eos>"])))
         lines += [f"sentence {store.ids[row]}, {store.lengths[row]} tokens", *labelled(fields, width), ""]
     return "memory", facts, lines[:-1]
+
+
+def _not_finite(names: Iterable[str]) -> Facts:
+    """Return the fact that some numbers are NaN or infinite, or nothing where none is."""
+    found = ", ".join(names)
+    return [("numbers", f"NaN or infinite in {found}")] if found else []
 
 
 def _lengths(store: MemoryStore) -> str:
