@@ -22,7 +22,7 @@ from stageformer.training import checkpoints as module
 from stageformer.training.checkpoints import Checkpoints, scratch_folder
 from stageformer.training.loop import train
 from stageformer.training.state import Progress
-from stageformer.training.tasks.translation import Translation
+from stageformer.training.tasks.translation import TranslationTask
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]
@@ -70,7 +70,7 @@ def run(
                 logged.append((update, values))
 
         used = training(**(vars(params) | changes))
-        task = Translation(model, splits, 0, CPU, used.label_smoothing)
+        task = TranslationTask(model, splits, 0, CPU, used.label_smoothing)
         outcome = train(task, used, compute, log, "toy", checkpoints=checkpoints)
         return Run(outcome.metrics, weights_of(model))
 

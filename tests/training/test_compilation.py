@@ -16,7 +16,7 @@ from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.step import Gradients
-from stageformer.training.tasks.translation import Translation
+from stageformer.training.tasks.translation import TranslationTask
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
@@ -33,7 +33,7 @@ def test_compiled_layers_compute_the_same(
         compute = make_compute(compile=compiled)
         if compiled:
             compile_layers(model.encoder, compute)  # the decoder stays as it is: each kind of layer takes its time
-        task = Translation(model, copy_corpus(60), 0, torch.device("cpu"), 0.1)
+        task = TranslationTask(model, copy_corpus(60), 0, torch.device("cpu"), 0.1)
         loss, _ = Gradients(task, training(batch_tokens=600), compute, Serial(), ALONE).compute(1, np.arange(60))
         results.append((loss, [parameter.grad for parameter in model.parameters()]))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)

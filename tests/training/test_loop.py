@@ -23,7 +23,7 @@ from stageformer.training.optimizer import Adam
 from stageformer.training.state import KeptCheckpoints, Progress
 from stageformer.training.tasks.base import Task
 from stageformer.training.tasks.masked import MaskedTokens
-from stageformer.training.tasks.translation import Translation
+from stageformer.training.tasks.translation import TranslationTask
 from stageformer.training.validation import Validation, validate
 
 Corpus = Callable[..., dict[str, Pairs]]
@@ -42,7 +42,7 @@ def run(
 ) -> tuple[Outcome, list[tuple[int, Mapping[str, float]]]]:
     logged: list[tuple[int, Mapping[str, float]]] = []
     torch.manual_seed(training.seed)
-    task = Translation(model, splits, 0, CPU, training.label_smoothing)
+    task = TranslationTask(model, splits, 0, CPU, training.label_smoothing)
     outcome = train(task, training, compute, lambda update, values: logged.append((update, values)), "toy")
     return outcome, logged
 
@@ -71,7 +71,7 @@ def test_copying_is_learnt(
 
 
 def test_each_epoch_has_its_own_order(copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining) -> None:
-    task = Translation(transformer(), copy_corpus(200), 0, CPU, 0.1)
+    task = TranslationTask(transformer(), copy_corpus(200), 0, CPU, 0.1)
     batches = Progress().batches(task, training(batch_tokens=100))
     epochs = []
     for _ in range(2):
@@ -132,8 +132,8 @@ def test_validation_leaves_no_trace(
     copy_corpus: Corpus, transformer: MakeModel, make_compute: MakeCompute, kind: str
 ) -> None:
     splits, model = copy_corpus(), transformer(dropout=0.2)
-    task: Translation | MaskedTokens = (
-        Translation(model, splits, 0, CPU, 0.1)
+    task: TranslationTask | MaskedTokens = (
+        TranslationTask(model, splits, 0, CPU, 0.1)
         if kind == "translation"
         else MaskedTokens(model.encoder, splits, 0.15, 0, 3, 4, CPU, seed=1, label_smoothing=0.1)
     )
@@ -175,7 +175,7 @@ def test_the_averaged_weights_end_up_in_the_model(
         expected = sum(checkpoint[name].double() for checkpoint in kept[-3:]) / 3
         torch.testing.assert_close(weight, expected.float(), rtol=0, atol=1e-7)
     assert (outcome.metrics["kept_update"], outcome.metrics["kept_checkpoints"]) == (9, 3)
-    task = Translation(model, copy_corpus(), 0, CPU, 0.1)
+    task = TranslationTask(model, copy_corpus(), 0, CPU, 0.1)
     assert validated(task, compute).loss == outcome.metrics["valid_loss"]
 
 
@@ -232,7 +232,7 @@ def test_gradient_is_clipped(
 def test_bf16_is_near_fp32(
     copy_corpus: Corpus, transformer: MakeModel, make_compute: MakeCompute
 ) -> None:
-    task = Translation(transformer(), copy_corpus(), 0, CPU, 0.1)
+    task = TranslationTask(transformer(), copy_corpus(), 0, CPU, 0.1)
     fp32, bf16 = (
         validated(task, make_compute(precision=precision)).loss
         for precision in ("fp32", "bf16")
@@ -267,6 +267,6 @@ def test_a_validation_that_is_not_finite_is_reported(
     value: float,
 ) -> None:
     loss = Loss(torch.tensor(value), 1, {"nll": torch.tensor(0.0)})
-    monkeypatch.setattr(Translation, "loss", lambda *_: loss)
+    monkeypatch.setattr(TranslationTask, "loss", lambda *_: loss)
     with pytest.raises(StageformerError, match="diverged"):
-        validated(Translation(transformer(), copy_corpus(9, 1), 0, CPU, 0.1), compute)
+        validated(TranslationTask(transformer(), copy_corpus(9, 1), 0, CPU, 0.1), compute)

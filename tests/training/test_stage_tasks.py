@@ -24,7 +24,7 @@ from stageformer.training.decoder_task import decoder_task
 from stageformer.training.encoder_task import encoder_task
 from stageformer.training.tasks.decode_memory import DecodeMemory
 from stageformer.training.tasks.masked import MaskedTokens
-from stageformer.training.tasks.translation import Translation
+from stageformer.training.tasks.translation import TranslationTask
 
 CPU = torch.device("cpu")
 DEFAULT = read_yaml(Path(__file__).parents[2] / "recipes/default.yaml")
@@ -51,7 +51,7 @@ def write_memory(folder: Path, pairs: Pairs, fingerprint: str = "f") -> None:
 @pytest.mark.parametrize(
     ("way", "objective", "expected"),
     [
-        ("staged", "translation", Translation),
+        ("staged", "translation", TranslationTask),
         ("staged", "masked", MaskedTokens),
         ("staged", "none", type(None)),
         ("joint", "translation", type(None)),
@@ -78,7 +78,7 @@ def test_the_decoder_learns_from_memory_or_with_the_encoder(
     def task(memory: Path | None, fingerprint: str = "f") -> Any:
         return decoder_task(chosen, model, splits, memory, fingerprint, 0, CPU)
 
-    assert type(task(None)) is Translation
+    assert type(task(None)) is TranslationTask
     for split, pairs in splits.items():
         write_memory(tmp_path / split, pairs)
     staged = task(tmp_path)

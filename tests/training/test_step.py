@@ -16,7 +16,7 @@ from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.step import Gradients, make_training_pool, micro_batches
 from stageformer.training.tasks.base import Task
-from stageformer.training.tasks.translation import Translation
+from stageformer.training.tasks.translation import TranslationTask
 
 Corpus = Callable[..., dict[str, Pairs]]
 MakeModel = Callable[..., Transformer]
@@ -39,7 +39,7 @@ def test_many_micro_batches_equal_one(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute
 ) -> None:
     model = transformer().double()
-    task = Translation(model, copy_corpus(60), 0, CPU, 0.1)
+    task = TranslationTask(model, copy_corpus(60), 0, CPU, 0.1)
     results = []
     for micro_batch_tokens in (40, 1000):
         compute = make_compute(micro_batch_tokens=micro_batch_tokens)
@@ -55,7 +55,7 @@ def test_gradient_is_of_the_mean_loss(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
 ) -> None:
     model = transformer().double()
-    task = Translation(model, copy_corpus(20), 0, CPU, 0.1)
+    task = TranslationTask(model, copy_corpus(20), 0, CPU, 0.1)
     of_update(task, training(), compute, 1, np.arange(20))
     loss = task.loss("train", np.arange(20))
     mean = loss.total / loss.num_targets
@@ -68,7 +68,7 @@ def test_the_number_of_threads_changes_no_bit(
 ) -> None:
     model = transformer(dropout=0.3)
     model.train()
-    task = Translation(model, copy_corpus(200), 0, CPU, 0.1)
+    task = TranslationTask(model, copy_corpus(200), 0, CPU, 0.1)
     results = []
     for count in (1, threads):
         compute = make_compute(threads=count, micro_batch_tokens=100)
@@ -84,7 +84,7 @@ def test_draws_follow_from_seed_update_and_place(
 ) -> None:
     model = transformer(dropout=0.3)
     model.train()
-    task = Translation(model, copy_corpus(50), 0, CPU, 0.1)
+    task = TranslationTask(model, copy_corpus(50), 0, CPU, 0.1)
     state = torch.get_rng_state()
 
     def losses(seed: int, update: int) -> float:
@@ -104,7 +104,7 @@ def test_draws_follow_from_seed_update_and_place(
 def test_micro_batches_hold_every_sentence_once(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, make_compute: MakeCompute
 ) -> None:
-    task = Translation(transformer(), copy_corpus(90), 0, CPU, 0.1)
+    task = TranslationTask(transformer(), copy_corpus(90), 0, CPU, 0.1)
     rows = np.arange(10, 80)
     batches = micro_batches(task, training(), make_compute(micro_batch_tokens=50), 7, rows)
     assert sorted(np.concatenate([batch.rows for batch in batches])) == list(rows)
@@ -125,8 +125,8 @@ def test_too_little_memory_names_the_sentences(
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory") if message is None else RuntimeError(message)
 
-    task = Translation(transformer(), copy_corpus(30), 0, CPU, 0.1)
-    monkeypatch.setattr(Translation, "loss", fail)
+    task = TranslationTask(transformer(), copy_corpus(30), 0, CPU, 0.1)
+    monkeypatch.setattr(TranslationTask, "loss", fail)
     with pytest.raises(StageformerError, match=r"out of memory with 12 sentences .*ids \d.* and 4 more.*micro_batch"):
         of_update(task, training(), compute, 1, np.arange(12))
 
@@ -141,7 +141,7 @@ def test_other_failures_stay_what_they_are(
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    task = Translation(transformer(), copy_corpus(30), 0, CPU, 0.1)
-    monkeypatch.setattr(Translation, "loss", fail)
+    task = TranslationTask(transformer(), copy_corpus(30), 0, CPU, 0.1)
+    monkeypatch.setattr(TranslationTask, "loss", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         of_update(task, training(), compute, 1, np.arange(12))

@@ -16,7 +16,7 @@ from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Encoder, Transformer
 from stageformer.training.tasks.decode_memory import DecodeMemory
 from stageformer.training.tasks.masked import MaskedTokens
-from stageformer.training.tasks.translation import Translation
+from stageformer.training.tasks.translation import TranslationTask
 
 PAD, UNK, NUM_SPECIAL, VOCABULARY = 0, 3, 4, 14
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def one_by_one(model: Transformer, pairs: Pairs, rows: np.ndarray) -> Tensor:
 def test_translation_equals_one_sentence_at_a_time(copy_corpus: Corpus, transformer: MakeModel, pad_id: int) -> None:
     splits, model = copy_corpus(20), transformer()
     rows = np.array([3, 17, 0, 8])
-    task = Translation(model, splits, pad_id, CPU, label_smoothing=0.0)
+    task = TranslationTask(model, splits, pad_id, CPU, label_smoothing=0.0)
     loss = task.loss("train", rows)
     expected = one_by_one(model, splits["train"], rows).detach()
     torch.testing.assert_close(loss.sums["nll"], expected, rtol=1e-5, atol=1e-4)
@@ -67,7 +67,7 @@ def test_decoding_saved_memory_equals_translation_with_a_frozen_encoder(
     memories = {split: [store_of(model.encoder.eval(), pairs, tmp_path / split)] for split, pairs in splits.items()}
     model.encoder.requires_grad_(False)
     saved = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU, label_smoothing=0.1)
-    joint = Translation(model, splits, PAD, CPU, label_smoothing=0.1)
+    joint = TranslationTask(model, splits, PAD, CPU, label_smoothing=0.1)
     rows = np.array([31, 2, 17, 5, 5])
     gradients = []
     for task in (saved, joint):
@@ -189,9 +189,10 @@ def test_smoothing_is_the_tasks_own_and_the_perplexity_is_without_it(
     copy_corpus: Corpus, transformer: MakeModel
 ) -> None:
     splits, model, rows = copy_corpus(20), transformer(), np.arange(10)
-    sharp, smooth = (Translation(model, splits, PAD, CPU, smoothing).loss("train", rows) for smoothing in (0.0, 0.3))
+    tasks = [TranslationTask(model, splits, PAD, CPU, smoothing) for smoothing in (0.0, 0.3)]
+    sharp, smooth = (task.loss("train", rows) for task in tasks)
     assert not torch.equal(sharp.total, smooth.total)
     assert torch.equal(sharp.sums["nll"], smooth.sums["nll"])
     mean = float(smooth.sums["nll"]) / smooth.num_targets
-    task = Translation(model, splits, PAD, CPU, 0.3)
+    task = TranslationTask(model, splits, PAD, CPU, 0.3)
     assert task.metrics({"nll": mean}) == {"perplexity": pytest.approx(np.exp(mean))}

@@ -14,7 +14,7 @@ from stageformer.model.transformer import Transformer
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.training.tasks.base import Task
 from stageformer.training.tasks.decode_memory import DecodeMemory
-from stageformer.training.tasks.translation import Translation
+from stageformer.training.tasks.translation import TranslationTask
 
 
 def decoder_task(
@@ -43,7 +43,7 @@ def decoder_task(
     """
     smoothing = params.training.label_smoothing
     if memory is None:
-        return Translation(model, splits, pad_id, device, smoothing)
+        return TranslationTask(model, splits, pad_id, device, smoothing)
     folders = {"train": dropout_copies(memory) or [memory / "train"], "valid": [memory / "valid"]}
     memories = {
         split: [open_memory(folder, pairs.ids, encoder_fingerprint, pairs.source.lengths) for folder in folders[split]]

@@ -71,6 +71,9 @@ class Translator:
     ) -> Translator:
         """Load a model with its tokenizers, its vocabularies and the parameters of its search. It computes on the CPU.
 
+        Where the repository asks for AVX2, and for every exported model, this process computes with AVX2 alone from its
+        first operation on (:mod:`stageformer.compute.instruction_set`): the same translations on other machines.
+
         Args:
             folder: the root of a repository in which the pipeline has run, or a folder that ``stageformer export``
                 wrote; None: the repository that the current folder is in.

@@ -18,7 +18,7 @@ from stageformer.training.tasks.base import perplexity, token_loss
 
 
 @dataclass
-class Translation:
+class TranslationTask:
     """Encoder and decoder together: predict the target from the source. See :class:`.base.Task`."""
 
     model: Transformer
@@ -58,9 +58,9 @@ def encoder_task(
     splits: Mapping[str, Pairs],
     vocabulary: Vocabulary,
     device: torch.device,
-) -> Translation:
+) -> TranslationTask:
     """Return the task of the objective ``translation``; see :func:`stageformer.training.encoder_task.encoder_task`."""
-    return Translation(model, splits, vocabulary.pad_id, device, params.training.label_smoothing)
+    return TranslationTask(model, splits, vocabulary.pad_id, device, params.training.label_smoothing)
 
 
 def decoder_loss(
