@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
 	@echo "make repro   run every stage that is out of date, then print scores and translations"
-	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE=name for a recipe"
+	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE="multi30k joint" for recipes"
 	@echo "make test    lint, type checks and the test suite"
 	@echo "make lint    lint and type checks alone"
 	@echo "make wheel   build the package into dist/; the same commit gives the same bytes"

@@ -26,7 +26,7 @@ def rebuild(root: Path, folder: Path, recipe: str | None) -> Path:
     Args:
         root: the repository; its last commit is what is cloned.
         folder: an empty folder, or none yet.
-        recipe: the recipe to run rather than the committed parameters.
+        recipe: the recipe, or several with blanks between them, to run rather than the committed parameters.
 
     Raises:
         StageformerError: there is no such recipe, or git or a stage failed.

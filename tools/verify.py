@@ -7,6 +7,7 @@ Examples::
 
     python -m tools.verify
     python -m tools.verify --recipe smoke
+    python -m tools.verify --recipe "multi30k joint"
     python -m tools.verify --keep built     # leaves the clone in the folder built, to look at
 """
 
@@ -63,7 +64,7 @@ class Run:
 
 
 @click.command()
-@click.option("--recipe", help="Recipe to verify, rather than the committed params.yaml.")
+@click.option("--recipe", help="Recipe to verify, or several in quotes, rather than the committed params.yaml.")
 @click.option("--keep", type=click.Path(path_type=Path), help="New folder for the clones, which are left there.")
 @friendly
 def main(recipe: str | None, keep: Path | None) -> None:

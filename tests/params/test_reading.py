@@ -16,14 +16,31 @@ def test_yaml_1_2_as_dvc_writes_it(tmp_path: Path) -> None:
     assert read_yaml(path) == {"a": "no", "b": 0.001, "c": "2026.2.3", "d": None, "e": "no"}
 
 
+# Eight lists of ten aliases: a hundred million values from two hundred bytes.
+BOMB = b"a0: &a0 [x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 9)
+)
+
+
+def test_an_alias_that_is_used_a_few_times_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("a: &a {b: 1}\nc: *a\nd: [*a, *a]\n")
+    assert read_yaml(path) == {"a": {"b": 1}, "c": {"b": 1}, "d": [{"b": 1}, {"b": 1}]}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"a: 1\nb: [1\nc: 2\n", "{path}, line 3: not readable as YAML: expected ',' or ']', but got ':'"),
         (b"a: 1\nb: 2\na: 3\n", '{path}, line 3: not readable as YAML: found duplicate key "a" with value "3"'),
         (b"- 1\n", "{path}: expected groups of parameters, found [1]"),
-        (b"", "{path}: expected groups of parameters, found None"),
+        (b"", "{path}: expected groups of parameters, found nothing"),
         (b"a: \xff\n", "{path}: not UTF-8 text (byte 3)"),
+        (b"a: " + b"[" * 3000, "{path}: not readable as YAML: nested too deeply"),
+        (b"a: " + b"1" * 5000, "{path}: not readable as YAML: Exceeds the limit"),
+        (b"a: 2026-02-31\n", "{path}: not readable as YAML: "),
+        (b"a: &a\n  b: *a\n", "{path}: aliases make it more than 100,000 values; write them out"),
+        (BOMB, "{path}: aliases make it more than 100,000 values; write them out"),
     ],
 )
 def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
@@ -38,3 +55,12 @@ def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes, message: str) ->
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(StageformerError, match="no such file; run from the root of the repository"):
         read_yaml(tmp_path / "params.yaml")
+
+
+def test_what_the_system_does_not_let_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StageformerError, match=r"not readable \(Is a directory\)$"):
+        read_yaml(tmp_path)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(StageformerError, match=r"loop: not readable \(Too many levels of symbolic links\)$"):
+        read_yaml(loop)

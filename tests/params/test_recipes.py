@@ -10,10 +10,11 @@ from click.testing import CliRunner
 
 from stageformer.cli import main
 from stageformer.errors import StageformerError
-from stageformer.params.recipes import Difference, compare, list_recipes, load_recipe, use
+from stageformer.params.recipes import Difference, combinations, combine, compare, list_recipes, load_recipe, use
 
 ROOT = Path(__file__).parents[2]
 NAMES = [path.stem for path in (ROOT / "recipes").glob("*.yaml")]
+COMBINATIONS = combinations(ROOT / "recipes")
 
 
 @pytest.fixture
@@ -24,16 +25,49 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_recipe_is_complete_and_allowed(name: str) -> None:
-    load_recipe(name, ROOT / "recipes")
+@pytest.mark.parametrize("names", COMBINATIONS)
+def test_every_combination_is_complete_and_allowed_and_in_any_order_the_same(names: str) -> None:
+    combined = combine(names, ROOT / "recipes")
+    assert combined.conflicts == []
+    first, *others = names.split()
+    for order in ([*others, first], [first, *reversed(others)]):
+        assert combine(" ".join(order), ROOT / "recipes") == combined
+
+
+def test_the_combinations_are_those_that_recipes_have_sections_for() -> None:
+    assert {frozenset(names.split()) for names in COMBINATIONS} == {
+        frozenset(names.split())
+        for names in (
+            "default", "joint", "multi30k", "multi30k joint", "multi30k lowercase", "multi30k joint lowercase",
+            "multi30k joint lowercase transformer_tiny", "paper_base", "smoke",
+        )
+    }  # fmt: skip
 
 
 def test_the_default_comes_first_and_each_has_a_description() -> None:
     recipes = list_recipes(ROOT / "recipes")
     assert next(iter(recipes)) == "default"
-    assert {"joint", "multi30k", "smoke"} <= recipes.keys()
-    assert all(recipes.values())
+    assert recipes.keys() == {*NAMES}
+    assert all(recipe.description for recipe in recipes.values())
+
+
+@pytest.mark.parametrize("names", COMBINATIONS)
+def test_no_recipe_names_a_file_outside_of_the_repository(names: str) -> None:
+    files = load_recipe(names, ROOT / "recipes")["ingest"]["files"]
+    paths = [Path(path) for split in ("train", "valid", "test") for path in files[split]]
+    assert all(path.parts[0] == "corpus" and ".." not in path.parts for path in paths)
+
+
+def test_sections_count_where_the_recipes_that_they_name_are_used() -> None:
+    def training(names: str) -> tuple[int, int, float]:
+        values = load_recipe(names, ROOT / "recipes")["train_decoder"]
+        return values["num_layers"], values["training"]["max_updates"], values["memory_dropout"]
+
+    assert training("multi30k") == (4, 3300, 0.2)
+    assert training("joint") == (3, 2600, 0.0)
+    assert training("multi30k joint") == (4, 7000, 0.0)
+    assert training("multi30k lowercase") == (4, 4000, 0.1)
+    assert training("multi30k lowercase joint") == (4, 9000, 0.0)
 
 
 def test_use_and_back_again(folder: Path) -> None:
@@ -43,7 +77,8 @@ def test_use_and_back_again(folder: Path) -> None:
     assert Difference("train_encoder.way", "staged", "joint") in applied.differences
     assert applied.lost == []
     assert "\n  way: joint\n" in params.read_text()
-    assert params.read_text().count("#") == before.count(b"#")
+    assert "\n# Made with `stageformer use joint`.\n" in params.read_text()
+    assert params.read_text().count("#") == before.count(b"#") + 1
     use("default", params, folder / "recipes")
     assert params.read_bytes() == before
 
@@ -64,6 +99,55 @@ def test_changes_made_by_hand_are_named_before_they_are_lost(folder: Path) -> No
     assert [difference.key for difference in applied.lost] == ["translate.beam_size"]
 
 
+def test_recipes_without_a_section_for_each_other_are_not_lost_either(folder: Path) -> None:
+    params = folder / "params.yaml"
+    use("joint smoke", params, folder / "recipes")
+    applied = use("default", params, folder / "recipes")
+    assert (applied.nearest, applied.lost) == ("joint smoke", [])
+
+
+def test_the_later_recipe_counts_and_one_line_says_so(folder: Path) -> None:
+    (folder / "recipes/wide.yaml").write_text("# wide\nembed:\n  d_model: 256\n  seed: 1\ntranslate:\n  beam_size: 9\n")
+    (folder / "recipes/narrow.yaml").write_text("# narrow\nembed:\n  d_model: 64\n  seed: 1\n  max_length: 99\n")
+    combined = combine("wide narrow", folder / "recipes")
+    assert combined.values["embed"]["d_model"] == 64
+    assert combined.conflicts == ["narrow overrides wide: embed.d_model: 256 -> 64"]
+    turned = combine("narrow wide", folder / "recipes")
+    assert turned.values["embed"]["d_model"] == 256
+    assert turned.conflicts == ["wide overrides narrow: embed.d_model: 64 -> 256"]
+    # A section that names both settles it, whoever comes last.
+    with (folder / "recipes/narrow.yaml").open("a") as file:
+        file.write("with wide:\n  embed: {d_model: 128}\n")
+    for names in ("wide narrow", "narrow wide"):
+        settled = combine(names, folder / "recipes")
+        assert (settled.values["embed"]["d_model"], settled.conflicts) == (128, [])
+
+
+def test_many_conflicts_are_one_line(folder: Path) -> None:
+    (conflict,) = combine("multi30k smoke", folder / "recipes").conflicts
+    assert conflict.startswith("smoke overrides multi30k: tokenize.vocabulary_size: 5000 -> 300, ")
+    assert conflict.endswith(", and 6 more")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("lowercase", "the recipe 'lowercase' is only for multi30k; run `stageformer use multi30k lowercase`"),
+        ("lowercase joint",
+         "the recipe 'lowercase' is only for multi30k; run `stageformer use multi30k lowercase joint`"),
+        ("plain joint", "the recipe 'plain' changes nothing beside joint"),
+    ],
+)
+def test_a_recipe_that_changes_nothing_beside_the_others_says_what_it_is_for(
+    folder: Path, names: str, message: str
+) -> None:
+    (folder / "recipes/plain.yaml").write_text("# plain\nwithout joint:\n  embed: {seed: 5}\n")
+    assert load_recipe("plain", folder / "recipes")["embed"]["seed"] == 5
+    with pytest.raises(StageformerError) as caught:
+        combine(names, folder / "recipes")
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
@@ -73,7 +157,12 @@ def test_changes_made_by_hand_are_named_before_they_are_lost(folder: Path) -> No
         ("# x\nembed:\n  d_model: 130\n", "which does not divide d_model (130) of embed"),
         ("# x\nembed: 64\n", "embed is a group of parameters, found 64"),
         ("# x\nembed: [\n", "not readable as YAML"),
-        ("# x\n", "expected groups of parameters, found None"),
+        ("# x\n", "expected groups of parameters, found nothing"),
+        ("# x\nwith jiont:\n  embed: {}\n", "'with jiont' names no other recipe 'jiont' (did you mean 'joint'?)"),
+        ("# x\nwith mine:\n  embed: {d_model: 64}\n", "'with mine' names no other recipe 'mine'"),
+        ("# x\nwith:\n  embed: {d_model: 64}\n", "'with' names no recipe"),
+        ("# x\nwithout joint: 3\n", "'without joint' must hold groups of parameters, found 3"),
+        ("# x\nwithout joint:\n  embed: {d_modle: 64}\n", "unknown parameter embed.d_modle (did you mean 'd_model'?)"),
         ("embed:\n  d_model: 64\n", "line 1: a recipe starts with a comment that describes it, found 'embed:'"),
     ],
 )
@@ -87,9 +176,29 @@ def test_a_bad_recipe_leaves_params_yaml_alone(folder: Path, recipe: str, messag
     assert (folder / "params.yaml").read_bytes() == before
 
 
+def test_a_bad_recipe_does_not_keep_others_from_being_used(folder: Path) -> None:
+    recipes = folder / "recipes"
+    (recipes / "broken.yaml").write_text("embed: [")
+    (recipes / "latin.yaml").write_bytes(b"# \xe9\nembed: {seed: 3}\n")
+    (recipes / "folder.yaml").mkdir()
+    (recipes / "nowhere.yaml").symlink_to("nothing")
+    for names in ("joint", "default"):
+        use(names, folder / "params.yaml", recipes)
+    listed = list_recipes(recipes)
+    for name, reason in (
+        ("broken", "not readable as YAML"), ("latin", "not UTF-8 text"), ("folder", "not readable (Is a directory)"),
+        ("nowhere", "no such file"),
+    ):  # fmt: skip
+        assert listed[name].description.startswith(f"cannot be used: {recipes / name}.yaml")
+        assert reason in listed[name].description
+        with pytest.raises(StageformerError) as caught:
+            use(name, folder / "params.yaml", recipes)
+        assert reason in str(caught.value)
+
+
 def test_an_unreadable_params_yaml_is_not_overwritten(folder: Path) -> None:
     (folder / "params.yaml").write_text("a: [")
-    with pytest.raises(StageformerError, match="mend or remove the file, then run `stageformer use default` again"):
+    with pytest.raises(StageformerError, match="fix or remove the file, then run `stageformer use default` again"):
         use("default", folder / "params.yaml", folder / "recipes")
     assert (folder / "params.yaml").read_text() == "a: ["
     (folder / "params.yaml").unlink()
@@ -128,6 +237,18 @@ def test_command_lists_applies_and_shows_the_difference(folder: Path, monkeypatc
     assert lost.exit_code == 0
     assert lost.stdout.endswith("in no recipe:\n  train_encoder.way: jiont\n")
     assert runner.invoke(main, ["check"]).exit_code == 0
+
+
+def test_command_combines_recipes_and_says_where_they_disagree(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(main, ["use", "joint", "smoke"])
+    assert result.exit_code == 0
+    assert result.stderr.startswith("note: smoke overrides joint: train_decoder.num_layers: 3 -> 1, ")
+    assert result.stderr.count("\n") == 1
+    assert "train_encoder.way: staged -> joint\n" in result.stdout
+    listed = CliRunner().invoke(main, ["use"]).stdout
+    assert "published scores have it [only with multi30k; goes with joint, transformer_tiny]\n" in listed
+    assert "on the default corpus [goes with lowercase, multi30k, transformer_tiny]\n" in listed
 
 
 def test_command_names_the_nearest_recipe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from stageformer.errors import StageformerError
 from stageformer.params.reading import read_yaml
-from stageformer.params.recipes import list_recipes
+from stageformer.params.recipes import combinations
 from stageformer.provenance import code
 from stageformer.provenance.code import Code, manifests, read_manifest, stages
 
@@ -165,5 +165,5 @@ print(json.dumps(files))
 def test_every_recipe_has_manifests() -> None:
     from stageformer.params.recipes import load_recipe
 
-    for recipe in list_recipes(ROOT / "recipes"):
+    for recipe in combinations(ROOT / "recipes"):
         assert manifests(ROOT, load_recipe(recipe, ROOT / "recipes")).keys() == MANIFESTS.keys()

@@ -147,9 +147,11 @@ def lock(**parameters: Any) -> dict[str, Any]:
     return {"one": {"params": {"params.yaml": parameters}, "deps": deps, "outs": outs}}
 
 
-@pytest.mark.parametrize(("recipe_of_lock", "runs"), [("smoke", 1), ("default", 2)])
+@pytest.mark.parametrize(
+    ("asked", "recipe_of_lock", "runs"), [("smoke", "smoke", 1), ("smoke", "default", 2), ("joint smoke", "smoke", 2)]
+)
 def test_a_recipe_that_dvc_lock_was_not_made_with_is_run_twice(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch, recipe_of_lock: str, runs: int
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, asked: str, recipe_of_lock: str, runs: int
 ) -> None:
     def write_lock(folder: Path, recipe: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +160,7 @@ def test_a_recipe_that_dvc_lock_was_not_made_with_is_run_twice(
     folders = []
 
     def rebuild(root: Path, folder: Path, recipe: str) -> Path:
-        assert (root, recipe) == (tiny, "smoke")
+        assert (root, recipe) == (tiny, asked)
         folders.append(folder)
         write_lock(folder, recipe)
         return folder
@@ -167,7 +169,7 @@ def test_a_recipe_that_dvc_lock_was_not_made_with_is_run_twice(
     write_lock(tiny, recipe_of_lock)
     commit(tiny)
     monkeypatch.setattr("tools.verify.rebuild", rebuild)
-    result = verify("--recipe", "smoke")
+    result = verify("--recipe", asked)
     assert result.exit_code == 0, result.output
     assert len(set(folders)) == runs
     assert ("first run" in result.stdout) == (runs == 2)

@@ -13,19 +13,22 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from stageformer.errors import StageformerError
 
+_MAX_VALUES = 100_000
+
 
 def read_yaml(path: Path) -> dict[str, object]:
-    """Read a YAML file of groups.
+    """Read a YAML file of groups. Raises StageformerError as :func:`read_file` and :func:`parse_yaml` do."""
+    return parse_yaml(read_file(path), str(path))
 
-    Raises:
-        StageformerError: the file is missing, it is not YAML (the message names the line), a key stands in it twice,
-            or it is no mapping.
-    """
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file. Raises StageformerError if it is missing, or the system refuses to read it."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise StageformerError(f"{path}: no such file; run from the root of the repository") from None
-    return parse_yaml(content, str(path))
+    except OSError as error:
+        raise StageformerError(f"{path}: not readable ({error.strerror or error})") from None
 
 
 def parse_yaml(content: bytes, origin: str) -> dict[str, object]:
@@ -36,19 +39,42 @@ def parse_yaml(content: bytes, origin: str) -> dict[str, object]:
         origin: names the file in messages
 
     Raises:
-        StageformerError: it is not UTF-8, it is not YAML (the message names the line), a key stands in it twice, or it
-            is no mapping.
+        StageformerError: it is not UTF-8, it is not YAML (the message names the line), a key is in it twice, it holds
+            no groups, or its aliases make it endless.
     """
     try:
         # pure: ruamel's optional C parser knows YAML 1.1 only.
         values = YAML(typ="safe", pure=True).load(content.decode())
+        if _size(values, {}) > _MAX_VALUES:
+            raise StageformerError(f"{origin}: aliases make it more than {_MAX_VALUES:,} values; write them out")
     except UnicodeDecodeError as error:
         raise StageformerError(f"{origin}: not UTF-8 text (byte {error.start})") from None
     except YAMLError as error:
         raise StageformerError(f"{origin}{_reason(error)}") from None
+    except RecursionError:
+        raise StageformerError(f"{origin}: not readable as YAML: nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits, or a date that is none
+        raise StageformerError(f"{origin}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
-        raise StageformerError(f"{origin}: expected groups of parameters, found {values!r}")
+        found = "nothing" if values is None else repr(values)[:80]
+        raise StageformerError(f"{origin}: expected groups of parameters, found {found}")
     return values
+
+
+def _size(value: object, known: dict[int, int]) -> int:
+    """Count the values, as if every alias were written out. An alias inside of what it stands for counts for too many.
+
+    Args:
+        value: anything that YAML makes.
+        known: the sizes found so far, by the id of the list or mapping.
+    """
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = _MAX_VALUES + 1  # until it is known
+        items = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(item, known) for item in items)
+    return known[id(value)]
 
 
 def _reason(error: YAMLError) -> str:

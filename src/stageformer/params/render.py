@@ -32,19 +32,28 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 _RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
-def render(cls: type[Params], values: Mapping[str, Any]) -> str:
+_MADE_WITH = "# Made with `stageformer use {}`."
+
+
+def render(cls: type[Params], values: Mapping[str, Any], recipes: str = "") -> str:
     """Return the text of a whole, checked parameter file: the values, in the order of the classes, with comments.
 
     Args:
         cls: the class of the whole file, whose fields are the groups.
         values: of every parameter.
+        recipes: names of the recipes that the values are from; the file then says so.
     """
-    lines = [_HEADER.rstrip("\n")]
+    lines = [_HEADER.rstrip("\n")] + [_MADE_WITH.format(recipes)] * bool(recipes)
     for name, field in cls.model_fields.items():
         group = typing.cast(type[Params], group_of(field))
         doc = " ".join((inspect.getdoc(group) or "").split("\n\n")[0].split())
         lines += ["", *_group(name, group, doc, values[name], indent="")]
     return "\n".join(lines) + "\n"
+
+
+def made_with(text: str) -> list[str]:
+    """Return the recipes that a parameter file says it was made with, or nothing."""
+    return re.findall(_MADE_WITH.format("(.+)"), text)[:1]
 
 
 def describe(field: FieldInfo, kinds_of_group: tuple[str, ...] = ()) -> str:
