@@ -1,4 +1,4 @@
-"""The README's table of what reruns, row by row against what DVC finds changed."""
+"""The table of what reruns in docs/experiments.md, row by row against what DVC finds changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def names(cell: str) -> list[str]:
 
 def table() -> list[tuple[str, list[str]]]:
     """The rows: a parameter or ``group.*``, and the stages."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## What reruns\n")[1].split("\n## ")[0]
+    section = (ROOT / "docs/experiments.md").read_text(encoding="utf-8").split("## What reruns\n")[1].split("\n## ")[0]
     cells = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
     return [(parameter, names(stages)) for parameters, stages in cells for parameter in names(parameters)]
 
