@@ -3,10 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from stageformer.params.root import find_root
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.3
+    """A number with a lowest and a highest value, inclusive. Click's ranges let NaN through."""
+
+    def __init__(self, kind: type[int] | type[float], low: float, high: float) -> None:
+        self.kind, self.low, self.high = kind, low, high
+        self.name = "integer" if kind is int else "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See :class:`click.ParamType`."""
+        try:
+            number = self.kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a {'whole ' if self.kind is int else ''}number", param, ctx)
+        if not self.low <= number <= self.high:  # which NaN is not
+            self.fail(f"{value} is not in the range from {self.low} to {self.high}", param, ctx)
+        return number
+
+
+class Parameter(click.ParamType):  # type: ignore[type-arg]
+    """A value that a parameter of ``params.yaml`` may have: its choices or its limits are those of its class.
+
+    The class is imported when a value is given, not for every ``--help``.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.name = "value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See :class:`click.ParamType`."""
+        return self._type().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """See :class:`click.ParamType`."""
+        return self._type().get_metavar(param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """See :class:`click.ParamType`."""
+        return self._type().shell_complete(ctx, param, incomplete)
+
+    def _type(self) -> click.ParamType[Any]:
+        from stageformer.params.base import choices, limits, value_type
+        from stageformer.params.groups import field_at
+
+        field = field_at(self.key)
+        if choices(field):
+            return click.Choice(choices(field))
+        return Number(value_type(field), *limits(field))
+
 
 root_option = click.option(
     "--root",

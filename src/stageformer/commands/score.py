@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import root_option
+from stageformer.commands.options import Parameter, root_option
 from stageformer.errors import friendly
-from stageformer.params.evaluate import BLEU_TOKENIZATIONS
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -20,7 +19,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--tokenized", metavar="LANGUAGE", help="Code such as de: BLEU of text tokenised by Moses, as in older papers."
 )
 @click.option("--lowercase", is_flag=True, help="Without regard to case.")
-@click.option("--bleu-tokenize", type=click.Choice(BLEU_TOKENIZATIONS), help="sacreBLEU's tokenisation for BLEU.")
+@click.option("--bleu-tokenize", type=Parameter("evaluate.bleu_tokenize"), help="sacreBLEU's tokenisation for BLEU.")
 @click.option("--phonemes", is_flag=True, help="The texts are phonemes with spaces between them: PER and WER.")
 @root_option
 @friendly

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stageformer.commands.options import model_folder, model_option, root_option
+from stageformer.commands.options import Number, Parameter, model_folder, model_option, root_option
 from stageformer.errors import StageformerError, friendly
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ _PATH = click.Path(path_type=Path)
 @click.argument("sentences", nargs=-1)
 @click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
 @click.option("--output", "output_path", type=_PATH, help="File for as many translations.")
-@click.option("--beam-size", type=click.IntRange(min=1), help="Default: translate.beam_size of params.yaml.")
-@click.option("--nbest", type=click.IntRange(min=1), metavar="N",
+@click.option("--beam-size", type=Parameter("translate.beam_size"), help="Default: translate.beam_size of params.yaml.")
+@click.option("--nbest", type=Parameter("translate.beam_size"), metavar="N",
               help="Show N translations of each sentence: number of the sentence, score and text.")
 @click.option("--sample", is_flag=True, help="Draw translations by their probability.")
-@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+@click.option("--temperature", type=Number(float, 0.001, 1000), default=1.0, show_default=True,
               help="Of --sample: below 1, the probable becomes more probable.")
-@click.option("--top-k", type=click.IntRange(min=0), default=0, show_default=True,
+@click.option("--top-k", type=Number(int, 0, 10**9), default=0, show_default=True,
               help="Of --sample: draw from so many most probable tokens; 0: from all.")
-@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0, show_default=True,
+@click.option("--top-p", type=Number(float, 1e-9, 1), default=1.0, show_default=True,
               help="Of --sample: draw from the most probable tokens that make up this probability.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of --sample.")
+@click.option("--seed", type=Parameter("embed.seed"), default=1, show_default=True, help="Of --sample.")
 @click.option("--prefix", default="", metavar="TEXT", help="What every translation begins with.")
 @click.option("--attention", is_flag=True, help="Draw which source tokens each token of a translation attends to: "
               "cross-attention of the last layer, mean of its heads.")

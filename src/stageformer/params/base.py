@@ -16,6 +16,7 @@ A field may also be one of several groups, of which a parameter ``kind`` chooses
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -127,16 +128,16 @@ class OneOf:
 
 
 class Limits(NamedTuple):
-    """The lowest and the highest value of a number, inclusive; None: there is none."""
+    """The lowest and the highest value of a number, inclusive; infinite where there is none."""
 
-    low: float | None
-    high: float | None
+    low: float
+    high: float
 
 
 def limits(field: FieldInfo) -> Limits:
     """Return the limits of a field, as they were given to :func:`param`."""
-    low = next((item.ge for item in field.metadata if hasattr(item, "ge")), None)
-    high = next((item.le for item in field.metadata if hasattr(item, "le")), None)
+    low = next((item.ge for item in field.metadata if hasattr(item, "ge")), -math.inf)
+    high = next((item.le for item in field.metadata if hasattr(item, "le")), math.inf)
     return Limits(low, high)
 
 

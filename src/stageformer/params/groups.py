@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Self
 
 from pydantic import model_validator
+from pydantic.fields import FieldInfo
 
-from stageformer.params.base import Params, parse
+from stageformer.params.base import Params, group_of, parse
 from stageformer.params.compute import Compute
 from stageformer.params.embed import Embed
 from stageformer.params.encode import Encode
@@ -81,6 +82,17 @@ class Parameters(Params):
                     f"{what} {name} is {value!r}, and acts on saved encoder output, which then nothing learns from; "
                     "set it to 0"
                 )
+
+
+def field_at(key: str) -> FieldInfo:
+    """Return the declaration of a parameter by its dotted name, such as ``translate.beam_size``."""
+    cls: type[Params] | None = Parameters
+    for name in key.split("."):
+        if cls is None:
+            raise KeyError(key)
+        field = cls.model_fields[name]
+        cls = group_of(field)
+    return field
 
 
 def check(values: object) -> Parameters:

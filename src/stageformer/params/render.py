@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 import textwrap
 import typing
@@ -69,7 +70,7 @@ def describe(field: FieldInfo, kinds_of_group: tuple[str, ...] = ()) -> str:
         allowed.append(" | ".join(kinds_of_group or choices(field)))
     elif value_type(field) is bool:
         allowed.append("true | false")
-    elif low is not None and high is not None:
+    elif low > -math.inf:
         allowed.append(f"{low:,} to {high:,}" if high < _NO_LIMIT else f"{low:,} or more")
     if is_optional(field):
         allowed += ["null"] if allowed else ["a value", "null"]
