@@ -17,12 +17,12 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.artifacts.files import write_json
 from stageformer.errors import friendly
 from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import json_schema
-from stageformer.provenance.code import manifests
+from stageformer.provenance.code import write_manifests
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,14 +37,7 @@ def main(params: Path, output: Path) -> None:
     write_json(output / "params.schema.json", json_schema(Parameters))
     values = read_yaml(params)
     check(values)
-    texts = {f"{stage}.txt": text for stage, text in manifests(ROOT, values).items()}
-    folder = output / "code"
-    for name, text in texts.items():
-        with atomic_file(folder / name) as file:
-            file.write(text.encode())
-    for path in folder.iterdir():
-        if path.name not in texts:
-            path.unlink()
+    write_manifests(ROOT, values, output / "code")
 
 
 if __name__ == "__main__":

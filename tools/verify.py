@@ -24,8 +24,10 @@ from typing import Any
 import click
 
 from stageformer.errors import StageformerError, friendly
+from stageformer.experiments.status import Recorded, changed_code, recorded_manifest
 from stageformer.params.reading import read_yaml
 from stageformer.params.recipes import compare, load_recipe
+from stageformer.provenance.code import FOLDER
 from stageformer.provenance.environment import read_environments
 from stageformer.terminal.text import columns
 from tools.rebuild import git, rebuild
@@ -36,19 +38,27 @@ class Run:
     """What a run of the pipeline left in its repository."""
 
     stages: Mapping[str, Any]
-    """The stages of ``dvc.lock``: code, parameters and outputs of each, with their hashes."""
+    """The stages of ``dvc.lock``: parameters, inputs and outputs of each, with their hashes."""
     environments: Mapping[str, Any]
     """The contents of ``environment.json``, by stage."""
+    manifests: Mapping[str, Recorded]
+    """What code each stage ran, by stage."""
 
     @classmethod
     def read(cls, root: Path) -> Run:
         """Read the run that the repository ``root`` holds: an empty one, if it has no ``dvc.lock``."""
         lock: dict[str, Any] = read_yaml(root / "dvc.lock") if (root / "dvc.lock").exists() else {"stages": {}}
-        return cls(lock["stages"], read_environments(root / "reports"))
+        recorded = {name: recorded_manifest(root, name, stage) for name, stage in lock["stages"].items()}
+        manifests = {name: manifest for name, manifest in recorded.items() if manifest is not None}
+        return cls(lock["stages"], read_environments(root / "reports"), manifests)
 
     def outputs(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the entry of every output (``md5``, ``size`` in bytes), by stage and path."""
-        return {(name, out["path"]): out for name, stage in self.stages.items() for out in stage["outs"]}
+        """Return the entry of every output (``md5``, ``size`` in bytes), by stage and path.
+
+        The manifests are none: they say what code ran, not what came of it.
+        """
+        outs = ((name, out) for name, stage in self.stages.items() for out in stage["outs"])
+        return {(name, out["path"]): out for name, out in outs if out["path"] != FOLDER}
 
     def parameters(self) -> dict[str, Any]:
         """Return the groups of parameters that the stages were run with."""
@@ -56,11 +66,6 @@ class Run:
         for stage in self.stages.values():
             groups |= stage.get("params", {}).get("params.yaml", {})
         return groups
-
-    def code(self) -> dict[str, str]:
-        """Return the md5 of every file of code that the stages ran."""
-        deps = [dep for stage in self.stages.values() for dep in stage["deps"]]
-        return {dep["path"]: dep["md5"] for dep in deps if dep["path"].endswith(".py")}
 
 
 @click.command()
@@ -131,7 +136,7 @@ def _reasons(expected: Run, rebuilt: Run) -> Iterator[str]:
     parameters = compare(expected.parameters(), rebuilt.parameters())
     if parameters:
         yield f"The parameters differ: {'; '.join(map(str, parameters))}"
-    code = [difference.key for difference in compare(expected.code(), rebuilt.code())]
+    code = list(dict.fromkeys(_changed_files(expected.manifests, rebuilt.manifests)))
     if code:
         yield f"The code differs: {_some(code)}"
     known = [stage for stage in rebuilt.environments if stage in expected.environments]
@@ -146,6 +151,20 @@ def _reasons(expected: Run, rebuilt: Run) -> Iterator[str]:
         yield "The environment is the same, as far as reports/*/environment.json can tell."
     else:
         yield "What environment the expected outputs come from is not known: there is no reports/*/environment.json."
+
+
+def _changed_files(old: Mapping[str, Recorded], new: Mapping[str, Recorded]) -> Iterator[str]:
+    """Yield each file of code that a stage of both runs ran differently, once for each stage.
+
+    It is the manifest of the stage where that of a run is lost.
+    """
+    for stage in new:
+        if stage in old and old[stage].md5 != new[stage].md5:
+            before, after = old[stage].text, new[stage].text
+            if before is None or after is None:
+                yield f"{FOLDER}/{stage}.txt"
+            else:
+                yield from (path for path, _ in changed_code(before, after))
 
 
 def _some(names: Sequence[str], limit: int = 6) -> str:

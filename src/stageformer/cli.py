@@ -13,6 +13,7 @@ from stageformer.commands.memory import memory
 from stageformer.commands.report import report
 from stageformer.commands.score import score
 from stageformer.commands.show import show
+from stageformer.commands.status import status
 from stageformer.commands.summary import summary
 from stageformer.commands.translate import translate
 from stageformer.commands.use import use
@@ -24,5 +25,9 @@ def main() -> None:
     """Train, inspect and use the Transformer of a repository: the current folder, or the nearest above it."""
 
 
-for command in (use, check, show, translate, explain, summary, report, score, compare, memory, export, completion):
+COMMANDS = (
+    use, check, status, show, translate, explain, summary, report, score, compare, memory, export, completion,
+)  # fmt: skip
+
+for command in COMMANDS:
     main.add_command(command)

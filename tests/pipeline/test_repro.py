@@ -44,7 +44,8 @@ def test_the_reports_hold_counts_and_scores(finished) -> None:
 def test_artifacts_open_with_pandas_and_torch_alone(finished) -> None:
     data = finished.root / "data"
     tables = sorted(data.rglob("*.parquet"))
-    assert {path.parent.name for path in tables} == {"ingest", "tokenize", "vocab", "translate", "evaluate"}
+    stages = {path.relative_to(data).parts[0] for path in tables}
+    assert stages == {"ingest", "tokenize", "vocab", "translate", "evaluate", "export"}
     for path in tables:
         assert len(pandas.read_parquet(path)), path
     tensors = sorted(data.rglob("*.pt"))
@@ -86,6 +87,28 @@ def test_a_second_run_runs_nothing_nor_does_a_comment_that_no_stage_imports(repo
     with (repository.root / "src/stageformer/terminal/show.py").open("a") as file:
         file.write("# a comment\n")
     assert repository.repro() == (["check"], [])
+
+
+def append(repository, file: str) -> None:
+    with (repository.root / file).open("a") as stream:
+        stream.write("# a comment\n")
+
+
+def test_a_tokenizer_that_is_not_chosen_reruns_nothing_and_going_back_to_the_chosen_one_computes_nothing(
+    repository,
+) -> None:
+    before = repository.hashes()
+    append(repository, "src/stageformer/text/tokenizers/char.py")
+    (repository.root / "src/stageformer/text/tokenizers/new.py").write_text("# not even Python: (\n")
+    assert repository.repro() == (["check"], [])
+
+    append(repository, "src/stageformer/text/tokenizers/bpe.py")
+    # The tokens are the same.
+    assert repository.repro() == (["check", "tokenize", "evaluate", "export"], [])
+    repository.git("checkout", "src")
+    repository.git("clean", "--force", "--quiet", "src")
+    assert repository.repro() == (["check"], ["tokenize", "evaluate", "export"])
+    assert {path for path, md5 in repository.hashes().items() if before[path] != md5} == set()
 
 
 def test_scores_and_pictures_do_not_repeat_the_search(repository) -> None:

@@ -1,4 +1,4 @@
-"""The table of what reruns in docs/experiments.md, row by row against what DVC finds changed."""
+"""The table of what reruns in docs/experiments.md, row by row against DVC and against `stageformer status`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from stageformer.experiments.status import read_status
 from stageformer.params.groups import Parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")  # What DVC does inside is not ours.
@@ -37,8 +38,11 @@ def changed_parameter(values: Mapping[str, Any], name: str) -> tuple[str, list[o
     value = values[name]
     if not isinstance(value, Mapping):
         return name, [value + 1, value * 2]
-    inner = next(key for key, leaf in value.items() if type(leaf) is int or leaf is None)
-    return f"{name}__{inner}", ["another"] if value[inner] is None else [value[inner] + 1, value[inner] * 2]
+    inner = next((key for key, leaf in value.items() if type(leaf) is int), None)
+    if inner is None:
+        inner = next(key for key, leaf in value.items() if leaf is None)
+        return f"{name}__{inner}", ["another"]
+    return f"{name}__{inner}", [value[inner] + 1, value[inner] * 2]
 
 
 def changed_and_descendants(root: Path) -> tuple[dict[str, Any], set[str]]:
@@ -52,6 +56,11 @@ def changed_and_descendants(root: Path) -> tuple[dict[str, Any], set[str]]:
 def passes_check(root: Path) -> bool:
     """Run ``check``, which writes the manifests."""
     return not subprocess.run([sys.executable, "-m", "stages.check"], cwd=root, capture_output=True).returncode
+
+
+def running(root: Path) -> list[str]:
+    """What ``stageformer status`` says would run."""
+    return [stage.name for stage in read_status(root).stages if stage.would_run]
 
 
 @pytest.fixture
@@ -81,14 +90,16 @@ def test_every_row_is_true(observed) -> None:
             pytest.fail(f"{parameter}: none of {candidates} passes the check")
         _, stages = changed_and_descendants(observed.root)
         found.append((parameter, [stage for stage in observed.stages if stage in stages]))
+        assert running(observed.root) == ["check", *found[-1][1]]
         params.write_bytes(before)
     assert found == rows
     assert changed_and_descendants(observed.root) == ({}, set())
 
 
-def test_a_comment_in_the_beam_search_reruns_translate_and_at_most_what_reads_its_output(observed) -> None:
-    with (observed.root / "src/stageformer/decoding/beam.py").open("a") as file:
+def test_a_comment_in_the_perplexity_reruns_translate_and_at_most_what_reads_its_output(observed) -> None:
+    with (observed.root / "src/stageformer/decoding/forced.py").open("a") as file:
         file.write("# a comment\n")
+    assert running(observed.root) == ["check", "translate", "evaluate", "export"]
     assert passes_check(observed.root)
     changed, stages = changed_and_descendants(observed.root)
     assert changed == {"translate": [{"changed deps": {"data/check/code/translate.txt": "modified"}}]}

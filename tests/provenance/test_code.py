@@ -115,6 +115,12 @@ def test_only_the_chosen_kinds_count(
     assert ("src/stageformer/zoo/base.py" in found) == bool(kinds)
 
 
+def test_a_package_whose_kinds_are_listed_counts(root: Path) -> None:
+    (root / "stages/common.py").write_text("kinds('stageformer.package')\n")
+    (root / "src/stageformer/top.py").write_text("")
+    assert "src/stageformer/package/__init__.py" in Code(root, {}).closure("stages.one")
+
+
 def test_both_sides_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code, "CHOICES", {"stageformer.zoo": ("pet.*.kind",)})
     (root / "stages/common.py").write_text("chosen('stageformer.zoo', kind)\n")

@@ -13,16 +13,21 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
+from stageformer.experiments.status import Recorded
 from stageformer.params.recipes import load_recipe
 from tools.verify import Run, main, report
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """
 stages:
+  check:
+    cmd: mkdir -p data/check/code && md5sum code.py | sed s,code.py,stages/one.py, > data/check/code/one.txt
+    deps: [code.py]
+    outs: [data/check/code]
   one:
     cmd: test ! -e "$STAGEFORMER_SCRATCH/checkpoint" && cat corpus/mine.txt ../beside/text.txt > text.txt &&
       cp code.py code.txt && mkdir -p reports/one && echo '{"cpu":"A"}' > reports/one/environment.json
-    deps: [code.py]
+    deps: [data/check/code/one.txt]
     params: [ingest]
     outs: [text.txt, code.txt]
 """
@@ -48,7 +53,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "dvc.yaml": PIPELINE,
         "params.yaml": "ingest:\n  files: [../beside/text.txt]\n  seed: 1\n",
         "code.py": "# code\n",
-        ".gitignore": "/corpus/mine.txt\n/text.txt\n/code.txt\n/.cache\n",
+        ".gitignore": "/corpus/mine.txt\n/data\n/text.txt\n/code.txt\n/.cache\n",
         ".dvc/config": "",
         ".dvc/.gitignore": "/cache\n/tmp\n",
         "corpus/mine.txt": "mine\n",
@@ -143,8 +148,7 @@ def test_a_stage_that_fails_is_one_line(built: Path) -> None:
 
 def lock(**parameters: Any) -> dict[str, Any]:
     outs = [{"path": "data/one", "md5": "1" * 32, "size": 1000}]
-    deps = [{"path": "stages/one.py", "md5": "2" * 32}]
-    return {"one": {"params": {"params.yaml": parameters}, "deps": deps, "outs": outs}}
+    return {"one": {"params": {"params.yaml": parameters}, "deps": [], "outs": outs}}
 
 
 @pytest.mark.parametrize(
@@ -178,12 +182,17 @@ def test_a_recipe_that_dvc_lock_was_not_made_with_is_run_twice(
     assert "did you mean 'smoke'?" in wrong.stderr
 
 
+def manifest(hash_of_script: str, text: bool = True) -> dict[str, Recorded]:
+    lines = f"{'5' * 32}  src/stageformer/errors.py\n{hash_of_script * 32}  stages/one.py\n"
+    return {"one": Recorded(hash_of_script, lines if text else None)}
+
+
 def test_reasons_are_told() -> None:
-    old = Run(lock(ingest={"seed": 1}), {"one": {"cpu": "A"}, "two": {"cpu": "A"}})
+    old = Run(lock(ingest={"seed": 1}), {"one": {"cpu": "A"}, "two": {"cpu": "A"}}, manifest("2"))
     changed = lock(ingest={"seed": 2})
-    changed["one"]["deps"][0]["md5"] = changed["one"]["outs"][0]["md5"] = "3" * 32
+    changed["one"]["outs"][0]["md5"] = "3" * 32
     changed["one"]["outs"].append({"path": "data/new", "md5": "4" * 32, "size": 7})
-    lines, is_same = report(old, Run(changed, {"one": {"cpu": "B"}, "two": {"cpu": "B"}}), "dvc.lock")
+    lines, is_same = report(old, Run(changed, {"one": {"cpu": "B"}, "two": {"cpu": "B"}}, manifest("3")), "dvc.lock")
     assert not is_same
     assert lines[2:] == [
         "  one    data/one  1,000  11111111  33333333  DIFFERENT",
@@ -194,5 +203,24 @@ def test_reasons_are_told() -> None:
         "The environment differs: cpu: A -> B",
         "NOT the same: 2 of 2 outputs differ: data/one, data/new",
     ]
-    lines, _ = report(Run(old.stages, {}), Run(changed, {"one": {"cpu": "B"}}), "dvc.lock")
+    unknown = Run(old.stages, {}, manifest("2", text=False))
+    lines, _ = report(unknown, Run(changed, {"one": {"cpu": "B"}}, manifest("3")), "dvc.lock")
+    assert lines[-3] == "The code differs: data/check/code/one.txt"
     assert lines[-2].startswith("What environment the expected outputs come from is not known")
+
+
+def test_a_manifest_is_no_output() -> None:
+    stages = lock()
+    stages["one"]["outs"].append({"path": "data/check/code", "md5": "4" * 32, "size": 7})
+    assert [path for _, path in Run(stages, {}, {}).outputs()] == ["data/one"]
+
+
+def test_the_code_of_a_run_is_found_in_the_cache(built: Path) -> None:
+    # As when `check` has run again since: the folder holds a newer manifest than that of the last run.
+    before = Run.read(built).manifests["one"]
+    (built / "data/check/code/one.txt").unlink()
+    assert Run.read(built).manifests["one"] == before
+    assert before.text is not None
+    assert before.text.endswith("  stages/one.py\n")
+    shutil.rmtree(built / ".dvc/cache")
+    assert Run.read(built).manifests["one"] == Recorded(before.md5, None)

@@ -65,6 +65,12 @@ class Experiment(ABC):
             "`dvc exp list --all-commits` and `git log --oneline` list what there is"
         )
 
+    @staticmethod
+    def head(root: Path) -> Experiment | None:
+        """Return the last commit of the repository ``root``, or None if it is not kept by git or has no commit yet."""
+        commit, _ = _resolve("HEAD", root)
+        return None if commit is None else _Revision("HEAD", root, commit)
+
     @abstractmethod
     def read_bytes(self, path: str) -> bytes | None:
         """Return the content of a file, or None if the experiment has no such file.

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
 
 SOURCES = {"stages": "stages", "stageformer": "src/stageformer"}
@@ -38,6 +39,7 @@ FOLDER = "data/check/code"
 """Where ``check`` writes the manifests, relative to the root."""
 
 _FUNCTION = "chosen"
+_LISTING = "kinds"
 _FUNCTION_FILE = "src/stageformer/params/choices.py"
 _RUN_TIME_IMPORTS = ("import_module", "__import__", "iter_modules")
 
@@ -54,6 +56,21 @@ def manifests(root: Path, values: Mapping[str, Any]) -> dict[str, str]:
     """
     code = Code(root, values)
     return {name: code.manifest(f"stages.{name}") for name in stages(root) if name != "check"}
+
+
+def write_manifests(root: Path, values: Mapping[str, Any], folder: Path) -> None:
+    """Write the manifests into ``folder``, each as ``STAGE.txt``, and remove those of stages that are gone.
+
+    Raises:
+        StageformerError: as :func:`manifests`; nothing is written then.
+    """
+    texts = {f"{stage}.txt": text for stage, text in manifests(root, values).items()}
+    for name, text in texts.items():
+        with atomic_file(folder / name) as file:
+            file.write(text.encode())
+    for path in folder.iterdir():
+        if path.name not in texts:
+            path.unlink()
 
 
 def read_manifest(text: str) -> dict[str, str]:
@@ -165,7 +182,9 @@ class Code:
     def _imports_of_call(self, call: ast.Call, path: str) -> Iterator[str]:
         function = call.func
         name = getattr(function, "id", getattr(function, "attr", ""))
-        if name == _FUNCTION:
+        if name == _LISTING and str(_constant(call)).split(".")[0] in SOURCES:
+            yield str(_constant(call))
+        elif name == _FUNCTION:
             package = _constant(call)
             if package is None:
                 raise StageformerError(f"{path}, line {call.lineno}: {name}() needs the package written as a constant")

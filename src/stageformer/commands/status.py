@@ -1,0 +1,31 @@
+"""The command ``stageformer status``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from stageformer.commands.options import root_option
+from stageformer.errors import friendly
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@root_option
+@friendly
+def status(as_json: bool, root: Path | None) -> None:
+    """Show what `dvc repro` would run, and why: which parameter, file of code, input or output changed.
+
+    Nothing is run or written. Also shows the parameters that differ from the last commit. The exit code is 0 if every
+    stage is up to date, and 1 if a stage would run.
+    """
+    from stageformer.experiments.status import read_status
+    from stageformer.params.root import find_root
+    from stageformer.terminal.status_text import status_text
+
+    found = read_status(find_root(root))
+    click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if as_json else status_text(found))
+    sys.exit(0 if found.up_to_date else 1)
