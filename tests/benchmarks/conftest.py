@@ -22,7 +22,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "source").write_text("".join(f"{' '.join(words)}\n" for words in sources))
     (folder / "target").write_text("".join(f"{' '.join(WORDS[word] for word in words)}\n" for words in sources))
     changes = {
-        "ingest.source": "text",
+        "ingest.source": "lines",
         "ingest.files.train": [str(folder / "source"), str(folder / "target")],
         "ingest.max_length_ratio": 3.0,
         "tokenize.vocabulary_size": 60,
