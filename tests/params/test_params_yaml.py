@@ -186,3 +186,16 @@ def test_an_encoder_is_finetuned_only_after_its_own_training_and_without_memory(
     assert str(caught.value).startswith(f"params: train_decoder.finetune_encoder is true, {message}")
     values["train_decoder"]["finetune_encoder"] = False
     check(values)
+
+
+@pytest.mark.parametrize("number", [2, "2"])
+def test_the_columns_of_a_table_are_numbers_or_their_text(number: object) -> None:
+    values = changed("ingest.source", "tsv")
+    values["ingest"]["files"] |= {
+        "train": ["a.tsv"], "source_column": number, "target_column": 1, "group_column": number,
+    }  # fmt: skip
+    files = check(values).ingest.files
+    assert (files.source_column, files.target_column, files.group_column) == ("2", "1", "2")
+    values["ingest"]["files"]["source_column"] = 0
+    with pytest.raises(StageformerError, match=r"files\.source_column is '0'; tsv needs the number of the column"):
+        check(values)
