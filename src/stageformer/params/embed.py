@@ -14,7 +14,9 @@ class Embed(Params):
 
     d_model: int = param("width of every vector between the layers (D)", minimum=1, maximum=65_536)
     initialisation: Literal["normal", "xavier", "pretrained"] = param("start of the embedding matrix")
-    pretrained: str | None = param("text file of word vectors (word2vec .vec format), for initialisation: pretrained")
+    pretrained: str | None = param(
+        "vectors as word2vec, fastText or GloVe write them, also in gzip, for initialisation: pretrained"
+    )
     scale: bool = param("multiply embeddings by sqrt(d_model), as in section 3.4 of the paper")
     positions: Literal["sinusoidal", "learned", "none"] = param("positional encoding")
     max_length: int = param(
