@@ -60,14 +60,14 @@ def convert(job: DecodeJob, vocabularies: Vocabularies) -> None:
                 weight.mul_(2)  # sharper attention: translations that depend on their sources
     save_model(folder / "model.pt", "model", model, {})
     if is_installed("marian"):
-        from stageformer.export.marian import to_marian
+        from stageformer.export.transformers_models import to_marian
 
         to_marian(
             model, bos_id=Vocabulary.bos_id, eos_id=Vocabulary.eos_id, pad_id=Vocabulary.pad_id,
             forbidden_ids=FORBIDDEN_IDS,
         ).save_pretrained(folder / "marian")  # fmt: skip
     if is_installed("ctranslate2"):
-        from stageformer.export.ctranslate2 import save_ctranslate2
+        from stageformer.export.formats.ctranslate2 import save_ctranslate2
 
         save_ctranslate2(model, vocabularies, folder / "ctranslate2", quantization=None)
 

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stageformer.export.card import card
-from stageformer.export.facts import facts
+from stageformer.export.card import card, facts
 from stageformer.params.base import parse
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
@@ -72,7 +71,7 @@ def test_licences(told):
     files = {**RECIPE["ingest"]["files"], "train": ["/home/me/secret/a.en", "b.de"], "valid": [], "test": []}
     own = card(told(source="lines", files=files, export={"license": "cc-by-4.0"}), {"ctranslate2": "x"})
     assert front_matter(own)["license"] == "cc-by-4.0"
-    assert "own files (text): a.en, b.de" in own
+    assert "own files (lines): a.en, b.de" in own
     assert "Licence of the data: not stated" in own
     assert "secret" not in own
 

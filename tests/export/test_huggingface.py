@@ -8,8 +8,9 @@ from stageformer.batching.sentences import Sentences
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Batch, Rules
 from stageformer.errors import StageformerError
-from stageformer.export.differences import difference, summary
-from stageformer.export.huggingface import HuggingFaceEngine, save_huggingface, to_transformers
+from stageformer.export.comparison import disagreement, summary
+from stageformer.export.formats.huggingface import HuggingFaceEngine, save_huggingface
+from stageformer.export.transformers_models import to_transformers
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.text.conversion import source_ids, target_text
@@ -89,10 +90,10 @@ def test_a_difference_is_explained(tmp_path):
     with torch.no_grad():
         logits = model.decoder.logits(model(torch.tensor([source]), torch.tensor([[BOS, 7]])))[0, -1].log_softmax(-1)
     common = {"id": 3, "source": "s", "source_ids": source}
-    ended = difference(model, vocabularies, **common, ours=([7, 9, 4], "x"), theirs=([7], "y"))
+    ended = disagreement(model, vocabularies, **common, ours=([7, 9, 4], "x"), theirs=([7], "y"))
     assert (ended.position, ended.our_token, ended.their_token) == (1, vocabularies.target.tokens[9], "<eos>")
     assert ended.margin == pytest.approx(float(logits[9] - logits[EOS]), abs=1e-3)
-    text = difference(model, vocabularies, **common, ours=([7], "x"), theirs=([7], "y"))
+    text = disagreement(model, vocabularies, **common, ours=([7], "x"), theirs=([7], "y"))
     assert (text.position, text.margin) == (None, None)
     found = summary([ended, text])
     assert (found["ties"], found["other_tokens"], found["other_text"]) == (0, 1, 1)

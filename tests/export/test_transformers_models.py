@@ -5,8 +5,7 @@ from stageformer.batching.sentences import Sentences
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Batch, Rules
 from stageformer.errors import StageformerError
-from stageformer.export.blenderbot import to_blenderbot
-from stageformer.export.marian import to_marian
+from stageformer.export.transformers_models import to_blenderbot, to_marian
 from tests.export.conftest import BOS, EOS, PAD, SPECIAL, UNK, random_model, random_sources
 
 pytest.importorskip("transformers")

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from stageformer.cli import main as stageformer
-from stageformer.export.facts import md5
+from stageformer.export.card import md5
 from stageformer.translator.translator import Translator
 from stages.evaluate import main as evaluate
 from stages.export import main

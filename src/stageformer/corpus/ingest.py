@@ -30,7 +30,7 @@ from stageformer.corpus.references import References
 from stageformer.corpus.sources.base import Record, Rejected, Source
 from stageformer.corpus.statistics import Reading, Statistics
 from stageformer.errors import StageformerError
-from stageformer.params.choices import chosen
+from stageformer.params.choices import chosen, implementation
 from stageformer.params.ingest import Ingest
 from stageformer.text.normalisation import normalise
 
@@ -51,12 +51,7 @@ def open_corpus(params: Ingest, cache: Path) -> dict[str, Source]:
     Raises:
         StageformerError: there is no such corpus, or it cannot be downloaded.
     """
-    module = chosen("stageformer.corpus.sources", params.source)
-    (source,) = (
-        found
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, Source) and found.__module__ == module.__name__
-    )
+    source: type[Source] = implementation(chosen("stageformer.corpus.sources", params.source), Source)
     return source.open(params, cache)
 
 

@@ -1,27 +1,111 @@
-"""The model card: ``README.md`` with the front matter that Hugging Face reads."""
+"""The model card: what it says as plain values (``card.json``), and the text that Hugging Face reads (``README.md``).
+
+The stage ``export`` writes both; the command ``stageformer export`` reads the values and writes a card with the commit.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from stageformer.artifacts.files import read_json
+from stageformer.artifacts.header import SCHEMA_VERSION
+from stageformer.building.weights import weights_of
+from stageformer.errors import StageformerError
+from stageformer.export.formats.base import Format, code, export_format
+from stageformer.model.transformer import Transformer
+from stageformer.params.export import Export
+from stageformer.params.ingest import Ingest
+from stageformer.params.translate import Translate
+from stageformer.translator.model_folder import FORMAT
+
+NAME = "card.json"
+CORPUS_LICENSES = {"homeassistant": "apache-2.0"}
+"""Licences of the corpora that `ingest` fetches by itself."""
+
+_SEARCH = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._+-]*")
 _NOT_STATED = "not stated"
-_FORMATS = {
-    "ctranslate2": "CTranslate2, fp32",
-    "ctranslate2_int8": "CTranslate2, int8",
-    "huggingface": "Hugging Face transformers, fp32",
-}
 _SCORES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "per": "PER", "wer": "WER", "exact_match": "exact match, %"}
+
+
+def facts(
+    *,
+    export: Export,
+    ingest: Ingest,
+    translate: Translate,
+    model: Transformer,
+    tokenizer: str,
+    scores: Mapping[str, Any],
+    formats: Mapping[str, Any],
+    inputs: Iterable[Path],
+) -> dict[str, Any]:
+    """Collect what the card says.
+
+    There is no commit in it, and no time: the outputs of a stage must follow from its inputs. The command
+    ``stageformer export`` adds the commit to the copy that it makes.
+
+    Args:
+        export: parameters
+        ingest: parameters
+        translate: parameters, of the search that was scored
+        model: the model
+        tokenizer: its family
+        scores: content of ``reports/evaluate/metrics.json``
+        formats: the metrics of each exported format
+        inputs: the files that the model and its vocabulary stand in, relative to the root
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "source_language": ingest.source_language,
+        "target_language": ingest.target_language,
+        "license": export.license,
+        "data": _data(ingest),
+        "data_license": export.data_license or CORPUS_LICENSES.get(ingest.source),
+        "model": {
+            **dataclasses.asdict(model.config),
+            "weights": sum(weight.numel() for weight in weights_of(model).values()),
+        },
+        "tokenizer": tokenizer,
+        "search": {name: getattr(translate, name) for name in _SEARCH},
+        "scores": dict(scores),
+        "formats": dict(formats),
+        "inputs": {path.as_posix(): md5(path) for path in inputs},
+    }
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Read the facts of an export. Raises StageformerError when there is none, or one of another version."""
+    path = folder / NAME
+    if not path.exists():
+        raise StageformerError(f"{path}: there is no export yet; make it with `dvc repro`")
+    found = read_json(path)
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if version != SCHEMA_VERSION:
+        raise StageformerError(
+            f"{path}: found schema version {version}, needed {SCHEMA_VERSION}; make it again with "
+            "`dvc repro --force export`"
+        )
+    facts: dict[str, Any] = found
+    return facts
+
+
+def md5(path: Path) -> str:
+    """Return the hash of a file's content by which DVC knows it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def card(facts: Mapping[str, Any], folders: Mapping[str, str], origin: Sequence[str] = ()) -> str:
     """Return the text of the card.
 
     Args:
-        facts: see :func:`stageformer.export.facts.facts`
+        facts: see :func:`facts`
         folders: where each format lies, relative to the card
         origin: paragraphs on where the model comes from, in the published card; none: the hashes of the files that the
             stage read
@@ -54,8 +138,8 @@ def _front_matter(facts: Mapping[str, Any], folders: Mapping[str, str]) -> list[
     lines = ["---", "language:", *(f"- {_yaml(language)}" for language in languages)]
     if facts["license"]:
         lines.append(f"license: {_yaml(facts['license'])}")
-    formats = (("huggingface", "transformers"), ("ctranslate2", "ctranslate2"), ("ctranslate2_int8", "ctranslate2"))
-    library = next((library for name, library in formats if name in folders), "stageformer")
+    formats = sorted(_formats_in(folders).values(), key=lambda found: not found.is_at_the_root)
+    library = formats[0].library if formats else FORMAT
     lines += [f"library_name: {library}", "pipeline_tag: translation", "tags:", "- translation", "- stageformer"]
     metrics = [name for name in ("bleu", "chrf", "ter", "wer") if name in facts["scores"]["beam"]]
     return [*lines, "metrics:", *(f"- {name}" for name in metrics), "---"]
@@ -67,37 +151,20 @@ def _yaml(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
+def _formats_in(folders: Mapping[str, str]) -> dict[str, Format]:
+    """Return the formats for engines of others, by name."""
+    return {name: export_format(name) for name in folders if name != FORMAT}
+
+
 def _usage(folders: Mapping[str, str]) -> Iterable[str]:
-    if "stageformer" in folders:
+    if FORMAT in folders:
         yield "With Stageformer itself, in this folder; `Translator.load(FOLDER)` does the same in Python:"
-        yield _code('stageformer translate --model . "..."', language="sh")
-    if "huggingface" in folders:
-        folder = folders["huggingface"]
-        yield "With `transformers`, version 5 or newer (older ones may read the weights wrongly):"
-        yield _code(
-            "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
-            "",
-            f'tokenizer = AutoTokenizer.from_pretrained("{folder}")',
-            f'model = AutoModelForSeq2SeqLM.from_pretrained("{folder}")',
-            'batch = tokenizer(["..."], return_tensors="pt", padding=True)',
-            "print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))",
-        )
-        yield (
-            "Where there is a folder `target_tokenizer`, decode with the tokenizer in it. `generate` searches greedily "
-            "unless it is given `num_beams`. The architecture is named after the model that first had such layers "
-            "(Marian: post-norm, Blenderbot: pre-norm)."
-        )
-    if engines := [name for name in folders if name.startswith("ctranslate2")]:
-        yield "With `ctranslate2`; tokens end with `<eos>`, and the special tokens are to be forbidden:"
-        yield _code(
-            "import ctranslate2",
-            "",
-            f'translator = ctranslate2.Translator("{folders[engines[0]]}")',
-            'tokens = tokenizer.convert_ids_to_tokens(tokenizer("...").input_ids)',
-            'options = {"disable_unk": True, "suppress_sequences": [["<pad>"], ["<bos>"]], "beam_size": 1}',
-            "best = translator.translate_batch([tokens], **options)[0].hypotheses[0]",
-            "print(tokenizer.decode(tokenizer.convert_tokens_to_ids(best)))",
-        )
+        yield code('stageformer translate --model . "..."', language="sh")
+    shown: set[str] = set()
+    for name, found in sorted(_formats_in(folders).items(), key=lambda item: not item[1].is_at_the_root):
+        if found.library not in shown:
+            yield from found.usage(folders[name])
+            shown.add(found.library)
 
 
 def _scores(scores: Mapping[str, Any], search: Mapping[str, Any]) -> Iterable[str]:
@@ -119,7 +186,7 @@ def _scores(scores: Mapping[str, Any], search: Mapping[str, Any]) -> Iterable[st
 def _formats(formats: Mapping[str, Any]) -> Iterable[str]:
     rows = [
         (
-            _FORMATS[name],
+            export_format(name).title,
             f"{found['size_mib']:.1f}",
             f"{found['greedy_equal']:.1f}",
             f"{found['bleu']:.1f}",
@@ -147,10 +214,14 @@ def _inputs(facts: Mapping[str, Any]) -> Iterable[str]:
     yield _table(("file", "md5"), ((f"`{path}`", f"`{value}`") for path, value in sorted(facts["inputs"].items())))
 
 
-def _code(*lines: str, language: str = "python") -> str:
-    return "\n".join((f"```{language}", *lines, "```"))
-
-
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _data(ingest: Ingest) -> str:
+    if ingest.source == "homeassistant":
+        return f"user-interface strings of Home Assistant {ingest.homeassistant.version} (PyPI: homeassistant)"
+    # Names alone: where files lie is nobody else's business.
+    names = ", ".join(Path(name).name for name in ingest.files.train)
+    return f"own files ({ingest.source}): {names}"

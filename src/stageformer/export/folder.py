@@ -10,10 +10,9 @@ from stageformer.artifacts.tables import read_table
 from stageformer.building.model_files import load_model
 from stageformer.decoding.search import rules_for
 from stageformer.errors import StageformerError
-from stageformer.export.card import card
-from stageformer.export.engines import Task
-from stageformer.export.facts import NAME, facts
-from stageformer.export.formats import compare, write_format
+from stageformer.export.card import NAME, card, facts
+from stageformer.export.comparison import compare
+from stageformer.export.formats.base import Workload, export_format
 from stageformer.params.compute import Compute
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
@@ -65,8 +64,9 @@ def export_model(
     tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
     model, _ = load_model(model_path)
     save_model_folder(output / FORMAT, model=model_path, tokenizers=tokenizer, vocabularies=vocab, params=search)
-    for name in params.formats:
-        write_format(name, output / name, model, tokenizers, vocabularies)
+    formats = {name: export_format(name) for name in params.formats}
+    for name, its in formats.items():
+        its.write(model, tokenizers, vocabularies, output / name)
 
     split = ingest / f"{search.split}.parquet"
     sentences = read_table(split, "sentences").to_pydict()
@@ -74,18 +74,18 @@ def export_model(
         raise StageformerError(f"{split}: holds no sentences to compare the formats on; choose another split")
     # The other engines know no shortest translation.
     rules = dataclasses.replace(rules_for(vocabularies.target, search), min_length_ratio=0.0)
-    task = Task(sentences["source"], tokenizers, vocabularies, rules, search.batch_tokens, compute)
+    workload = Workload(sentences["source"], model, tokenizers, vocabularies, rules, search.batch_tokens, compute)
     scorer = Scorer(sentences["references"], lowercase=lowercase, bleu_tokenize=bleu_tokenize)
-    found = compare(params.formats, output, task, sentences["id"], model, vocabularies, scorer)
+    found = compare(formats, output, workload, sentences["id"], scorer)
 
-    write_json(reports / "metrics.json", {"split": search.split, "sentences": len(task.texts)} | found.metrics)
+    write_json(reports / "metrics.json", {"split": search.split, "sentences": len(workload.texts)} | found.metrics)
     write_json(reports / "differences.json", found.examples)
     write_json(reports / "speed.json", {"threads": compute.threads, "sentences_per_second": found.speeds})
     inputs = [model_path, *sorted(tokenizer.rglob("*.json")), *sorted(vocab.glob("vocabulary*.parquet")), split]
-    told = facts(
+    said = facts(
         export=params, ingest=corpus, translate=search, model=model, tokenizer=tokenizers.source.kind,
         scores=read_json(scores), formats=found.metrics, inputs=inputs,
     )  # fmt: skip
-    write_json(output / NAME, told)
+    write_json(output / NAME, said)
     with atomic_file(output / "README.md") as file:
-        file.write(card(told, {name: name for name in (FORMAT, *params.formats)}).encode())
+        file.write(card(said, {name: name for name in (FORMAT, *params.formats)}).encode())

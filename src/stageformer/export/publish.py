@@ -17,8 +17,8 @@ from typing import Any
 
 from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.errors import StageformerError, did_you_mean
-from stageformer.export.card import card
-from stageformer.export.facts import read_facts
+from stageformer.export.card import card, read_facts
+from stageformer.export.formats.base import export_format
 from stageformer.params.reading import read_yaml
 from stageformer.translator.model_folder import FORMAT
 
@@ -70,7 +70,7 @@ def publish(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
         new = Path(scratch) / folder.name
         new.mkdir()
-        places = {name: "." if name == "huggingface" else name for name in available if name in chosen}
+        places = {name: _place(name) for name in available if name in chosen}
         for name, place in places.items():
             shutil.copytree(root / EXPORT / name, new / place, dirs_exist_ok=True)
         write_json(new / "parameters.json", _parameters(stages))
@@ -80,6 +80,11 @@ def publish(
             path.chmod(0o755 if path.is_dir() else 0o644)  # DVC's cache is read-only; this copy is the user's
         os.replace(new, folder)
     return list(places)
+
+
+def _place(name: str) -> str:
+    """Return where the folder of a format goes, relative to the card."""
+    return "." if name != FORMAT and export_format(name).is_at_the_root else name
 
 
 def _locked(root: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -147,14 +147,15 @@ def is_optional(field: FieldInfo) -> bool:
 def value_type(field: FieldInfo) -> Any:
     """Return the type of a field that is no group, without ``None``; of a list, that of its items."""
     kind = next(option for option in _options(field.annotation) if option is not type(None))
-    if typing.get_origin(kind) is Annotated:
+    while typing.get_origin(kind) in (Annotated, list):
         kind = typing.get_args(kind)[0]
-    return typing.get_args(kind)[0] if typing.get_origin(kind) is list else kind
+    return kind
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
     """Return the allowed values of a text, or of each item of a list; none if it may have any value."""
-    for item in field.metadata:
+    items = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is list else ()
+    for item in (*field.metadata, *(mark for kind in items for mark in getattr(kind, "__metadata__", ()))):
         if isinstance(item, OneOf):
             return item.values
     kind = value_type(field)

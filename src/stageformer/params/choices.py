@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from types import ModuleType
+from typing import Any
 
 from stageformer.errors import StageformerError, did_you_mean
 
@@ -35,6 +36,21 @@ def chosen(package: str, kind: str) -> ModuleType:
             f"known: {', '.join(names)}"
         )
     return importlib.import_module(f"{package}.{kind}")
+
+
+def implementation(module: ModuleType, interface: type) -> Any:
+    """Return the class of a module that implements an interface: its only one.
+
+    Args:
+        module: what :func:`chosen` imported.
+        interface: the base class, which is in ``base.py`` of the package.
+    """
+    (found,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, interface) and value.__module__ == module.__name__
+    )
+    return found
 
 
 def kinds(package: str) -> list[str]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from stageformer.params.base import Params, param
+from stageformer.params.base import OneOf, Params, param
+from stageformer.params.choices import kinds
 
-Format = Literal["ctranslate2", "ctranslate2_int8", "huggingface"]
-FORMATS: tuple[str, ...] = get_args(Format)
+FORMATS = tuple(kinds("stageformer.export.formats"))
 """Folders of ``data/export``."""
 
 
 class Export(Params):
     """What other engines the model is written for, and what its card says of licences."""
 
-    formats: list[Format] = param("folders to write; needs `pip install 'stageformer[export]'`")
+    formats: list[Annotated[str, OneOf(FORMATS)]] = param("folders to write; needs `pip install 'stageformer[export]'`")
     license: str | None = param("licence of the model, as Hugging Face abbreviates it; null: not stated")
     data_license: str | None = param("licence of the corpus; null: that of the default corpus, or not stated")
 

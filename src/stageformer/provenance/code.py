@@ -27,6 +27,7 @@ SOURCES = {"stages": "stages", "stageformer": "src/stageformer"}
 CHOICES: dict[str, tuple[str, ...]] = {
     "stageformer.text.tokenizers": ("tokenize.kind",),
     "stageformer.corpus.sources": ("ingest.source",),
+    "stageformer.export.formats": ("export.formats",),
     "stageformer.memory.sources": ("train_encoder.objective",),
     "stageformer.training.tasks": ("train_encoder.objective",),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from stageformer.artifacts.files import read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.errors import StageformerError
-from stageformer.params.choices import chosen
+from stageformer.params.choices import chosen, implementation
 from stageformer.text.tokenizers.base import Options, Tokenizer
 
 CONFIG_NAME = "config.json"
@@ -23,12 +23,7 @@ _TYPES = {"kind": str, "lowercase": bool, "joint": bool, "schema_version": int}
 
 def tokenizer_class(kind: str) -> type[Tokenizer]:
     """Import the family of that name and return its class. Raises StageformerError when there is none."""
-    module = chosen("stageformer.text.tokenizers", kind)
-    (family,) = (
-        found
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, Tokenizer) and found.__module__ == module.__name__
-    )
+    family: type[Tokenizer] = implementation(chosen("stageformer.text.tokenizers", kind), Tokenizer)
     return family
 
 

@@ -31,7 +31,7 @@ class CTranslate2Engine(Engine):
     anew by our penalty.
 
     Args:
-        folder: what :func:`stageformer.export.ctranslate2.save_ctranslate2` wrote
+        folder: what :func:`stageformer.export.formats.ctranslate2.save_ctranslate2` wrote
         vocabularies: those of the model
         threads: on the CPU
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stageformer.export.tokenizer_files import transformers_tokenizer
+from stageformer.errors import StageformerError
+from stageformer.export.transformers_tokenizer import transformers_tokenizer
 from stageformer.params.choices import kinds
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
@@ -91,3 +92,18 @@ def test_a_list_of_texts_is_padded(made):
     assert (read.pad_token_id, read.bos_token_id, read.eos_token_id, read.unk_token_id) == (0, 1, 2, 3)
     assert read.model_max_length == 512
     assert read.unk_token == UNK
+
+
+def test_a_family_that_the_library_cannot_express_is_refused(made):
+    ours, vocabulary, *_ = made["char", False]
+
+    class Foreign(type(ours)):
+        kind = "foreign"
+
+        def to_hugging_face(self):
+            return None
+
+    with pytest.raises(StageformerError) as caught:
+        transformers_tokenizer(Foreign(False), vocabulary)
+    assert str(caught.value).startswith("tokenize.kind is 'foreign', which the library tokenizers cannot express")
+    assert str(caught.value).endswith("take huggingface out of export.formats")

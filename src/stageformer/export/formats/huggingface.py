@@ -1,56 +1,66 @@
 """The model as a folder for Hugging Face's ``transformers``, with its tokenizer, and translation from that folder.
 
 ``AutoModelForSeq2SeqLM`` and ``AutoTokenizer`` load it without code of ours. A post-norm model becomes a MarianMT, a
-pre-norm model a Blenderbot, which stands for its layers alone.
+pre-norm model a Blenderbot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from stageformer.batching.batches import batches_by_length
 from stageformer.errors import require
-from stageformer.export.blenderbot import to_blenderbot
-from stageformer.export.marian import to_marian
-from stageformer.export.tokenizer_files import transformers_tokenizer
+from stageformer.export.formats.base import Format, Run, Workload, code, timed
+from stageformer.export.transformers_models import to_transformers
+from stageformer.export.transformers_tokenizer import transformers_tokenizer
 from stageformer.model.transformer import Transformer
 from stageformer.text.pair import Tokenizers
-from stageformer.text.vocabulary import Vocabularies, Vocabulary
-
-if TYPE_CHECKING:
-    from transformers import BlenderbotForConditionalGeneration, MarianMTModel
+from stageformer.text.vocabulary import Vocabularies
 
 TARGET_TOKENIZER = "target_tokenizer"
 """The folder with the tokenizer of the target, where it is another one than that of the source."""
 
 
-def to_transformers(
-    model: Transformer, vocabulary: Vocabulary, unknown_ids: range = range(0)
-) -> MarianMTModel | BlenderbotForConditionalGeneration:
-    """Return a copy of the model in the architecture of ``transformers`` that has its layers.
+class HuggingFaceFormat(Format):
+    """A folder of ``transformers``, which a published model has beside its card."""
 
-    Args:
-        model: in eval mode
-        vocabulary: of the target
-        unknown_ids: see :func:`stageformer.export.marian.to_marian`
+    title = "Hugging Face transformers, fp32"
+    library = "transformers"
+    is_at_the_root = True
 
-    Raises:
-        StageformerError: there is no such architecture, or ``transformers`` is not installed.
-    """
-    convert = to_marian if model.config.encoder.norm == "post" else to_blenderbot
-    return convert(
-        model,
-        bos_id=vocabulary.bos_id,
-        eos_id=vocabulary.eos_id,
-        pad_id=vocabulary.pad_id,
-        forbidden_ids=(vocabulary.pad_id, vocabulary.bos_id, vocabulary.unk_id),
-        unknown_ids=unknown_ids,
-    )
+    def write(self, model: Transformer, tokenizers: Tokenizers, vocabularies: Vocabularies, folder: Path) -> None:
+        """See :meth:`Format.write`."""
+        save_huggingface(model, tokenizers, vocabularies, folder)
+
+    def translate(self, workload: Workload, folder: Path) -> Run:
+        """See :meth:`Format.translate`. The tokenizer is that of the folder, too."""
+        engine = HuggingFaceEngine(folder)
+        ids, limits = engine.source_ids(workload.texts), workload.max_lengths
+        return timed(
+            lambda: engine.translate(ids, max_lengths=limits, batch_tokens=workload.batch_tokens), engine.text
+        )
+
+    def usage(self, folder: str) -> list[str]:
+        """See :meth:`Format.usage`."""
+        return [
+            "With `transformers`, version 5 or newer (older ones may read the weights wrongly):",
+            code(
+                "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
+                "",
+                f'tokenizer = AutoTokenizer.from_pretrained("{folder}")',
+                f'model = AutoModelForSeq2SeqLM.from_pretrained("{folder}")',
+                'batch = tokenizer(["..."], return_tensors="pt", padding=True)',
+                "print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))",
+            ),
+            "Where there is a folder `target_tokenizer`, decode with the tokenizer in it. `generate` searches greedily "
+            "unless it is given `num_beams`. The architecture is named after the model that first had such layers "
+            "(Marian: post-norm, Blenderbot: pre-norm).",
+        ]
 
 
 def save_huggingface(

@@ -6,21 +6,64 @@ Its specification has a place for every matrix of ours as it stands, so nothing 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
 from stageformer.errors import StageformerError, require
-from stageformer.export.positions import position_table
+from stageformer.export.formats.base import Format, Run, Workload, code, position_table, timed
 from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.config import StackConfig
 from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward
 from stageformer.model.transformer import Decoder, Encoder, Transformer
+from stageformer.text.pair import Tokenizers
 from stageformer.text.vocabulary import BOS, EOS, UNK, Vocabularies
+from stageformer.translator.ctranslate2_engine import CTranslate2Engine
 
 if TYPE_CHECKING:
     import numpy as np
     from ctranslate2.specs import attention_spec, common_spec, transformer_spec
+
+
+class CTranslate2Format(Format):
+    """A folder of CTranslate2 in the precision of the model."""
+
+    title = "CTranslate2, fp32"
+    library = "ctranslate2"
+    quantization: ClassVar[str | None] = None
+
+    def write(self, model: Transformer, tokenizers: Tokenizers, vocabularies: Vocabularies, folder: Path) -> None:
+        """See :meth:`Format.write`."""
+        save_ctranslate2(model, vocabularies, folder, quantization=self.quantization)
+
+    def translate(self, workload: Workload, folder: Path) -> Run:
+        """See :meth:`Format.translate`."""
+        engine = CTranslate2Engine(folder, workload.vocabularies, threads=workload.compute.threads)
+        limits = workload.max_lengths
+
+        def translate() -> list[list[int]]:
+            found = engine.translate(
+                workload.source_ids, max_lengths=limits, beam_size=1, length_penalty=0.0,
+                batch_tokens=workload.batch_tokens,
+            )  # fmt: skip
+            return [best.ids for best in found]
+
+        return timed(translate, workload.text)
+
+    def usage(self, folder: str) -> list[str]:
+        """See :meth:`Format.usage`."""
+        return [
+            "With `ctranslate2`; tokens end with `<eos>`, and the special tokens are to be forbidden:",
+            code(
+                "import ctranslate2",
+                "",
+                f'translator = ctranslate2.Translator("{folder}")',
+                'tokens = tokenizer.convert_ids_to_tokens(tokenizer("...").input_ids)',
+                'options = {"disable_unk": True, "suppress_sequences": [["<pad>"], ["<bos>"]], "beam_size": 1}',
+                "best = translator.translate_batch([tokens], **options)[0].hypotheses[0]",
+                "print(tokenizer.decode(tokenizer.convert_tokens_to_ids(best)))",
+            ),
+        ]
 
 
 def save_ctranslate2(model: Transformer, vocabularies: Vocabularies, folder: Path, *, quantization: str | None) -> None:

@@ -1,0 +1,12 @@
+"""As ``ctranslate2``, with matrices of 8 bits and a scale for each row."""
+
+from __future__ import annotations
+
+from stageformer.export.formats.ctranslate2 import CTranslate2Format
+
+
+class CTranslate2Int8Format(CTranslate2Format):
+    """A folder of CTranslate2 of a quarter of the size."""
+
+    title = "CTranslate2, int8"
+    quantization = "int8"
