@@ -1,4 +1,4 @@
-"""Every pool gives the results of a plain ``map``, in order, and reads its parts as the work goes on."""
+"""Every pool gives the results of a plain ``map``, in order, and reads its parts only as it needs them."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ def test_a_pool_is_used_again_and_inside_of_its_own_map(pool: Pool) -> None:
     assert totals == [3, 12]
 
 
-def test_parts_are_read_as_the_work_goes_on(pool: Pool) -> None:
+def test_parts_are_read_only_as_they_are_needed(pool: Pool) -> None:
     read: list[int] = []
 
     def parts() -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from stageformer.batching.pairs import Pairs
 from stageformer.building.weights import weights_of
 from stageformer.compute.pool import Serial
-from stageformer.compute.processes import ALONE
+from stageformer.compute.processes import ALONE, Processes
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
@@ -246,16 +247,63 @@ def test_an_empty_split_is_reported(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute, empty: str
 ) -> None:
     splits = copy_corpus(5, 5) | {empty: copy_corpus(0, 0)[empty]}
-    with pytest.raises(StageformerError, match=f"toy: found no sentences in the split '{empty}'"):
+    with pytest.raises(StageformerError, match=f"toy: the split '{empty}' has no sentences"):
         run(transformer(), splits, training(), compute)
 
 
 def test_divergence_is_reported(
     copy_corpus: Corpus, transformer: MakeModel, training: MakeTraining, compute: Compute
 ) -> None:
-    told = r"diverged at update \d+: .* on the sentences ids \d.* none yet; lower training\.learning_rate"
-    with pytest.raises(StageformerError, match=told):
+    message = r"diverged at update \d+: .* on the sentences ids \d.* none yet; lower training\.learning_rate"
+    with pytest.raises(StageformerError, match=message):
         run(transformer(), copy_corpus(), training(learning_rate=10, clip_norm=None, max_updates=50), compute)
+
+
+def test_without_a_terminal_each_validation_is_a_line(
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    compute: Compute,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(transformer(), copy_corpus(), training(max_updates=10, validate_every=4), compute)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    for line, update, left in zip(lines, (4, 8, 10), (r"\d\d:\d\d", r"\d\d:\d\d", "00:00"), strict=True):
+        losses = r"train loss \d\.\d{3}, valid loss \d\.\d{3}"
+        assert re.fullmatch(rf"toy: update {update} of 10: {losses}, [\d,]+ target tokens/s, {left} left", line)
+
+
+def test_the_last_line_says_why_the_training_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    compute: Compute,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scripted_validation(monkeypatch, [3.0, 2.0, 2.0, 2.5, 9.0])
+    run(transformer(), copy_corpus(40), training(max_updates=8, validate_every=1, patience=2), compute)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"toy: update 4 of 8: .* target tokens/s; stopped: no better loss in 2 validations", last)
+
+
+@pytest.mark.parametrize(("rank", "lines"), [(0, 1), (1, 0)])
+def test_of_several_processes_the_first_alone_prints(
+    copy_corpus: Corpus,
+    transformer: MakeModel,
+    training: MakeTraining,
+    capsys: pytest.CaptureFixture[str],
+    rank: int,
+    lines: int,
+) -> None:
+    task = TranslationTask(transformer(), copy_corpus(), 0, CPU, 0.1)
+    progress = Progress(update=3)
+    with loop._Display("toy", task, training(), progress, Processes(rank, 2, CPU)) as display:
+        progress.update += 1
+        display.updated(1.0)
+        display.validated({"train_loss": 1.0, "valid_loss": 2.0})
+    assert len(capsys.readouterr().err.splitlines()) == lines
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 701.0])

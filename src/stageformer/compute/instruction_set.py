@@ -29,7 +29,7 @@ def use_instruction_set(name: str, *, quiet: bool = False) -> None:
 
     The libraries read their environment variables at the first operation, not when torch is imported: it is early
     enough to call this before the first operation. Where the machine cannot give the bits of others, one line on the
-    standard error says why, and the work goes on with what there is.
+    standard error says why, and the work continues with what there is.
 
     Args:
         name: ``avx2``, or ``native`` for what the libraries choose by themselves

@@ -30,7 +30,7 @@ class Pool(ABC):
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """Yield ``function(part)`` for each part, in the order of the parts.
 
-        ``parts`` is read as the work goes on, and only about as many results as there are workers wait in memory.
+        ``parts`` is read only as it is needed, and about as many results as there are workers wait in memory.
         An exception of ``function`` is raised where its result would have come; what has not begun by then never does.
 
         Args:

@@ -1,6 +1,6 @@
 """Several processes that train together: how they start, who this one is, and how they add up what each computed.
 
-A model that no single device holds is cut over the processes; its tensors are told by their ``device_mesh``, since
+A model that no single device holds is cut over the processes. Its tensors are recognised by their ``device_mesh``:
 importing their class takes as long as starting half a stage, and few trainings are sharded.
 """
 

@@ -68,8 +68,8 @@ def train(
 ) -> Outcome:
     """Train ``task.model`` as ``training`` says, and leave in it the weights that ``training.keep`` asks for.
 
-    Every ``validate_every`` updates, and at the end, the model is validated and logged. With
-    ``checkpoints`` the training resumes from the newest, as if it had never stopped.
+    Every ``validate_every`` updates, and at the end, the model is validated and logged. With ``checkpoints`` the
+    training resumes from the newest, as if it had never stopped.
 
     Args:
         task: what is learnt.
@@ -86,7 +86,7 @@ def train(
     """
     for split in ("train", "valid"):
         if not len(task.ids(split)):
-            raise StageformerError(f"{title}: found no sentences in the split {split!r}; change the split of ingest")
+            raise StageformerError(f"{title}: the split {split!r} has no sentences; change the split of ingest")
     whole_model = task.model
     with make_training_pool(training, compute, processes) as pool:
         task, gradients = _ready(task, training, compute, pool, processes)

@@ -23,7 +23,7 @@ LARGEST_LOSS = 700.0
 
 
 class Validation(NamedTuple):
-    """What a validation found."""
+    """The result of a validation."""
 
     loss: float
     """the mean of what training minimises, over the targets of the split ``valid``"""
