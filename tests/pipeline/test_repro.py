@@ -50,7 +50,7 @@ def test_artifacts_open_with_pandas_and_torch_alone(finished) -> None:
         assert len(pandas.read_parquet(path)), path
     tensors = sorted(data.rglob("*.pt"))
     stages = {path.relative_to(data).parts[0] for path in tensors}
-    assert stages == {"embed", "train_encoder", "encode", "train_decoder"}
+    assert stages == {"embed", "train_encoder", "encode", "train_decoder", "export"}
     for path in tensors:
         assert torch.load(path, weights_only=True, mmap=True), path
 
