@@ -21,8 +21,8 @@ from pathlib import Path
 
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
+from stageformer.figures.attention import draw_attention, sentences_to_draw
 from stageformer.figures.embedding import project_embeddings, write_projections
-from stageformer.figures.evaluation import draw_attention, sentences_to_draw
 from stageformer.figures.learning_curves import read_curves, write_curves
 from stageformer.params.compute import Compute
 from stageformer.params.evaluate import Evaluate

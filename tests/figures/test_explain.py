@@ -29,10 +29,13 @@ def test_the_decoder_reads_the_translation_that_is_printed(translator):
 
 
 def test_the_translation_is_that_of_beam_search_where_greedy_search_finds_another(translator):
-    sentences = ["ein fort", "fort fort", "sixe sixe"]
+    # What the toy model never saw: which of these the two searches disagree on depends on the last bits of its weights.
+    words = ["ein", "fort", "sixe", "onetwo", "thre", "fivesix", "und", "fo"]
+    sentences = [f"{first} {second}" for first in words for second in words]
     by_beam, by_greedy = translator.translate(sentences), translator.translate(sentences, beam_size=1)
-    assert by_beam != by_greedy
-    for sentence, expected in zip(sentences, by_beam, strict=True):
+    different = [pair for pair in zip(sentences, by_beam, by_greedy, strict=True) if pair[1] and pair[1] != pair[2]]
+    assert different
+    for sentence, expected, _ in different[:3]:
         (found,) = explain(translator, sentence, layer=1, head=1, kinds=["cross"])
         assert found.translation == expected
 

@@ -3,10 +3,9 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from stageformer.figures.attention import attention_heads, attention_map
-from stageformer.figures.attention_weights import attention_weights
-from stageformer.figures.evaluation import choose_sentences
+from stageformer.figures.attention import attention_heads, attention_map, choose_sentences
 from stageformer.figures.positions import positions_heatmap
+from stageformer.figures.traces import attention_weights
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.embedding import sinusoidal_positions
 from stageformer.model.transformer import Transformer

@@ -3,7 +3,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 
-from stageformer.figures import fonts
+from stageformer.figures import style as fonts
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stageformer.figures.attention_weights import attention_weights
 from stageformer.figures.canvas import Box
 from stageformer.figures.operation import KINDS, Operation, attention_operations
-from stageformer.figures.operation_layout import Layout
-from stageformer.figures.operation_picture import operation_picture, strongest
+from stageformer.figures.operation_picture import Layout, operation_picture, strongest
 from stageformer.figures.style import DIVERGING, SEQUENTIAL, render, style
+from stageformer.figures.traces import attention_weights
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
 

@@ -3,10 +3,8 @@ from xml.etree import ElementTree
 import pytest
 
 from stageformer.experiments.experiment import Experiment
-from stageformer.report.analysis import data_charts, score_charts
-from stageformer.report.axes import Axis, axis_for
-from stageformer.report.charts import BarChart, LineChart, Section, Series, draw_bars, draw_lines
-from stageformer.report.curves import learning_curves
+from stageformer.report.analysis import data_charts, learning_curves, score_charts
+from stageformer.report.charts import Axis, BarChart, LineChart, Section, Series, axis_for, draw_bars, draw_lines
 from tests.report.conftest import make_run
 
 

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from stageformer.experiments.experiment import Experiment
-from stageformer.report.explained import MODEL, explained
+from stageformer.report.pictures import MODEL, explained
 from stageformer.report.translations import Translations
 from tests.report.conftest import make_run
 

@@ -6,8 +6,7 @@ import pytest
 
 from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
-from stageformer.report.graph import graph
-from stageformer.report.overview import overview
+from stageformer.report.overview import graph, overview
 from stageformer.report.pipeline import Stage, read_stages
 from tests.report.conftest import make_run
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from stageformer.terminal.alignment import alignment_lines
+from stageformer.terminal.answers import alignment_lines
 from stageformer.terminal.text import display_width
 
 WEIGHTS = np.array([[0.9, 0.1, 0.0], [0.04, 0.3, 0.66]], dtype=np.float32)

@@ -1,13 +1,102 @@
-"""Line and bar charts. A look is a CSS class, so that colours follow the theme and lines differ in dashes, too."""
+"""Charts of the report: inline SVG with axes, lines and bars, readable without colour."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
-from stageformer.report.axes import Axis, axis_for
 from stageformer.report.formats import number, short
-from stageformer.report.svg import Element, drawing, element
+
+Element = ElementTree.Element
+
+
+def element(tag: str, attributes: Mapping[str, object], *children: Element | str) -> Element:
+    """Return an element. An attribute that is a float is written with at most two decimals; None leaves it out."""
+    written = {name: _attribute(value) for name, value in attributes.items() if value is not None}
+    made = ElementTree.Element(tag, written)
+    for child in children:
+        if isinstance(child, str):
+            made.text = child
+        else:
+            made.append(child)
+    return made
+
+
+def drawing(width: float, height: float, label: str, css_class: str, children: Iterable[Element]) -> str:
+    """Return a whole picture for a page of HTML, ``width`` by ``height`` units, told to screen readers by ``label``."""
+    attributes = {"viewBox": f"0 0 {width:g} {height:g}", "class": css_class, "role": "img", "aria-label": label}
+    svg = element("svg", attributes, *children)
+    return str(ElementTree.tostring(svg, encoding="unicode", short_empty_elements=False))
+
+
+def _attribute(value: object) -> str:
+    return f"{round(value, 2):g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a chart; values from ``low`` to ``high`` stand between the places ``start`` and ``end``."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    is_log: bool = False
+
+    def place(self, value: float) -> float:
+        """Return where a value stands."""
+        low, high = self.low, self.high
+        if self.is_log:
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Return values worth a tick, and their labels."""
+        values = _log_ticks(self.low, self.high) if self.is_log else _linear_ticks(self.low, self.high)
+        return [(value, short(value)) for value in values]
+
+
+def axis_for(
+    values: Sequence[float], start: float, end: float, *, is_log: bool = False, from_zero: bool = False,
+    margin: float = 0.0,
+) -> Axis:
+    """Return an axis that holds all ``values``.
+
+    Args:
+        values: what it must hold.
+        start: place of the smallest value.
+        end: place of the largest value.
+        is_log: logarithmic; all values are above 0.
+        from_zero: 0 is on it.
+        margin: room left at both ends, as a share of the range.
+    """
+    low, high = min(values), max(values)
+    if is_log:
+        factor = (high / low) ** margin if high > low else 2.0
+        return Axis(low / factor, high * factor, start, end, is_log=True)
+    room = (high - low) * margin or (0.0 if high > low else abs(high) * 0.1 or 1.0)
+    low, high = low - room, high + room
+    if from_zero:
+        low, high = (0.0, high) if min(values) >= 0 else (low, max(high, 0.0))
+    return Axis(low, high, start, end)
+
+
+def _linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1,) if math.log10(high / low) > 2.5 else (1, 2, 5)
+    values = [factor * 10.0**decade for decade in decades for factor in factors]
+    return [value for value in values if low * 0.999 <= value <= high * 1.001]
+
 
 WIDTH, HEIGHT = 380.0, 232.0
 LEFT, RIGHT, TOP, BOTTOM = 38.0, 10.0, 8.0, 38.0

@@ -31,7 +31,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Translations:
+class TranslationTable:
     """The columns and the rows. A cell is a number or texts; of a column ``exact`` also whether it is a match."""
 
     columns: list[Column]
@@ -49,7 +49,7 @@ class Translations:
         return text
 
 
-def read_translations(experiments: Sequence[Experiment]) -> Translations:
+def read_translations(experiments: Sequence[Experiment]) -> TranslationTable:
     """Read the translations.
 
     Of two experiments, the sentences that both have translated are kept: those of the same number and source.
@@ -64,17 +64,17 @@ def read_translations(experiments: Sequence[Experiment]) -> Translations:
         except StageformerError as error:  # it has them, but they are on another machine
             missing = str(error)
         if missing:
-            return Translations([], [], [f"Translations are left out. {missing}."])
+            return TranslationTable([], [], [f"Translations are left out. {missing}."])
         rows = experiment.read_table(PATH, "translations", COLUMNS).to_pylist()
         tables.append({row["id"]: row for row in rows})
     translations = _one(tables[0]) if len(tables) == 1 else _two(tables[0], tables[1], experiments)
     if (number := len(translations.rows)) > MAX_ROWS:
         note = f"The first {MAX_ROWS:,} of {number:,} sentences are in this page, so that it stays quick."
-        return Translations(translations.columns, translations.rows[:MAX_ROWS], [*translations.notes, note])
+        return TranslationTable(translations.columns, translations.rows[:MAX_ROWS], [*translations.notes, note])
     return translations
 
 
-def _one(table: Mapping[int, Mapping[str, Any]]) -> Translations:
+def _one(table: Mapping[int, Mapping[str, Any]]) -> TranslationTable:
     columns = [
         Column("No.", "id"),
         Column("Source", "text", side="source"),
@@ -91,12 +91,12 @@ def _one(table: Mapping[int, Mapping[str, Any]]) -> Translations:
         ]
         for number, row in table.items()
     ]
-    return Translations(columns, rows, [])
+    return TranslationTable(columns, rows, [])
 
 
 def _two(
     old: Mapping[int, Mapping[str, Any]], new: Mapping[int, Mapping[str, Any]], experiments: Sequence[Experiment]
-) -> Translations:
+) -> TranslationTable:
     names = [experiment.name for experiment in experiments]
     columns = [
         Column("No.", "id"),
@@ -122,4 +122,4 @@ def _two(
         for name, table in zip(names, (old, new), strict=True) if len(table) > len(shared)
     ]
     note = f"Left out, because the other experiment did not translate them: {' and '.join(left_out)}."
-    return Translations(columns, rows, [note] if left_out else [])
+    return TranslationTable(columns, rows, [note] if left_out else [])

@@ -17,15 +17,13 @@ from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
 from stageformer.report import formats, parameters, scores
-from stageformer.report.analysis import data_charts, score_charts
-from stageformer.report.chance import chance
-from stageformer.report.curves import learning_curves
-from stageformer.report.explained import explained
+from stageformer.report.analysis import data_charts, learning_curves, score_charts
 from stageformer.report.files import read_object, read_yaml
 from stageformer.report.overview import overview
-from stageformer.report.pictures import Gallery, gallery
+from stageformer.report.pictures import Gallery, explained, gallery
 from stageformer.report.pipeline import read_stages
-from stageformer.report.translations import ROWS_A_PAGE, Column, Translations, read_translations
+from stageformer.report.scores import chance
+from stageformer.report.translations import ROWS_A_PAGE, Column, TranslationTable, read_translations
 
 _FACTS = (
     ("corpus", "ingest", "source"), ("tokenizer", "tokenize", "kind"), ("d_model", "embed", "d_model"),
@@ -80,7 +78,7 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
     present = {
         "scores": "Scores", "pipeline": "Pipeline", "parameters": "Parameters", "curves": curves and "Learning curves",
         "analysis": analysis and "Scores by kind of sentence", "data": data and "Data",
-        "pictures": (pictures.stages or drawn.pictures) and "Pictures", "translations": "Translations",
+        "pictures": (pictures.stages or drawn.pictures) and "Pictures", "translations": "TranslationTable",
     }
     runs = [_describe(*run) for run in zip(experiments, params, metrics, strict=True)]
     return {
@@ -132,7 +130,7 @@ def _describe(experiment: Experiment, params: Mapping[str, Any], metrics: Mappin
     return {"name": experiment.name, "facts": facts, "score_names": names, "systems": systems}
 
 
-def _sources(translations: Translations, pictures: Gallery) -> dict[str, str]:
+def _sources(translations: TranslationTable, pictures: Gallery) -> dict[str, str]:
     """The text of each sentence that there are pictures of; "" of one that is not in the table."""
     texts = {str(row[0]): row[1][0] for row in translations.rows}
     return {number: texts.get(number, "") for _, groups in pictures.stages for number, _ in groups}
