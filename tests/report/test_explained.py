@@ -5,12 +5,12 @@ import pytest
 
 from stageformer.experiments.experiment import Experiment
 from stageformer.report.pictures import MODEL, explained
-from stageformer.report.translations import Translations
+from stageformer.report.translations import TranslationTable
 from tests.report.conftest import make_run
 
 
 def rows(*sentences):
-    return Translations([], [[number, [text], [], ["", exact]] for number, (text, exact) in enumerate(sentences)], [])
+    return TranslationTable([], [[number, [text], [], ["", exact]] for number, (text, exact) in enumerate(sentences)], [])
 
 
 def test_draws_a_sentence_that_was_translated_exactly(toy_root):
