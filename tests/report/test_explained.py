@@ -10,7 +10,8 @@ from tests.report.conftest import make_run
 
 
 def rows(*sentences):
-    return TranslationTable([], [[number, [text], [], ["", exact]] for number, (text, exact) in enumerate(sentences)], [])
+    cells = [[number, [text], [], ["", exact]] for number, (text, exact) in enumerate(sentences)]
+    return TranslationTable([], cells, [])
 
 
 def test_draws_a_sentence_that_was_translated_exactly(toy_root):
