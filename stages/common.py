@@ -17,8 +17,7 @@ import click
 from stageformer.errors import StageformerError, did_you_mean, friendly
 from stageformer.params.base import parse
 from stageformer.params.reading import read_yaml
-from stageformer.provenance.cost import write_cost
-from stageformer.provenance.environment import write_environment
+from stageformer.provenance.record import write_record
 
 PATH = click.Path(path_type=Path)
 
@@ -45,8 +44,7 @@ def stage(
             arguments = {key: _read(values, params_path, key, cls) for key, cls in params.items()}
             function(*arguments.values(), **paths)
             if os.environ.get("RANK", "0") == "0":  # of several processes, the first alone writes
-                write_environment(paths["reports"], arguments.get("compute"))
-                write_cost(paths["reports"])
+                write_record(paths["reports"], arguments.get("compute"))
 
         defaults = {**inputs, "output": f"data/{name}", "reports": f"reports/{name}"}
         options: list[click.Parameter] = [_option("params", "params_path", "params.yaml")]

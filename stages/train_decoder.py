@@ -21,7 +21,7 @@ from stageformer.compute.processes import launch
 from stageformer.params.compute import Compute
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
-from stageformer.provenance.fingerprint import fingerprint
+from stageformer.provenance.fingerprint import training_fingerprint
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.decoder_task import decoder_task
@@ -53,7 +53,7 @@ def main(
     pad_id = vocabularies.target.pad_id
     task = decoder_task(params, model, splits, memory, made["encoder_fingerprint"], pad_id, device)
     inputs = [vocab, embed, encoder, *([memory] if memory else [])]
-    checkpoints = Checkpoints("train_decoder", fingerprint([params, compute], inputs))
+    checkpoints = Checkpoints("train_decoder", training_fingerprint([params, compute], inputs))
 
     def save() -> None:
         save_model(output / "model.pt", "model", model.cpu(), {"encoder": of_encoder})

@@ -20,7 +20,7 @@ from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
 from stageformer.params.compute import Compute
 from stageformer.params.train_encoder import TrainEncoder
-from stageformer.provenance.fingerprint import fingerprint
+from stageformer.provenance.fingerprint import training_fingerprint
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.encoder_task import encoder_task
@@ -37,7 +37,7 @@ def main(params: TrainEncoder, compute: Compute, *, vocab: Path, embed: Path, ou
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
     model = build_encoder_model(params, load_embeddings(embed)).to(device)
     task = encoder_task(params, model, splits, vocabularies.source, device)
-    checkpoints = Checkpoints("train_encoder", fingerprint([params, compute], [vocab, embed]))
+    checkpoints = Checkpoints("train_encoder", training_fingerprint([params, compute], [vocab, embed]))
 
     def save() -> None:
         save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.trained_by})

@@ -28,7 +28,7 @@ from stageformer.experiments.status import Recorded, changed_code, recorded_mani
 from stageformer.params.reading import read_yaml
 from stageformer.params.recipes import compare, load_recipe
 from stageformer.provenance.code import FOLDER
-from stageformer.provenance.environment import read_environments
+from stageformer.provenance.record import read_environments
 from stageformer.terminal.text import columns
 from tools.rebuild import git, rebuild
 

@@ -17,7 +17,7 @@ import torch
 
 from stageformer.compute import instruction_set
 from stageformer.compute.instruction_set import AVX2, use_instruction_set
-from stageformer.provenance.environment import VARIABLES
+from stageformer.provenance.record import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 HAS_AVX2 = torch.cpu._is_avx2_supported()

@@ -17,7 +17,7 @@ from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
-from stageformer.provenance.fingerprint import fingerprint
+from stageformer.provenance.fingerprint import training_fingerprint
 from stageformer.training import checkpoints as module
 from stageformer.training.checkpoints import Checkpoints, scratch_folder
 from stageformer.training.loop import train
@@ -224,7 +224,7 @@ def test_the_fingerprint_is_of_parameters_inputs_and_processes(
     torch.save({"x": torch.zeros(3)}, tmp_path / "e.pt")
 
     def now(**changes: object) -> str:
-        return fingerprint([training(**changes)], [folder, tmp_path / "e.pt"])
+        return training_fingerprint([training(**changes)], [folder, tmp_path / "e.pt"])
 
     seen = [now()]
     assert now() == seen[0]

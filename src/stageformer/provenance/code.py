@@ -3,8 +3,9 @@
 The stage ``check`` writes the manifests, and each other stage depends on its own. So a change in a module reruns the
 stages that import it and no others, and ``dvc.yaml`` lists no code. The import closure is read from the syntax tree,
 without running anything: imports inside functions count, those under ``if TYPE_CHECKING`` do not. An ``__init__.py``
-that holds only its docstring is left out, and so is the public interface. Of the kinds that a parameter chooses among
-(``params/choices.py``), only the chosen ones are in a manifest.
+that only documents, or only offers names to users of the library (``__getattr__``, PEP 562), is left out; our own code
+must not import those names. Of the kinds that a parameter chooses among (``params/choices.py``), only the chosen ones
+are in a manifest.
 
 No stage but ``check`` imports this module.
 """
@@ -13,10 +14,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
@@ -33,16 +35,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Package of kinds -> the parameters that choose from it. ``*`` stands for every key; of a list, every item counts."""
 
-PUBLIC_INTERFACE = "src/stageformer/__init__.py"
-"""In no manifest: none of our modules imports a name from it, so that it changes no result."""
-
 FOLDER = "data/check/code"
 """Where ``check`` writes the manifests, relative to the root."""
 
+_LITERALS = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.expr_context)
 _FUNCTION = "chosen"
 _LISTING = "kinds"
 _FUNCTION_FILE = "src/stageformer/params/choices.py"
-_RUN_TIME_IMPORTS = ("import_module", "__import__", "iter_modules")
+_RUN_TIME_IMPORTS = ("import_module", "__import__", "iter_modules", "resolve_name")
 
 
 def manifests(root: Path, values: Mapping[str, Any]) -> dict[str, str]:
@@ -93,9 +93,12 @@ class _File:
     """What one file contributes to a closure."""
 
     md5: str
-    imports: tuple[str, ...]
-    """Dotted names; ``from a import b`` gives ``a.b``, which may be no module."""
-    only_docstring: bool
+    imports: tuple[tuple[str, int], ...]
+    """Dotted names and the lines where they are; ``from a import b`` gives ``a.b``, which may be no module."""
+    is_idle: bool
+    """An ``__init__.py`` on which no result depends."""
+    is_lazy: bool
+    """An ``__init__.py`` that imports names when they are used."""
 
 
 class Code:
@@ -137,9 +140,10 @@ class Code:
             if path is None or path in found:
                 continue
             found.add(path)
-            for imported in self._read(path, name).imports:
+            for imported, line in self._read(path, name).imports:
+                self._refuse_lazy(imported, path, line)
                 waiting += _with_parents(imported)
-        kept = {path for path in found if not self._files[path].only_docstring and path != PUBLIC_INTERFACE}
+        kept = {path for path in found if not self._files[path].is_idle}
         return [start, *sorted(kept - {start})]
 
     def _path(self, module: str) -> str | None:
@@ -154,17 +158,31 @@ class Code:
             content = (self._root / path).read_bytes()
             tree = _parse(content, path)
             is_package = path.endswith("__init__.py")
-            imports = tuple(self._imports(tree, module if is_package else module.rpartition(".")[0], path))
-            md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-            self._files[path] = _File(md5, imports, is_package and all(map(_is_text, tree.body)))
+            is_lazy = is_package and any(map(_is_lazy, tree.body))
+            self._files[path] = _File(
+                md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+                imports=tuple(self._imports(tree, module if is_package else module.rpartition(".")[0], path)),
+                is_idle=is_package and all(map(_only_offers if is_lazy else _is_text, tree.body)),
+                is_lazy=is_lazy,
+            )
         return self._files[path]
 
-    def _imports(self, tree: ast.AST, package: str, path: str) -> Iterator[str]:
+    def _refuse_lazy(self, imported: str, path: str, line: int) -> None:
+        """Raise StageformerError if ``from a import b`` makes the package ``a`` import ``b`` at run time."""
+        package, _, name = imported.rpartition(".")
+        home = self._path(package) if package else None
+        if home is not None and self._path(imported) is None and self._read(home, package).is_lazy:
+            raise StageformerError(
+                f"{path}, line {line}: {package} offers {name} to users of the library; "
+                f"import it from the module that defines it"
+            )
+
+    def _imports(self, tree: ast.AST, package: str, path: str) -> Iterator[tuple[str, int]]:
         waiting = [tree]
         while waiting:
             node = waiting.pop()
             if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
+                yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 base = node.module or ""
                 if node.level:
@@ -172,12 +190,12 @@ class Code:
                     base = ".".join([*parents[: len(parents) - node.level + 1], *([base] if base else [])])
                 if any(alias.name == _FUNCTION and alias.asname not in (None, _FUNCTION) for alias in node.names):
                     raise StageformerError(f"{path}, line {node.lineno}: {_FUNCTION} must keep its name")
-                yield from (f"{base}.{alias.name}" for alias in node.names)
+                yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
             elif isinstance(node, ast.Call):
-                yield from self._imports_of_call(node, path)
-            if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+                yield from ((module, node.lineno) for module in self._imports_of_call(node, path))
+            if _is_type_checking(node):
                 waiting += node.orelse
-            else:
+            elif not (_is_lazy(node) and path.endswith("__init__.py")):
                 waiting += ast.iter_child_nodes(node)
 
     def _imports_of_call(self, call: ast.Call, path: str) -> Iterator[str]:
@@ -243,6 +261,31 @@ def _constant(call: ast.Call) -> str | None:
 
 def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _only_offers(statement: ast.stmt) -> bool:
+    """Say whether a statement of an ``__init__.py`` that imports names when they are used has no other effect."""
+    match statement:
+        case ast.Import(names=[alias]):
+            return alias.name.split(".")[0] in sys.stdlib_module_names
+        case ast.ImportFrom(module=str(module), level=0):
+            return module.split(".")[0] in sys.stdlib_module_names
+        case ast.Assign(value=value):
+            return all(isinstance(node, _LITERALS) for node in ast.walk(value))
+        case ast.AnnAssign(value=None):
+            return True
+        case ast.FunctionDef(name=name):
+            return name in ("__getattr__", "__dir__")
+        case _:
+            return _is_text(statement) or _is_type_checking(statement)
+
+
+def _is_lazy(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == "__getattr__"
+
+
+def _is_type_checking(node: ast.AST) -> TypeGuard[ast.If]:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def _is_main_guard(statement: ast.stmt) -> bool:

@@ -18,7 +18,7 @@ from stageformer.params.base import Params
 OWN_PACKAGES = ("stageformer", "stages")
 
 
-def fingerprint(parameters: Iterable[Params], inputs: Iterable[Path]) -> str:
+def training_fingerprint(parameters: Iterable[Params], inputs: Iterable[Path]) -> str:
     """Return a hash of parameters, input files, our code as loaded now, and the libraries that compute.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
-from stageformer.provenance.cost import NAME as COST
+from stageformer.provenance.record import COST
 from stageformer.report.files import read_object, read_yaml
 
 

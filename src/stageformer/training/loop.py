@@ -37,6 +37,7 @@ from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.checkpoints import Checkpoints, interruptible
 from stageformer.training.optimizer import learning_rate
+from stageformer.training.sharding import ShardedGradients, ShardedTask
 from stageformer.training.state import Progress, TrainingState
 from stageformer.training.step import Gradients, make_training_pool, named
 from stageformer.training.tasks.base import Task
@@ -142,9 +143,6 @@ def _ready(
     """Return the task with its model in training mode, cut or compiled where asked, and what computes gradients."""
     gradients: _Gradients
     if compute.sharded:
-        # Here, since what it builds on takes a second to import.
-        from stageformer.training.sharding import ShardedGradients, ShardedTask
-
         task = ShardedTask(task)
         gradients = ShardedGradients(task, training, compute, processes)
     else:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from torch import nn
-from torch.distributed.fsdp import fully_shard
 
 from stageformer.batching.sentences import Ints
 from stageformer.compute.processes import Processes
@@ -29,6 +28,9 @@ class ShardedTask:
 
     def __init__(self, task: Task) -> None:
         """Copy the model of ``task`` and cut the copy."""
+        # Here, since it takes a second to import.
+        from torch.distributed.fsdp import fully_shard
+
         self._task = _on_a_copy_of_the_model(task)
         self.unit = task.unit
         for module in list(self.model.modules()):

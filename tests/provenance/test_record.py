@@ -1,4 +1,4 @@
-"""``environment.json``: all that could change the bits, and nothing that could not."""
+"""``environment.json``: all that could change the bits, and nothing that could not. ``cost.json``: what a run took."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.reading import read_yaml
-from stageformer.provenance.environment import environment, read_environments, write_environment
+from stageformer.provenance.record import environment, read_environments, write_record
 
 ROOT = Path(__file__).parents[2]
 MACHINE = {"python", "system", "machine", "libc", "cpu", "versions"}
@@ -30,8 +30,8 @@ def compute() -> Compute:
 
 def test_a_stage_without_torch_says_nothing_of_it() -> None:
     script = "import json, stages.ingest, stages.tokenize, stages.vocab; "
-    script += "import stageformer.text.tokenizers.bpe; from stageformer.provenance import environment as e; "
-    command = [sys.executable, "-c", script + "print(json.dumps(e.environment()))"]
+    script += "import stageformer.text.tokenizers.bpe; from stageformer.provenance import record; "
+    command = [sys.executable, "-c", script + "print(json.dumps(record.environment()))"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout)
     assert found.keys() == MACHINE
@@ -54,10 +54,28 @@ def test_a_stage_with_torch_says_how_it_computes(compute: Compute, monkeypatch: 
 
 
 def test_written_and_read(compute: Compute, tmp_path: Path) -> None:
-    write_environment(tmp_path / "encode", compute)
-    write_environment(tmp_path / "ingest")
+    write_record(tmp_path / "encode", compute)
+    write_record(tmp_path / "ingest")
     first = (tmp_path / "encode/environment.json").read_bytes()
-    write_environment(tmp_path / "encode", compute)
+    write_record(tmp_path / "encode", compute)
     assert (tmp_path / "encode/environment.json").read_bytes() == first
     assert read_environments(tmp_path) == {"encode": environment(compute), "ingest": environment()}
     assert read_environments(tmp_path / "nowhere") == {}
+
+
+def test_seconds_count_from_the_start_of_the_process_and_memory_at_its_peak(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, time; time.sleep(1.0); block = bytearray(200 * 2**20); del block\n"
+        f"from stageformer.provenance.record import write_record; write_record(pathlib.Path({str(tmp_path)!r}))"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    found = json.loads((tmp_path / "cost.json").read_text())
+    assert found.keys() == {"seconds", "peak_memory_mib"}
+    assert found["seconds"] >= 1.0
+    assert found["peak_memory_mib"] >= 200
+
+
+def test_neither_is_an_output_that_dvc_would_hash() -> None:
+    text = (ROOT / "dvc.yaml").read_text()
+    assert "cost.json" not in text
+    assert "environment.json" not in text

@@ -1,7 +1,8 @@
-"""What the outputs of a stage may depend on besides its inputs, parameters and code: ``reports/NAME/environment.json``.
+"""What a run of a stage leaves beside its reports: the environment that it ran in, and what it took.
 
-The file lies beside the reports in git, but DVC knows nothing of it: it differs between machines whose outputs are the
-same. It holds what could change the bits and nothing else, no name of a machine or user, no time, no path.
+Both files are in git beside the reports, but DVC knows nothing of them, since they differ between runs whose outputs
+are the same. ``environment.json`` holds what the outputs may depend on besides inputs, parameters and code, and nothing
+else: no name of a machine or user, no time, no path. ``cost.json`` holds seconds and memory.
 
 This module does not import torch, and neither do the stages that do not need it.
 """
@@ -11,14 +12,20 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from stageformer.artifacts.files import read_json, write_json
 
 if TYPE_CHECKING:
     from stageformer.params.compute import Compute
+
+ENVIRONMENT = "environment.json"
+COST = "cost.json"
 
 PACKAGES = (
     "stageformer", "ctranslate2", "dvclive", "matplotlib", "numpy", "pandas", "pyarrow", "sacrebleu", "sacremoses",
@@ -31,17 +38,16 @@ VARIABLES = (
 )  # fmt: skip
 """The environment variables that choose among the code paths of torch and CTranslate2."""
 
-NAME = "environment.json"
 
-
-def write_environment(reports: Path, compute: Compute | None = None) -> None:
-    """Write ``environment.json`` into the folder ``reports`` at the end of a stage.
+def write_record(reports: Path, compute: Compute | None = None) -> None:
+    """Write ``environment.json`` and ``cost.json`` at the end of a stage.
 
     Args:
         reports: the stage's folder of reports.
         compute: the parameters of the machine, in stages that have them.
     """
-    write_json(reports / NAME, environment(compute))
+    write_json(reports / ENVIRONMENT, environment(compute))
+    write_json(reports / COST, cost())
 
 
 def environment(compute: Compute | None = None) -> dict[str, Any]:
@@ -66,9 +72,20 @@ def environment(compute: Compute | None = None) -> dict[str, Any]:
     return found
 
 
+def cost() -> dict[str, Any]:
+    """Return what this process has taken so far.
+
+    Returns:
+        ``seconds`` since its start, with that of Python and the libraries, and ``peak_memory_mib``, the largest
+        resident memory; None where the system does not report it. Of several processes, this one alone counts, and of a
+        training that was killed and resumed, the last part.
+    """
+    return {"seconds": round(time.time() - psutil.Process().create_time(), 1), "peak_memory_mib": _peak_memory()}
+
+
 def read_environments(reports: Path) -> dict[str, Any]:
     """Return what the stages wrote, by stage, from the folder that holds their folders of reports."""
-    return {path.parent.name: read_json(path) for path in sorted(reports.glob(f"*/{NAME}"))}
+    return {path.parent.name: read_json(path) for path in sorted(reports.glob(f"*/{ENVIRONMENT}"))}
 
 
 def _version(package: str) -> str | None:
@@ -87,3 +104,12 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def _peak_memory() -> float | None:
+    if sys.platform == "win32":
+        return None
+    import resource  # there is none on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
