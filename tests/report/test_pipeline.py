@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -9,6 +10,8 @@ from stageformer.experiments.experiment import Experiment
 from stageformer.report.overview import graph, overview
 from stageformer.report.pipeline import Stage, read_stages
 from tests.report.conftest import make_run
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -26,6 +29,14 @@ def test_stages_stand_behind_what_they_need(stages):
         "ingest": (), "vocab": ("ingest",), "train": ("ingest", "vocab"), "evaluate": ("train", "ingest"),
     }
     assert [found.name for found in stages] == ["ingest", "vocab", "train", "evaluate"]
+
+
+def test_the_manifest_of_its_code_is_what_a_stage_needs_if_it_reads_nothing_else():
+    needs = {found.name: found.needs for found in read_stages(Experiment.open("workspace", ROOT))}
+    assert needs["check"] == ()
+    assert needs["ingest"] == ("check",)
+    assert needs["tokenize"] == ("ingest",)
+    assert [name for name in needs if "check" in needs[name]] == ["ingest"]
 
 
 def test_sizes_are_those_of_dvc_lock_and_times_those_of_cost_json(stages):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
+from stageformer.provenance.code import FOLDER
 from stageformer.provenance.record import COST
 from stageformer.report.files import read_object, read_yaml
 
@@ -39,13 +40,7 @@ def read_stages(experiment: Experiment) -> list[Stage]:
         raise StageformerError(f"{experiment.name}: dvc.yaml has no stages; give an experiment of this pipeline")
     lock = _stages(experiment, "dvc.lock")
     outputs = {name: _outputs(stage) for name, stage in stages.items()}
-    needs = {
-        name: tuple(
-            other for other in stages
-            if other != name and any(_overlap(path, out) for path in stage.get("deps", []) for out in outputs[other])
-        )
-        for name, stage in stages.items()
-    }
+    needs = {name: _needs(name, stage.get("deps", []), outputs) for name, stage in stages.items()}
     found = []
     for name in _in_order(needs):
         locked = lock.get(name, {}).get("outs", [])
@@ -67,6 +62,18 @@ def read_stages(experiment: Experiment) -> list[Stage]:
 def _stages(experiment: Experiment, path: str) -> dict[str, Any]:
     stages = (read_yaml(experiment, path) or {}).get("stages")
     return dict(stages) if isinstance(stages, Mapping) else {}
+
+
+def _needs(name: str, deps: Sequence[str], outputs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the stages whose outputs a stage reads. Its manifest counts only if it reads nothing else."""
+
+    def writers(paths: Sequence[str]) -> tuple[str, ...]:
+        return tuple(
+            other for other, outs in outputs.items()
+            if other != name and any(_overlap(path, out) for path in paths for out in outs)
+        )
+
+    return writers([path for path in deps if not path.startswith(f"{FOLDER}/")]) or writers(deps)
 
 
 def _outputs(stage: Mapping[str, Any]) -> list[str]:
