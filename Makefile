@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,export,dev]'
 	@touch $@
 
-# The check comes before DVC as well: DVC itself reads params.yaml, and tells a mistake in its YAML in many lines.
+# The check comes before DVC as well: DVC itself reads params.yaml, and reports a mistake in its YAML in many lines.
 repro: setup
 	@stageformer check
 	dvc repro

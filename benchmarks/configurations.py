@@ -13,7 +13,7 @@ from stageformer.params.recipes import load_recipe
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = Path(os.environ.get("STAGEFORMER_SHARED_DATA", "../shared/data"))
-"""Folder of the corpora, which are no part of the repository."""
+"""Folder of the corpora, which are not part of the repository."""
 LEARNING_RATE = 1e-3
 DROPOUT = 0.3
 LABEL_SMOOTHING = 0.1

@@ -11,7 +11,7 @@ greedily and with a beam of 5. Each works in a process of its own, in turns. Wha
 - The time is that from lists of ids to lists of ids, encoder included, after a first pass over all sentences. Nobody
   waits for another's tokenizer.
 - All sort the sentences by length and cut them into batches of a budget of source tokens, padding included. In a
-  process of its own before the first round, each system tries the same budgets, and goes on with its fastest.
+  process of its own before the first round, each system tries the same budgets, and continues with its fastest.
 - MarianMT has its cache of keys and values, SDPA attention and inference mode. Every system forbids the same tokens, by
   the means that it has for it.
 - The output has one length, so that nobody gains by stopping early, and finished sentences cost nobody anything.

@@ -55,7 +55,7 @@ def stage(
 
 
 def _help(function: Callable[..., None]) -> str:
-    """Return the docstring of the script, of which click is told to leave the lines as they are."""
+    """Return the docstring of the script, whose lines click is asked to leave as they are."""
     text = inspect.cleandoc(getattr(inspect.getmodule(function), "__doc__", None) or "")
     return "\n\n".join(f"\b\n{paragraph}" for paragraph in text.split("\n\n"))
 

@@ -60,7 +60,7 @@ class Repository:
         return ran(printed), re.findall(r"^Stage '(\w+)' is cached - skipping run", printed, re.MULTILINE)
 
     def set(self, **values: object) -> None:
-        """Set parameters; ``__`` stands for the dot of ``group.name``."""
+        """Set parameters; ``__`` means the dot of ``group.name``."""
         yaml = YAML()
         yaml.width = 200
         path = self.root / "params.yaml"

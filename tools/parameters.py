@@ -1,6 +1,6 @@
 """Rewrite ``recipes/default.yaml`` from its own values, with the comments and the order of the parameter classes.
 
-Run it after a change of a parameter class (a new parameter must stand in ``recipes/default.yaml`` first, with its
+Run it after a change of a parameter class (a new parameter must be in ``recipes/default.yaml`` first, with its
 value), then ``stageformer use default``.
 
 Example: ``python -m tools.parameters``

@@ -148,7 +148,7 @@ def _reasons(expected: Run, rebuilt: Run) -> Iterator[str]:
     if environment:
         yield f"The environment differs: {'; '.join(dict.fromkeys(environment))}"
     elif known:
-        yield "The environment is the same, as far as reports/*/environment.json can tell."
+        yield "The environment is the same, as far as reports/*/environment.json shows."
     else:
         yield "What environment the expected outputs come from is not known: there is no reports/*/environment.json."
 

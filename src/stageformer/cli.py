@@ -1,4 +1,4 @@
-"""The command line ``stageformer``; its commands stand in ``commands/``."""
+"""The command line ``stageformer``; its commands are in ``commands/``."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ EXTRAS = {
 
 
 class StageformerError(Exception):
-    """A mistake in the input, the parameters or the machine, told in one line.
+    """A mistake in the input, the parameters or the machine, reported in one line.
 
-    The message names what was found and where (file, line, value), what was expected, and the mend.
+    The message names what was found and where (file, line, value), what was expected, and how to fix it.
     Stages and the command line print it without a traceback and exit with code 2.
     """
 

@@ -180,7 +180,7 @@ def test_one_split_ready_made_the_other_split_off(make_params) -> None:
     assert len(rows_of["test"]) == 2
 
 
-BAD = Rejected("empty", "f:9", "folder/f:9: empty line; mend it", "x")
+BAD = Rejected("empty", "f:9", "folder/f:9: empty line; fix it", "x")
 
 
 def test_bad_record_is_an_error_or_counted(make_params) -> None:

@@ -51,7 +51,7 @@ def test_steps_equal_forward(
 
 @torch.no_grad()
 def test_a_reordered_hypothesis_has_the_past_of_its_parent() -> None:
-    """As a beam does: at every step each hypothesis goes on from any of its sentence."""
+    """As a beam does: at every step each hypothesis continues from any of its sentence."""
     decoder = make()
     memory = torch.randn(B, S, D)
     steps = IncrementalDecoder(decoder, memory, PRESENT, hypotheses=3)

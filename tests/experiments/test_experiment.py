@@ -1,4 +1,4 @@
-"""Experiments read where they stand, in a real repository of git and DVC."""
+"""Experiments read where they are, in a real repository of git and DVC."""
 
 import os
 import shutil
@@ -99,10 +99,10 @@ def test_another_copy_is_read_as_it_stands(repository, tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("a-trail", r"'a-trail' is no git revision, .*\(did you mean 'a-trial'\?\)"),
+        ("a-trail", r"'a-trail' is not a git revision, .*\(did you mean 'a-trial'\?\)"),
         ("mian", r"\(did you mean 'main'\?\)"),
         ("workspac", r"\(did you mean 'workspace'\?\)"),
-        ("HEAD~7", r"'HEAD~7' is no git revision, DVC experiment or folder; `dvc exp list"),
+        ("HEAD~7", r"'HEAD~7' is not a git revision, DVC experiment or folder; `dvc exp list"),
         ("data", "data: this folder holds no dvc.yaml"),
         ("", "name of an experiment is empty"),
     ],
@@ -114,7 +114,7 @@ def test_what_there_is_not(repository, spec, message):
 
 def test_without_git_and_dvc_folders_can_be_read(repository, tmp_path):
     assert Experiment.open(str(repository), tmp_path).read_bytes("text") == b"in the workspace"
-    with pytest.raises(StageformerError, match="'HEAD' is no git revision"):
+    with pytest.raises(StageformerError, match="'HEAD' is not a git revision"):
         Experiment.open("HEAD", tmp_path)
 
 

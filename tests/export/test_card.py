@@ -20,11 +20,11 @@ FORMAT = {"size_mib": 1.25, "greedy_equal": 99.95, "bleu": 29.1, "bleu_differenc
 
 
 @pytest.fixture
-def told(tmp_path, monkeypatch):
+def make_facts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.pt").write_bytes(b"weights")
 
-    def tell(**changes):
+    def make(**changes):
         export = {**RECIPE["export"], **changes.pop("export", {})}
         return facts(
             export=parse(Export, export, "export"),
@@ -37,15 +37,15 @@ def told(tmp_path, monkeypatch):
             inputs=[(tmp_path / "model.pt").relative_to(tmp_path)],
         )
 
-    return tell
+    return make
 
 
 def front_matter(text):
     return YAML(typ="safe").load(text.split("---\n")[1])
 
 
-def test_scores_and_hashes(told):
-    text = card(told(), {"ctranslate2": "ctranslate2"})
+def test_scores_and_hashes(make_facts):
+    text = card(make_facts(), {"ctranslate2": "ctranslate2"})
     assert "1,234 sentences, 1,300 references" in text
     assert "| beam search | 30.2 |" in text
     assert r"- bleu: `nrefs:1|tok:13a`" in text
@@ -54,29 +54,29 @@ def test_scores_and_hashes(told):
     assert "| `model.pt` | `63f4f1e9b725370f459720575cd5f953` |" in text
 
 
-def test_languages_that_yaml_would_read_otherwise(told):
-    matter = front_matter(card(told(source_language="no", target_language="zh-Hant"), {"ctranslate2": "x"}))
+def test_languages_that_yaml_would_read_otherwise(make_facts):
+    matter = front_matter(card(make_facts(source_language="no", target_language="zh-Hant"), {"ctranslate2": "x"}))
     assert matter["language"] == ["no", "zh-Hant"]
     assert matter["library_name"] == "ctranslate2"
 
 
-def test_one_language_is_named_once(told):
-    assert front_matter(card(told(target_language="en"), {"huggingface": "."}))["language"] == ["en"]
+def test_one_language_is_named_once(make_facts):
+    assert front_matter(card(make_facts(target_language="en"), {"huggingface": "."}))["language"] == ["en"]
 
 
-def test_licences(told):
-    default = card(told(), {"ctranslate2": "x"})
+def test_licences(make_facts):
+    default = card(make_facts(), {"ctranslate2": "x"})
     assert "license" not in front_matter(default)
     assert "Licence of the data: apache-2.0" in default
     files = {**RECIPE["ingest"]["files"], "train": ["/home/me/secret/a.en", "b.de"], "valid": [], "test": []}
-    own = card(told(source="lines", files=files, export={"license": "cc-by-4.0"}), {"ctranslate2": "x"})
+    own = card(make_facts(source="lines", files=files, export={"license": "cc-by-4.0"}), {"ctranslate2": "x"})
     assert front_matter(own)["license"] == "cc-by-4.0"
     assert "own files (lines): a.en, b.de" in own
     assert "Licence of the data: not stated" in own
     assert "secret" not in own
 
 
-def test_a_difference_that_is_none_has_no_minus(told):
-    facts = told()
+def test_a_difference_that_is_none_has_no_minus(make_facts):
+    facts = make_facts()
     facts["formats"] = {"ctranslate2": {**FORMAT, "bleu_difference": -0.0002}}
     assert "| +0.00 |" in card(facts, {"ctranslate2": "x"})

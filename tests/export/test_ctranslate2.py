@@ -19,8 +19,8 @@ pytest.importorskip("ctranslate2")
 
 VARIANTS = {
     "post-norm, one matrix": {"norm": "post", "share_embeddings": True},
-    "pre-norm, an embedding a side": {"norm": "pre"},
-    "post-norm, a vocabulary a side": {"norm": "post", "target_size": 31},
+    "pre-norm, an embedding per side": {"norm": "pre"},
+    "post-norm, a vocabulary per side": {"norm": "post", "target_size": 31},
     "pre-norm, three matrices": {"norm": "pre", "tie_output": False, "source_size": 31},
     "gelu, not scaled": {"norm": "pre", "activation": "gelu", "scale": False},
     "learned positions": {"norm": "post", "positions": "learned"},

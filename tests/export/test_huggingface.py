@@ -31,7 +31,7 @@ NEW = ["The bigger house?", "Unknown: 雪 ▁ x", "", "a <eos> b"]
 
 
 def made(**options):
-    """A tokenizer and a vocabulary a side, which lacks rare pieces, and a model for them."""
+    """A tokenizer and a vocabulary per side, which lacks rare pieces, and a model for them."""
     tokenizers = train_tokenizers("bpe", SOURCES, TARGETS, options=Options(60, lowercase=True), joint=False)
     sides = []
     for tokenizer, texts in ((tokenizers.source, SOURCES), (tokenizers.target, TARGETS)):

@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 VARIANTS = {
     "one matrix": {"share_embeddings": True},
     "shared embeddings, own output": {"share_embeddings": True, "tie_output": False},
-    "an embedding a side": {},
+    "an embedding per side": {},
     "three matrices": {"tie_output": False},
     "more target tokens": {"target_size": 31},
     "fewer target tokens, own output": {"source_size": 31, "tie_output": False},

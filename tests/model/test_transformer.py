@@ -103,7 +103,7 @@ def test_initialisation() -> None:
     model = Transformer(config(1000, 128, 1, 4, 512))
     layer = model.encoder.layers[0]
     for third in layer.self_attention.in_projection.weight.chunk(3):
-        # Xavier for a square matrix of its own, not for the [3 D, D] that it stands in.
+        # Xavier for a square matrix of its own, not for the [3 D, D] that it is part of.
         assert third.abs().max().item() == pytest.approx(math.sqrt(6 / 256), rel=0.01)
     assert layer.feed_forward.inner.weight.abs().max().item() == pytest.approx(math.sqrt(6 / 640), rel=0.01)
     assert not layer.feed_forward.inner.bias.any()

@@ -1,4 +1,4 @@
-"""A damaged artifact on disk: one line that names it and the mend, and ``dvc repro`` mends it."""
+"""A damaged artifact on disk: one line that names it and the remedy, and ``dvc repro`` restores it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def replace(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def test_a_damaged_artifact_is_one_line_and_mended_from_the_cache(repository) -> None:
+def test_a_damaged_artifact_is_one_line_and_restored_from_the_cache(repository) -> None:
     root, before = repository.root, repository.hashes()
     table, model = Path("data/vocab/train.parquet"), Path("data/train_decoder/model.pt")
     whole = {path: (root / path).read_bytes() for path in (table, model)}

@@ -108,11 +108,11 @@ def test_the_decoder_and_the_memory(trained: Repository) -> None:
     assert curve(pair, "train_loss") == pytest.approx(curve(alone, "train_loss"), rel=1e-5)
 
 
-def test_a_mistake_is_told_once(trained: Repository) -> None:
+def test_a_mistake_is_reported_once(trained: Repository) -> None:
     trained.set(train_encoder__training__learning_rate=1e6, train_encoder__training__clip_norm=None)
-    with pytest.raises(RuntimeError) as told:
+    with pytest.raises(RuntimeError) as error:
         run(trained, "train_encoder", processes=2)
     trained.set(train_encoder__training__learning_rate=0.003, train_encoder__training__clip_norm=1.0)
-    assert str(told.value).count("error: ") == 1
-    assert "diverged" in str(told.value)
-    assert "Traceback" not in str(told.value)
+    assert str(error.value).count("error: ") == 1
+    assert "diverged" in str(error.value)
+    assert "Traceback" not in str(error.value)

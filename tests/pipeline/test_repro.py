@@ -135,7 +135,7 @@ def test_only_what_depends_on_a_change_runs_and_going_back_computes_nothing(repo
     # DVC keeps no runs of `check`, whose outputs it must never delete; that stage takes no time.
     assert repository.repro() == (["check"], ["train_decoder", "translate", "evaluate", "export"])
     assert repository.hashes() == before
-    # What a run took is told by the last run, wherever its outputs come from.
+    # What a run took is reported by the last run, wherever its outputs come from.
     changed_files = repository.git("status", "--porcelain").split()[1::2]
     assert {Path(path).name for path in changed_files} <= {"cost.json", "speed.json"}
     assert (repository.root / "data/train_decoder/model.pt").read_bytes() != model

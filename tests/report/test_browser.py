@@ -58,7 +58,7 @@ def test_renders(visit):
     assert page.locator("#translation-table tbody tr").count() == 25
     assert page.locator(".graph").bounding_box()["height"] > 200
     assert page.evaluate("[...document.images].every((image) => image.naturalWidth === 8)")
-    # What the script draws is what stood there before it ran.
+    # What the script draws is what was there before it ran.
     plain = visit("one", java_script_enabled=False)
     words = "rows => rows.map(row => row.innerText.split(/\\s+/).join(' '))"
     rows = "#translation-table tbody tr"

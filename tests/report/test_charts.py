@@ -131,6 +131,6 @@ def test_data_that_are_the_same_in_both_are_drawn_once(two, tmp_path):
 
 def test_lengths_are_those_of_train(two):
     tokens = data_charts(two[:1])[1]
-    told = [title.text for title in ElementTree.fromstring(tokens.svg).iter("title")]
-    assert "source, tokens, logarithmic 3: 8" in told
-    assert not any(" 9: 1" in text for text in told)
+    tooltips = [title.text for title in ElementTree.fromstring(tokens.svg).iter("title")]
+    assert "source, tokens, logarithmic 3: 8" in tooltips
+    assert not any(" 9: 1" in text for text in tooltips)

@@ -27,7 +27,7 @@ class Page(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag, attributes):
-        assert len(dict(attributes)) == len(attributes), f"an attribute stands twice in <{tag}>"
+        assert len(dict(attributes)) == len(attributes), f"an attribute is twice in <{tag}>"
         self.elements.append((tag, dict(attributes)))
         if tag not in VOID:
             self._open.append(tag)

@@ -24,7 +24,7 @@ def stage(name, *needs):
 
 
 def test_stages_stand_behind_what_they_need(stages):
-    # train stands first in dvc.yaml; it reads a file of ingest and the folder of vocab.
+    # train is first in dvc.yaml; it reads a file of ingest and the folder of vocab.
     assert {found.name: found.needs for found in stages} == {
         "ingest": (), "vocab": ("ingest",), "train": ("ingest", "vocab"), "evaluate": ("train", "ingest"),
     }

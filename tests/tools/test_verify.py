@@ -114,7 +114,7 @@ def test_a_wrong_hash_in_dvc_lock_is_found(built: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout.count("DIFFERENT\n") == 1
     assert result.stdout.endswith(
-        "The environment is the same, as far as reports/*/environment.json can tell.\n"
+        "The environment is the same, as far as reports/*/environment.json shows.\n"
         "NOT the same: 1 of 2 outputs differ: code.txt\n"
     )
     (clone,) = (tmp_path / "kept").rglob("a repository")

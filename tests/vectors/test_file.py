@@ -89,8 +89,8 @@ def test_the_last_of_two_vectors_of_a_token_counts(tmp_path: Path) -> None:
         ),
         (gzip.compress(b"the 1 2 3 4\n")[:-6], ": damaged after line 1 (gzip: "),
         (b"\x1f\x8bno gzip", ": damaged after line 0 (gzip: "),
-        (bytes(5000), ":1: longer than 1,000 bytes; this is no file of vectors"),
-        (gzip.compress(bytes(10**7)), ":1: longer than 1,000 bytes; this is no file of vectors"),
+        (bytes(5000), ":1: longer than 1,000 bytes; this is not a file of vectors"),
+        (gzip.compress(bytes(10**7)), ":1: longer than 1,000 bytes; this is not a file of vectors"),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -65,7 +65,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _disk_full(error: BaseException) -> OSError | None:
-    """Return what says that there is no room left: ``error``, or one that it was raised in answer to.
+    """Return the error that says that there is no space left: ``error``, or one that it was raised in answer to.
 
     torch and pyarrow write through Python files, and raise errors of their own once a write has failed.
     """

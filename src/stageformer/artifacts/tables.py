@@ -145,7 +145,7 @@ def open_table(path: Path, kind: str | None = None) -> pq.ParquetFile:
     """Open a table of the given kind (any, if None), after a check of its kind, version and schema.
 
     Raises:
-        StageformerError: there is no such file, it is cut off or no Parquet, or it is another kind of table.
+        StageformerError: there is no such file, it is cut off or not Parquet, or it is another kind of table.
     """
     hint = rerun_hint(kind or "")
     try:

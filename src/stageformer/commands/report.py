@@ -21,7 +21,7 @@ def report(experiments: tuple[str, ...], output: Path, root: Path | None) -> Non
     """Write one HTML file on a run: scores, pipeline, parameters, curves, pictures and translations.
 
     EXP1 is a git revision, a DVC experiment, the folder of another copy, or `workspace` (the default). With EXP2, the
-    two stand side by side, and differences are those of EXP2 to EXP1. The file needs neither network nor server.
+    two are shown side by side, and differences are those from EXP1 to EXP2. The file needs neither network nor server.
     """
     if len(experiments) > 2:
         raise click.UsageError(f"a report is on one experiment or on two, found {len(experiments)}")

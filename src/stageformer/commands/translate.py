@@ -93,7 +93,7 @@ def translate(
 
 
 def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]:
-    """Yield what answers each line as soon as it is read. At a terminal, a mistake in one line is told and forgiven."""
+    """Yield the answer to each line as soon as it is read. At a terminal, a mistake in a line is only reported."""
     from stageformer.artifacts.files import decode_line
 
     origin = "standard input"

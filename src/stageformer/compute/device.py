@@ -76,7 +76,7 @@ _LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc's malloc to reuse large blocks instead of giving them back to the system at every step.
+    """Make glibc's malloc reuse large blocks instead of giving them back to the system at every step.
 
     By default each large tensor is mapped anew and unmapped when freed, and the kernel clears its pages every time: a
     fifth of the training time of a small model on the CPU. On other systems this does nothing. The arithmetic is the

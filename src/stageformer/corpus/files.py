@@ -24,10 +24,10 @@ _OTHER_COMPRESSION = {
 
 
 def expand(name: str) -> list[Path]:
-    """Return the files that a name in ``ingest.files`` stands for, sorted.
+    """Return the files that a name in ``ingest.files`` refers to, sorted.
 
     Args:
-        name: a file; a folder, which stands for the files in it but for hidden ones; or a pattern with ``*``, ``?`` or
+        name: a file; a folder, which means all files in it except hidden ones; or a pattern with ``*``, ``?`` or
             ``[``.
 
     Raises:
@@ -64,7 +64,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a plain or gzip file without their ends.
 
     Only LF and CRLF end a line: other separators of Unicode (U+2028, U+0085, form feed) are text. A byte order mark at
-    the start is no part of the text. Gzip is known by its first bytes, not by the file's name.
+    the start is not part of the text. Gzip is recognised by its first bytes, not by the file's name.
 
     Raises:
         StageformerError: the file is missing, unreadable, a cut-off or damaged gzip file, or compressed otherwise.

@@ -122,12 +122,12 @@ def _rows(experiment: Experiment) -> dict[int, dict[str, Any]]:
 def _check_same_sentences(
     first: Mapping[int, Mapping[str, Any]], second: Mapping[int, Mapping[str, Any]], names: tuple[str, str]
 ) -> None:
-    mend = "; compare experiments with the same test set: equal parameters ingest.* and translate.split"
+    remedy = "; compare experiments with the same test set: equal parameters ingest.* and translate.split"
     for here, there, name in ((first, second, names[0]), (second, first, names[1])):
         if alone := [id_ for id_ in here if id_ not in there]:
             raise StageformerError(
                 f"{names[0]} and {names[1]} translated different sentences: {len(alone):,} of {len(here):,} are only "
-                f"in {name}, the first with id {alone[0]}: {here[alone[0]]['source']!r}{mend}"
+                f"in {name}, the first with id {alone[0]}: {here[alone[0]]['source']!r}{remedy}"
             )
     for what in ("source", "references"):
         if unlike := [id_ for id_ in first if first[id_][what] != second[id_][what]]:
@@ -135,7 +135,7 @@ def _check_same_sentences(
             raise StageformerError(
                 f"{names[0]} and {names[1]} have different test sets: {len(unlike):,} of {len(first):,} sentences have "
                 f"another {what.removesuffix('s')}, the first with id {example}: {first[example][what]!r} and "
-                f"{second[example][what]!r}{mend}"
+                f"{second[example][what]!r}{remedy}"
             )
 
 

@@ -1,6 +1,6 @@
 """The files of an experiment, wherever it is: this folder, another copy, a git revision or a DVC experiment.
 
-A revision is read where it stands, in git and in DVC's cache: nothing is checked out. This is the only module that
+A revision is read where it is, in git and in DVC's cache: nothing is checked out. This is the only module that
 imports DVC, and only to open a revision; a folder is read without it.
 """
 
@@ -46,12 +46,12 @@ class Experiment(ABC):
             here: what the name of a folder is relative to; None: the root.
 
         Raises:
-            StageformerError: there is no such thing; the message names the nearest that there is.
+            StageformerError: there is no such revision; the message names the nearest one.
         """
         if spec == WORKSPACE:
             return _Folder(spec, root)
         if not spec:
-            raise StageformerError("the name of an experiment is empty; `workspace` is what stands in this folder")
+            raise StageformerError("the name of an experiment is empty; `workspace` is what is in this folder")
         commit, names = _resolve(spec, root)
         if commit is not None:
             return _Revision(spec, root, commit)
@@ -61,7 +61,7 @@ class Experiment(ABC):
         if folder.is_dir():
             raise StageformerError(f"{spec}: this folder holds no dvc.yaml; name the root of a copy of the repository")
         raise StageformerError(
-            f"{spec!r} is no git revision, DVC experiment or folder{did_you_mean(spec, [WORKSPACE, *names])}; "
+            f"{spec!r} is not a git revision, DVC experiment or folder{did_you_mean(spec, [WORKSPACE, *names])}; "
             "`dvc exp list --all-commits` and `git log --oneline` list what there is"
         )
 

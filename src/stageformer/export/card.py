@@ -47,7 +47,7 @@ def facts(
 ) -> dict[str, Any]:
     """Collect what the card says.
 
-    There is no commit in it, and no time: the outputs of a stage must follow from its inputs. The command
+    It names no commit and no time: the outputs of a stage must follow from its inputs. The command
     ``stageformer export`` adds the commit to the copy that it makes.
 
     Args:
@@ -58,7 +58,7 @@ def facts(
         tokenizer: its family
         scores: content of ``reports/evaluate/metrics.json``
         formats: the metrics of each exported format
-        inputs: the files that the model and its vocabulary stand in, relative to the root
+        inputs: the files that hold the model and its vocabulary, relative to the root
     """
     return {
         "schema_version": SCHEMA_VERSION,

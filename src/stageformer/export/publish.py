@@ -47,7 +47,7 @@ def publish(
         The formats that were copied.
 
     Raises:
-        StageformerError: the folder holds something, or there is no export, or not of this format or model.
+        StageformerError: the folder is not empty, or there is no export, or none of this format or model.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise StageformerError(f"{folder}: exists already; nothing is overwritten: remove it, or name another folder")
@@ -124,7 +124,7 @@ def _origin(root: Path, stages: Mapping[str, Any]) -> list[str]:
         if dep["path"].startswith(("data/", "reports/"))
     ]
     return [
-        f"Commit: {state}. Every parameter stands in `parameters.json`.",
+        f"Commit: {state}. Every parameter is in `parameters.json`.",
         "Inputs of the export, as `dvc.lock` records them:",
         "\n".join(["| input | md5 |", "| --- | --- |", *inputs]),
     ]

@@ -140,7 +140,7 @@ def load_torch_stack(stack: Encoder | Decoder, torch_stack: TorchStack) -> None:
     """Copy the weights of torch's stack into the layers and the last norm of ``stack``; its embedding stays.
 
     Raises:
-        ValueError: the two differ in kind, shape, number of layers, activation, or in where their norms stand.
+        ValueError: the two differ in kind, shape, number of layers, activation, or in the place of their norms.
     """
     layers = [layer for layer in torch_stack.layers if isinstance(layer, TorchLayer)]
     for ours, theirs in zip(stack.layers, layers, strict=True):

@@ -164,7 +164,7 @@ def to_blenderbot(
 
 
 def check_expressible(config: TransformerConfig, *, norm: str, architecture: str) -> None:
-    """Raise StageformerError unless a model of ``transformers`` whose norms stand at ``norm`` can express the model."""
+    """Raise StageformerError unless a model of ``transformers`` whose norms are at ``norm`` can express the model."""
     encoder, decoder = config.encoder, config.decoder
     remedy = "take huggingface out of export.formats"
     if encoder.d_model != decoder.d_model:
@@ -240,7 +240,7 @@ def _copy_stack(theirs: nn.Module, ours: Encoder | Decoder, order: Tensor) -> No
         theirs: the encoder or decoder with ``embed_tokens``, ``embed_positions``, ``layers`` and, of pre-norm models,
             ``layer_norm``. Its vocabulary may be larger than ours: what is left over is zero.
         ours: the stack to copy
-        order: ``[D]``: which of our features stands at each of theirs
+        order: ``[D]``: which of our features is at each place of theirs
     """
     embedding = ours.embedding
     _copy_rows(theirs.get_submodule("embed_tokens"), embedding.weight[:, order])

@@ -30,7 +30,7 @@ _CELL = 0.27
 _TOP, _HEADING, _BETWEEN = 0.35, 0.25, 0.1
 """inches above, over each small map, and between them"""
 _LARGEST_CELLS = 60
-"""tokens a side beyond which cells shrink, so that the longest sentence makes no picture of metres"""
+"""tokens per side beyond which cells shrink, so that a long sentence does not make a picture of several metres"""
 
 
 def attention_map(

@@ -46,7 +46,7 @@ class Projection:
 
 
 def project_embeddings(model: Transformer, vocabularies: Vocabularies) -> list[Projection]:
-    """Project the embeddings of a model: one projection where both sides share vocabulary and matrix, else one a side.
+    """Project the embeddings of a model: one projection where both sides share vocabulary and matrix, else two.
 
     Args:
         model: its embeddings
@@ -72,7 +72,7 @@ def project(side: str, vocabulary: Vocabulary, weight: Tensor) -> Projection:
 
     Args:
         side: whose vocabulary it is
-        vocabulary: its tokens stand by falling frequency
+        vocabulary: its tokens are ordered by falling frequency
         weight: the embedding matrix, ``[V, D]``
     """
     rows = slice(len(SPECIAL_TOKENS), len(SPECIAL_TOKENS) + MOST_TOKENS)
@@ -139,7 +139,7 @@ def _places(projection: Projection) -> dict[int, tuple[int, int]]:
     """Choose the corner at which each token is named, frequent ones first; one that would cover another goes without.
 
     Returns:
-        The index of each token that is named, and whether the name stands right (1) or left (-1) and above (1) or
+        The index of each token that is named, and whether the name is to the right (1) or left (-1) and above (1) or
         below (-1) of its point.
     """
     spread = np.maximum(np.ptp(projection.points, axis=0), 1e-12)

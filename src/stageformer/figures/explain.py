@@ -47,7 +47,7 @@ def explain(
     """Trace the attention of one head while the model translates a sentence.
 
     Args:
-        translator: the model and what stands between it and text
+        translator: the model and what is between it and text
         sentence: the source
         layer: number of the layer, from 1; of the encoder for ``encoder``, of the decoder for the other kinds
         head: number of the head, from 1

@@ -38,7 +38,7 @@ def read_curves(reports: Sequence[Path]) -> list[Curve]:
         reports: the folder ``reports/STAGE`` of each stage, the first stage first
 
     Raises:
-        StageformerError: a file is no curve.
+        StageformerError: a file is not a curve.
     """
     curves: list[Curve] = []
     done = 0

@@ -37,7 +37,7 @@ class Operation:
     """from 1"""
     num_heads: int
     norm: Literal["pre", "post", "none"]
-    """where the layer norm stands: before the attention, after the residual sum, or nowhere"""
+    """where the layer norm is: before the attention, after the residual sum, or nowhere"""
     query_tokens: Sequence[str]
     key_tokens: Sequence[str]
     query_input: Floats

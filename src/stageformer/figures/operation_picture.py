@@ -22,7 +22,7 @@ _MOST_WITH_NUMBERS = 30
 
 
 class Layout:
-    """The place of each matrix, in inches, and the words that stand beside them.
+    """The place of each matrix, in inches, and the words beside them.
 
     Args:
         operation: the matrices
@@ -56,7 +56,7 @@ class Layout:
         projected = weight + weight_width + operator
         scores = projected + head_width + gap
         weights = scores + map_width + gap
-        # Left of V stand W_V and the tokens, over the weights.
+        # Left of V are W_V and the tokens, over the weights.
         output = max(weights + map_width + gap, scores + map_width + 0.75 * scale + weight_width + operator + labels)
         self.width = output + head_width + MARGIN
 
@@ -290,7 +290,7 @@ _NORMS = {
 def strongest(operation: Operation) -> tuple[int, int]:
     """Return the query and the key of the largest weight, among words that attend to another word where there are such.
 
-    Special tokens, and a token's attention to itself, tell less of what attention is for.
+    Special tokens, and a token's attention to itself, say less about what attention is for.
     """
     special = [np.array([token.startswith("<") and token.endswith(">") for token in tokens])
                for tokens in (operation.query_tokens, operation.key_tokens)]  # fmt: skip

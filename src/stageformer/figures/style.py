@@ -77,7 +77,7 @@ DPI = 110
 SEQUENTIAL = "Blues"
 """From nothing (white) to much: one hue, so that it reads with every kind of colour blindness, and in grey."""
 DIVERGING = "PuOr"
-"""From minus through zero to plus; purple and orange are told apart with every kind of colour blindness."""
+"""From minus through zero to plus; purple and orange can be told apart with every kind of colour blindness."""
 
 Format = Literal["png", "svg"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -94,12 +94,12 @@ _SETTINGS: dict[Any, Any] = {
 
 @contextlib.contextmanager
 def style(texts: Iterable[str] = ()) -> Iterator[None]:
-    """Draw by our settings alone, whatever stands in the user's configuration of matplotlib.
+    """Draw by our settings alone, whatever is in the user's configuration of matplotlib.
 
     Args:
         texts: words of any script that will be drawn, for which installed fonts are looked up
     """
-    # Many fonts have one weight alone, which matplotlib would tell for each of them.
+    # Many fonts have one weight alone, which Matplotlib would report for each of them.
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -109,7 +109,7 @@ def style(texts: Iterable[str] = ()) -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"font.family": families_for("".join(texts)), **_SETTINGS})
-        # A box is drawn for a glyph that no font has; the user was told so.
+        # A box is drawn for a glyph that no font has; the user has been warned.
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing.*")
         yield
 

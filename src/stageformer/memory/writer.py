@@ -167,7 +167,7 @@ class MemoryWriter:
             if int(old.stem.removeprefix("memory-")) % size == rank:  # the others may have written theirs already
                 old.unlink()
         own = list(enumerate(self.plan))[rank::size]
-        # One buffer for all, and mapped: a shard rarely fits where another stood, and malloc would keep room for both.
+        # One buffer for all, and mapped: a shard rarely fits where another was, and malloc would keep room for both.
         dtype = DTYPES[self.dtype]
         largest = max((int(self.lengths[rows.start : rows.stop].sum()) for _, rows in own), default=0)
         num_bytes = max(1, largest * self.width * dtype.itemsize)

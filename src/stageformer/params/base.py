@@ -145,7 +145,7 @@ def is_optional(field: FieldInfo) -> bool:
 
 
 def value_type(field: FieldInfo) -> Any:
-    """Return the type of a field that is no group, without ``None``; of a list, that of its items."""
+    """Return the type of a field that is not a group, without ``None``; of a list, that of its items."""
     kind = next(option for option in _options(field.annotation) if option is not type(None))
     while typing.get_origin(kind) in (Annotated, list):
         kind = typing.get_args(kind)[0]
@@ -163,7 +163,7 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def kinds(field: FieldInfo) -> dict[str, type[Params]]:
-    """Return the groups that a field may be, by the value of its parameter ``kind``; {} if it is no union of groups."""
+    """Return the groups that a field may be, by the value of its parameter ``kind``; {} if it is no such union."""
     name = field.discriminator
     if not isinstance(name, str):
         return {}

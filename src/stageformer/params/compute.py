@@ -16,13 +16,13 @@ class Compute(Params):
     device: Literal["cpu", "cuda"] = param("where to compute")
     threads: int = param("threads of each process on the CPU", minimum=1, maximum=1024)
     processes: int = param("processes that train together, each with its own threads or GPU", minimum=1, maximum=4096)
-    sharded: bool = param("cut weights, gradients and optimizer over the processes (FSDP) instead of copying them")
+    sharded: bool = param("split weights, gradients and optimizer between the processes (FSDP), without copies")
     micro_batch_tokens: int = param(
         "largest number of tokens on either side that one thread or GPU computes at once", minimum=1, maximum=MAX_TOKENS
     )
     precision: Literal["fp32", "bf16"] = param("fp32, or bf16 autocast")
-    compile: bool = param("translate the model with torch.compile (needs a C++ compiler on the CPU)")
-    kernels: Kernels = param("fast, or reference: the readable formulation of each kernel, slower")
+    compile: bool = param("compile the model with torch.compile (needs a C++ compiler on the CPU)")
+    kernels: Kernels = param("fast: the kernels; reference: their readable formulations, slower")
     instruction_set: Literal["avx2", "native"] = param(
         "avx2: the same bits on other x86 machines; native: the widest that this CPU has"
     )

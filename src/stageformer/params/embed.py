@@ -13,7 +13,7 @@ class Embed(Params):
     """The embedding matrix and the table of positions."""
 
     d_model: int = param("width of every vector between the layers (D)", minimum=1, maximum=65_536)
-    initialisation: Literal["normal", "xavier", "pretrained"] = param("start of the embedding matrix")
+    initialisation: Literal["normal", "xavier", "pretrained"] = param("initial values of the embedding matrix")
     pretrained: str | None = param(
         "vectors as word2vec, fastText or GloVe write them, also in gzip, for initialisation: pretrained"
     )
@@ -22,7 +22,7 @@ class Embed(Params):
     max_length: int = param(
         "length of the table of positions: the longest sentence, in tokens", minimum=2, maximum=1_000_000
     )
-    seed: int = param("seed of the random start", minimum=0, maximum=MAX_SEED)
+    seed: int = param("seed of the random initial values", minimum=0, maximum=MAX_SEED)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -15,8 +15,8 @@ class Encode(Params):
         "largest number of source tokens of a batch, padding included", minimum=1, maximum=MAX_TOKENS
     )
     dropout_copies: int = param(
-        "further encodings of each training sentence, every one with dropout of its own, for train_decoder to choose "
-        "from; 0: the one without dropout alone", minimum=0, maximum=1000,
+        "additional encodings of each training sentence, each with its own dropout, for train_decoder to choose from; "
+        "0: only the one without dropout", minimum=0, maximum=1000,
     )  # fmt: skip
     seed: int = param("seed of the dropout of the copies", minimum=0, maximum=MAX_SEED)
     shard_tokens: int = param(

@@ -14,7 +14,7 @@ FORMATS = tuple(kinds("stageformer.export.formats"))
 
 
 class Export(Params):
-    """What other engines the model is written for, and what its card says of licences."""
+    """Which other engines the model is written for, and what its card says about licences."""
 
     formats: list[Annotated[str, OneOf(FORMATS)]] = param("folders to write; needs `pip install 'stageformer[export]'`")
     license: str | None = param("licence of the model, as Hugging Face abbreviates it; null: not stated")

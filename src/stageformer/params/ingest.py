@@ -34,8 +34,8 @@ class Files(Params):
     )
     valid: list[str] = param("as train; empty: split off from train")
     test: list[str] = param("as train; empty: split off from train")
-    source_column: Name = param("jsonl, parquet: name of the source field, perhaps translation.en; tsv: number, from 1")
-    target_column: Name = param("jsonl, parquet: name of the target field, perhaps translation.de; tsv: number, from 1")
+    source_column: Name = param("jsonl, parquet: name of the source field, such as translation.en; tsv: number, from 1")
+    target_column: Name = param("jsonl, parquet: name of the target field, such as translation.de; tsv: number, from 1")
     group_column: Name | None = param("rows with the same value stay in one split; null: rows with the same source")
 
 
@@ -47,7 +47,9 @@ class Ingest(Params):
     target_language: str = param("language code of the target side, as the corpus names it")
     homeassistant: HomeAssistant = group("where the default corpus comes from")
     files: Files = group("the user's own corpus; paths are absolute or relative to the root of the repository")
-    require_letters: bool = param("drop pairs with a side without letters, {placeholders} and <markup> left aside")
+    require_letters: bool = param(
+        "drop pairs in which either side has no letters, apart from those in {placeholders} and <markup>"
+    )
     drop_equal: bool = param("drop pairs whose two sides are equal (nothing to translate)")
     max_characters: int | None = param(
         "longest sentence kept, in characters, on either side; null: any", minimum=1, maximum=1_000_000_000
@@ -57,7 +59,7 @@ class Ingest(Params):
     )
     drop_duplicates: bool = param("of equal pairs, keep the first")
     min_kept: float = param(
-        "an error where these filters leave a smaller share of the training pairs", minimum=0, maximum=1
+        "it is an error if these filters leave less than this share of the training pairs", minimum=0, maximum=1
     )
     on_bad_line: Literal["error", "drop"] = param("an empty or non-UTF-8 line or record")
     merge_references: bool = param("valid, test: one row for equal sources, with all their targets as references")

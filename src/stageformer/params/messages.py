@@ -24,7 +24,7 @@ def first_mistake(cls: type[Params], error: ValidationError, path: str) -> str:
     """Return what is wrong: of each group, first an unknown key, then a missing one, then the values in their order.
 
     Args:
-        cls: the class that the parameters are no instance of.
+        cls: the class that the parameters do not fit.
         error: what pydantic says.
         path: dotted, of the parameters; ``""`` for the whole file.
     """
@@ -60,7 +60,7 @@ def _locate(cls: type[Params], location: tuple[int | str, ...], path: str) -> _P
     place = _Place(path, cls, None, None, "")
     for step in location:
         by_kind = kinds(place.field) if place.field else {}
-        if by_kind:  # Pydantic names the kind, too; it is no part of the path.
+        if by_kind:  # Pydantic names the kind, too; it is not part of the path.
             place = _Place(place.path, by_kind[str(step)], None, place.field, str(step))
         elif isinstance(step, int):
             place = _Place(f"{place.path}[{step}]", place.owner, place.field, place.union, place.kind)
@@ -106,7 +106,7 @@ def _message(cls: type[Params], error: ErrorDetails, path: str) -> str:
     if kind == "list_type":
         return f"{place.path} must be a list of {_PLURALS.get(value_type(field), 'texts')}, found {_shown(value)}"
     low, high = limits(field)
-    # An integer beyond the range of a float is no number for pydantic.
+    # An integer beyond the range of a float is not a number to Pydantic.
     is_huge = kind == "float_type" and isinstance(value, int) and not isinstance(value, bool)
     if kind in ("greater_than_equal", "less_than_equal") or is_huge:
         is_low = value < 0 if is_huge else kind == "greater_than_equal"

@@ -62,7 +62,7 @@ def parse_yaml(content: bytes, origin: str) -> dict[str, object]:
 
 
 def _size(value: object, known: dict[int, int]) -> int:
-    """Count the values, as if every alias were written out. An alias inside of what it stands for counts for too many.
+    """Count the values, as if every alias were written out. An alias inside what it refers to counts as too many.
 
     Args:
         value: anything that YAML makes.

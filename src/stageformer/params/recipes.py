@@ -346,7 +346,7 @@ def _made_by_hand(
     for names in candidates:
         try:
             distances[names] = compare(load_recipe(names, folder), current)
-        except StageformerError:  # a recipe with a mistake is told where it is used
+        except StageformerError:  # a mistake in a recipe is reported where the recipe is used
             continue
     nearest = min(distances, key=lambda names: len(distances[names]))
     return nearest, distances[nearest]

@@ -27,7 +27,7 @@ _HEADER = """\
 """
 _WIDTH = 118
 _NO_LIMIT = 10**9
-"""A maximum from here on keeps numbers from overflowing, and is no news to a reader."""
+"""A maximum from here on only keeps numbers from overflowing, and is of no interest to a reader."""
 # Texts that need no quotes, unless YAML reads them as something else.
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 _RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}

@@ -15,7 +15,7 @@ class TrainDecoder(Stack):
         "way staged: train the encoder further, together with the decoder, instead of learning from its saved output"
     )
     target_embedding: Literal["embed", "train_encoder"] = param(
-        "way staged: start of the target embedding: that of the stage embed, or as train_encoder left it"
+        "way staged: initial target embedding: that of the stage embed, or as train_encoder left it"
     )
     tie_output: bool = param("use the target embedding as the output projection, too")
     memory_dropout: float = param("way staged: dropout on the saved encoder output", minimum=0, maximum=0.95)

@@ -16,7 +16,7 @@ class Translate(Params):
     length_normalisation: Literal["paper", "length"] = param(
         "the length penalty: ((5 + length) / 6) ** alpha, or length ** alpha"
     )
-    early_stopping: bool = param("end a beam search at the first translation, though a longer one could still beat it")
+    early_stopping: bool = param("end a beam search at the first finished translation, even if a longer one could win")
     max_length_ratio: float = param(
         "longest translation: this many tokens per source token ...", minimum=0, maximum=1000
     )

@@ -33,7 +33,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "stageformer.memory.sources": ("train_encoder.objective",),
     "stageformer.training.tasks": ("train_encoder.objective",),
 }
-"""Package of kinds -> the parameters that choose from it. ``*`` stands for every key; of a list, every item counts."""
+"""Package of kinds -> the parameters that choose from it. ``*`` means every key; of a list, every item counts."""
 
 FOLDER = "data/check/code"
 """Where ``check`` writes the manifests, relative to the root."""

@@ -43,7 +43,7 @@ def training_fingerprint(parameters: Iterable[Params], inputs: Iterable[Path]) -
 
 
 def _content(file: Path) -> bytes:
-    """Return what stands for the content of a file: of a ``.pt``, which may be large, the checksums inside it."""
+    """Return what identifies the content of a file: of a ``.pt``, which may be large, the checksums inside it."""
     if file.suffix == ".pt":
         with zipfile.ZipFile(file) as archive:
             entries = [(entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist()]

@@ -54,8 +54,8 @@ def learning_curves(experiments: Sequence[Experiment]) -> list[Drawn]:
                 if name == "train_loss":
                     look += " dashed"
                 if pieces:
-                    told = label if len(experiments) == 1 else f"{LETTERS[index]}, {label}"
-                    series.append(Series(told, look, pieces))
+                    legend = label if len(experiments) == 1 else f"{LETTERS[index]}, {label}"
+                    series.append(Series(legend, look, pieces))
         if series:
             chart = LineChart(
                 title, "updates", y_label, series, log_y=title == "Perplexity", from_zero=title == "Learning rate",

@@ -25,7 +25,7 @@ def element(tag: str, attributes: Mapping[str, object], *children: Element | str
 
 
 def drawing(width: float, height: float, label: str, css_class: str, children: Iterable[Element]) -> str:
-    """Return a whole picture for a page of HTML, ``width`` by ``height`` units, told to screen readers by ``label``."""
+    """Return a whole picture for a page of HTML, ``width`` by ``height`` units; screen readers read ``label``."""
     attributes = {"viewBox": f"0 0 {width:g} {height:g}", "class": css_class, "role": "img", "aria-label": label}
     svg = element("svg", attributes, *children)
     return str(ElementTree.tostring(svg, encoding="unicode", short_empty_elements=False))
@@ -37,7 +37,7 @@ def _attribute(value: object) -> str:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a chart; values from ``low`` to ``high`` stand between the places ``start`` and ``end``."""
+    """One axis of a chart; values from ``low`` to ``high`` are between the places ``start`` and ``end``."""
 
     low: float
     high: float
@@ -46,7 +46,7 @@ class Axis:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Return where a value stands."""
+        """Return the place of a value."""
         low, high = self.low, self.high
         if self.is_log:
             low, high, value = math.log(low), math.log(high), math.log(value)
@@ -104,7 +104,7 @@ LETTERS = "AB"
 LOOKS = ("a", "b")
 """what the first and the second experiment are called and look like, here and in the CSS"""
 MOST_DOTS = 30
-"""points of a line up to which each is marked by a dot that tells its values"""
+"""points of a line up to which each is marked by a dot that shows its values"""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class BarChart:
     x_label: str
     y_label: str
     categories: Sequence[tuple[str, str]]
-    """label of each group of bars, and what stands below it in small print"""
+    """label of each group of bars, and what is below it in small print"""
     series: Sequence[tuple[str, str, Sequence[float | None]]]
     """label, look and values, one a category"""
 
@@ -187,9 +187,9 @@ def draw_lines(chart: LineChart) -> Drawn:
                 continue
             for (x, y), (across, down) in zip(piece, places, strict=True):
                 origin = next((part.start for part in reversed(chart.sections) if part.start < x), 0)
-                told = element("title", {}, f"{series.label}, {chart.x_label} {short(x - origin)}: {y:.4g}")
+                tooltip = element("title", {}, f"{series.label}, {chart.x_label} {short(x - origin)}: {y:.4g}")
                 dot = {"cx": across, "cy": down, "r": 2.6, "class": f"dot {series.look}"}
-                children.append(element("circle", dot, told))
+                children.append(element("circle", dot, tooltip))
     label = f"{chart.title}. Lines: {'; '.join(_told(series) for series in chart.series)}."
     legend = [(series.label, series.look, "line") for series in chart.series]
     return Drawn(chart.title, chart.y_label, legend, drawing(WIDTH, HEIGHT, label, "chart", children))
@@ -211,9 +211,9 @@ def draw_bars(chart: BarChart) -> Drawn:
                 continue
             left = middle + (place - len(chart.series) / 2) * width
             y = y_axis.place(value)
-            told = element("title", {}, f"{name}, {category}: {number(value)}")
+            tooltip = element("title", {}, f"{name}, {category}: {number(value)}")
             bar = {"x": left + 1, "y": y, "width": width - 2, "height": y_axis.place(0) - y, "class": f"bar {look}"}
-            children.append(element("rect", bar, told))
+            children.append(element("rect", bar, tooltip))
             children.append(_text(left + width / 2, y - 4, number(value, 1 if width > 24 else 0), "value middle"))
     values_told = (
         f"{name}: " + ", ".join(
@@ -266,7 +266,7 @@ def _section_marks(sections: Sequence[Section], x_axis: Axis) -> list[Element]:
         if index:
             made.append(element("path", {"d": f"M{start:.1f} {TOP:g}V{HEIGHT - BOTTOM:g}", "class": "divider"}))
         own = Axis(0.0, section.end - section.start, start, end)
-        # The last tick of one section and the 0 of the next must not stand on each other.
+        # The last tick of one section and the 0 of the next must not overlap.
         is_last = index == len(sections) - 1
         made += _x_ticks([tick for tick in own.ticks() if is_last or own.place(tick[0]) < end - 28], own)
     return made

@@ -21,7 +21,7 @@ def difference(value: float, decimals: int = 2) -> str:
 
 
 def short(value: float) -> str:
-    """Return a number as briefly as it can be told: ``0.003``, ``12``, ``1.5``, ``20k``."""
+    """Return a number as briefly as possible: ``0.003``, ``12``, ``1.5``, ``20k``."""
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k".replace("-", MINUS)
     return f"{value:.6g}".replace("-", MINUS)

@@ -219,5 +219,5 @@ def _together(stages: Sequence[Stage]) -> tuple[str, str, str]:
 
 def _missing(runs: Sequence[Sequence[Stage]]) -> list[str]:
     if any(stage.seconds is None for stages in runs for stage in stages):
-        return ["A dash stands where a stage has left no cost.json."]
+        return ["A dash means that a stage has left no cost.json."]
     return []

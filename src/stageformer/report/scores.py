@@ -14,7 +14,7 @@ from stageformer.scoring.significance import NUM_SAMPLES, BootstrapResult
 
 @dataclass(frozen=True)
 class Chance:
-    """What paired bootstrap resampling tells, by name of the score; nothing for one experiment."""
+    """What paired bootstrap resampling shows, by name of the score; nothing for one experiment."""
 
     differences: Mapping[str, BootstrapResult] = field(default_factory=dict)
     note: str = ""

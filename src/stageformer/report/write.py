@@ -137,8 +137,8 @@ def _sources(translations: TranslationTable, pictures: Gallery) -> dict[str, str
 
 
 def _scored(metrics: Sequence[Mapping[str, Any]]) -> str:
-    told = [f"{run.get('sentences', 0):,} sentences of the split {run.get('split', '?')}" for run in metrics]
-    what = told[0] if len(set(told)) == 1 else f"A: {told[0]}, B: {told[1]}"
+    sizes = [f"{run.get('sentences', 0):,} sentences of the split {run.get('split', '?')}" for run in metrics]
+    what = sizes[0] if len(set(sizes)) == 1 else f"A: {sizes[0]}, B: {sizes[1]}"
     return f"Beam search on {what}." + (" Differences are B − A." if len(metrics) == 2 else "")
 
 
@@ -157,7 +157,7 @@ def _parameters(experiments: Sequence[Experiment], params: Sequence[Mapping[str,
 
 
 def _made_with(experiments: Sequence[Experiment]) -> str:
-    told = []
+    lines = []
     for experiment in experiments:
         environment = read_object(experiment, "reports/evaluate/environment.json") or {}
         versions = environment.get("versions", {})
@@ -165,8 +165,8 @@ def _made_with(experiments: Sequence[Experiment]) -> str:
             f"{name} {versions[name]}" for name in ("stageformer", "torch", "sacrebleu") if name in versions
         )]
         if any(parts):
-            told.append(f"{experiment.name}: {', '.join(str(part) for part in parts if part)}")
-    return "Computed on " + "; ".join(told) + "." if told else "Made by stageformer report."
+            lines.append(f"{experiment.name}: {', '.join(str(part) for part in parts if part)}")
+    return "Computed on " + "; ".join(lines) + "." if lines else "Made by stageformer report."
 
 
 def _show_number(value: float, column: Column) -> str:
@@ -178,7 +178,7 @@ def _show_number(value: float, column: Column) -> str:
 
 
 def _marked(text: str) -> Markup:
-    """Return the text as HTML, with what stands between backticks as code."""
+    """Return the text as HTML, with what is between backticks as code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 

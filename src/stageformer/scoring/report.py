@@ -53,7 +53,7 @@ def read_search(metrics: Path) -> dict[str, Any]:
     """Return ``split`` and ``perplexity`` from the metrics of the stage translate.
 
     Raises:
-        StageformerError: the file is missing or damaged, or these are no such metrics.
+        StageformerError: the file is missing or damaged, or these are not such metrics.
     """
     found = read_json(metrics)
     names = ("split", "perplexity")

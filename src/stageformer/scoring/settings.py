@@ -27,14 +27,14 @@ class Settings:
 
     @classmethod
     def of_metrics(cls, metrics: Any, place: str) -> Settings:
-        """Return those that metrics of the stage evaluate were computed with, which their signatures tell.
+        """Return those that metrics of the stage evaluate were computed with, which their signatures name.
 
         Args:
             metrics: content of ``metrics.json``.
-            place: where it stands, for the message.
+            place: where it is, for the message.
 
         Raises:
-            StageformerError: these are no such metrics.
+            StageformerError: these are not such metrics.
         """
         try:
             bleu = _fields(metrics["bleu_signature"])

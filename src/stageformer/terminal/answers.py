@@ -17,7 +17,7 @@ from stageformer.text.normalisation import normalise
 from stageformer.translator.translator import Score, Translation, Translator
 
 SHADES = {0.75: "█", 0.5: "▓", 0.25: "▒", 0.05: "░", 0.0: " "}
-"""What stands for a weight of at least so much."""
+"""The character for a weight of at least so much."""
 LEGEND = ", ".join(f"{shade} {least:.0%}" for least, shade in sorted(SHADES.items()) if least) + " or more"
 
 
@@ -26,7 +26,7 @@ def alignment_lines(
 ) -> list[str]:
     """Return lines with a weight of attention a shade: a row for each target token, a column for each source token.
 
-    The names of the columns stand above them, from top to bottom. A source too long for the width is cut into blocks.
+    The names of the columns are above them, from top to bottom. A source too long for the width is cut into blocks.
 
     Args:
         target: tokens of the translation, ``[T]``

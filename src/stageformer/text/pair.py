@@ -65,7 +65,7 @@ def train_tokenizers(
         kind: the family: a module of :mod:`stageformer.text.tokenizers`.
         source: sentences of the source side; may be iterated more than once.
         target: sentences of the target side; may be iterated more than once.
-        options: what each tokenizer is told.
+        options: the options of each tokenizer.
         joint: one tokenizer for both sides.
 
     Raises:

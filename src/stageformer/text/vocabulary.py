@@ -90,7 +90,7 @@ class Vocabulary:
 
         Args:
             ids: ids below ``len(self)``.
-            skip_special: leave out <pad>, <bos> and <eos>; <unk> stays, since something stood there.
+            skip_special: leave out <pad>, <bos> and <eos>; <unk> stays, since there was something.
 
         Raises:
             StageformerError: an id outside the vocabulary.
@@ -149,7 +149,7 @@ class Vocabularies:
 
 
 def load_vocabularies(folder: Path) -> Vocabularies:
-    """Read the vocabularies that the stage ``vocab`` wrote: the shared one if it is there, else one a side.
+    """Read the vocabularies that the stage ``vocab`` wrote: the shared one if it is there, else one per side.
 
     Raises:
         StageformerError: a file is missing, damaged or no vocabulary.

@@ -38,7 +38,7 @@ class Request:
     prefix: Sequence[int] = ()
     """the ids that every translation begins with"""
     title: str | None = None
-    """stands before the progress bar; None: no bar"""
+    """text before the progress bar; None: no bar"""
 
 
 class Engine(ABC):

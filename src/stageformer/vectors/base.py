@@ -33,5 +33,5 @@ class VectorSource(Protocol):
         """Return the vectors of those of the ``tokens`` that the source knows.
 
         Raises:
-            StageformerError: the source cannot be read, or what it holds are no vectors.
+            StageformerError: the source cannot be read, or does not hold vectors.
         """

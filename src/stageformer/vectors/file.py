@@ -90,7 +90,7 @@ class FileVectors:
                     number += 1
                     if len(line) == LONGEST_LINE:
                         raise StageformerError(
-                            f"{self._path}:{number}: longer than {LONGEST_LINE:,} bytes; this is no file of vectors"
+                            f"{self._path}:{number}: longer than {LONGEST_LINE:,} bytes; this is not a file of vectors"
                         )
                     text = line.decode().replace("\t", " ").rstrip(" \r\n")
                     yield number, text.removeprefix("\ufeff") if number == 1 else text

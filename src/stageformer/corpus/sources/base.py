@@ -31,13 +31,13 @@ class Record(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A record that is no pair of sentences."""
+    """A record that is not a pair of sentences."""
 
     reason: str
     """Why, in one word of ``statistics.REASONS`` or one of the source's own."""
     where: str
     message: str | None
-    """The error under ``on_bad_line: error``; None where it is no mistake (a string without translation)."""
+    """The error under ``on_bad_line: error``; None where it is not a mistake (a string without translation)."""
     source: str = ""
 
 
@@ -83,7 +83,7 @@ class FileSource(Source):
         """Return the source over the files of one split.
 
         Args:
-            files: for each name in the parameters, the files that it stands for: itself, or those of a folder or of a
+            files: for each name in the parameters, the files that it refers to: itself, or those of a folder or of a
                 pattern.
             params: the columns.
         """

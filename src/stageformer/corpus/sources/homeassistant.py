@@ -24,7 +24,7 @@ from stageformer.params.ingest import HomeAssistant, Ingest
 
 _TRANSLATION = re.compile(r"homeassistant/components/([^/]+)/translations/([^/]+)\.json")
 _REFERENCE = "[%key:"
-# pip leaves out releases that the running Python cannot install; only the files are wanted, so it is told this version.
+# pip leaves out releases that the running Python cannot install; we need only the files, so it gets this version.
 _PYTHON_VERSION = "3.13.2"
 
 

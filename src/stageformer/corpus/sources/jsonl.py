@@ -71,7 +71,7 @@ class JsonlSource(FileSource):
                 message = f"{place}: the field {name!r} is not text: {value!r:.80}; {REMEDY}"
                 return Rejected("not_text", where, message, text)
             if not is_unicode(value):
-                message = f"{place}: the field {name!r} holds a lone surrogate, which is no character; {REMEDY}"
+                message = f"{place}: the field {name!r} holds a lone surrogate, which is not a character; {REMEDY}"
                 return Rejected("not_utf8", where, message)
         group = fields[2] if len(fields) > 2 and fields[2] is not None else ""
         if not isinstance(group, str | int) or isinstance(group, bool) or not is_unicode(str(group)):

@@ -1,6 +1,6 @@
 """The model as a folder for CTranslate2, a translation engine in C++ (Klein et al. 2020).
 
-Its specification has a place for every matrix of ours as it stands, so nothing is computed but the rounding to 8 bits.
+Its specification has a place for each of our matrices as it is, so nothing is computed except the rounding to 8 bits.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class HuggingFaceEngine:
             for row, limit, ids in zip(
                 rows.tolist(), limits, self._model.generate(**batch, max_new_tokens=max(limits)).tolist(), strict=True
             ):
-                # The batch goes on until its longest translation may end; ours ends each at its own limit.
+                # The batch continues until its longest translation may end; ours ends each at its own limit.
                 found[row] = [index for index in ids if index > self._tokenizer.unk_token_id][: limit - 1]
         return [found[row] for row in range(len(source_ids))]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What a family is told before it learns."""
+    """What a family is given before it learns."""
 
     vocabulary_size: int
     """The number of tokens to learn; every character of the sentences is one of them, even where that makes more."""
