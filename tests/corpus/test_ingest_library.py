@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import read_table
 from stageformer.corpus.filters import fold
-from stageformer.corpus.ingest import ingest, split_of
+from stageformer.corpus.ingest import ingest
+from stageformer.corpus.plan import split_of
 from stageformer.corpus.sources.base import Record, Rejected
 from stageformer.corpus.statistics import Statistics
 from stageformer.errors import StageformerError
@@ -269,7 +270,7 @@ def test_the_size_of_the_parts_changes_nothing(make_params, monkeypatch, rows_in
         params = make_params(merge_references=merge)
         rows_of, statistics = run({"train": ListSource(*rows, *FILL)}, params)
         with monkeypatch.context() as patch:
-            patch.setattr("stageformer.corpus.ingest._ROWS", rows_in_a_part)
+            patch.setattr("stageformer.corpus.plan._ROWS", rows_in_a_part)
             cut_rows_of, cut_statistics = run({"train": ListSource(*rows, *FILL)}, params)
         assert cut_rows_of == rows_of
         assert cut_statistics.metrics() == statistics.metrics()

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.corpus.ingest import split_of
+from stageformer.corpus.plan import split_of
 
 
 def test_fractions_are_shares_of_the_groups() -> None:

@@ -25,7 +25,7 @@ _FINAL_SIGMA = r"\p{Cased}\p{Case_Ignorable}*\KΣ(?!\p{Case_Ignorable}*\p{Cased}
 
 
 def lowercasing(lowercase: bool) -> list[normalizers.Normalizer]:
-    """Return what :meth:`Tokenizer.normalise` does in the components of the library: nothing, or lower-casing."""
+    """Return what :meth:`Tokenizer.adjust_case` does in the components of the library: nothing, or lower-casing."""
     if not lowercase:
         return []
     # The library lowers each letter alone; at the end of a word, Greek has a sigma of its own.
@@ -67,7 +67,7 @@ class HuggingFaceTokenizer(Tokenizer):
         """Return the token strings of each text."""
         tokenized: list[list[str]] = []
         for start in range(0, len(texts), _BATCH):
-            prepared = [self.prepare(self.normalise(text)) for text in texts[start : start + _BATCH]]
+            prepared = [self.prepare(self.adjust_case(text)) for text in texts[start : start + _BATCH]]
             encodings = self._tokenizer.encode_batch(prepared, add_special_tokens=False)
             unknown_id = self._tokenizer.token_to_id(self.unknown) if self.unknown else None
             for text, encoding in zip(prepared, encodings, strict=True):

@@ -44,7 +44,7 @@ class SideCounts:
             sentences=len(texts),
             tokens=sum(map(len, tokenized)),
             words=sum(len(text.split()) for text in texts),
-            exact=sum(tokenizer.decode(tokens) == tokenizer.normalise(text) for text, tokens in pairs),
+            exact=sum(tokenizer.decode(tokens) == tokenizer.adjust_case(text) for text, tokens in pairs),
             lengths=Counter(map(len, tokenized)),
         )
 

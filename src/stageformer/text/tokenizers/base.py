@@ -40,7 +40,7 @@ class Tokenizer(ABC):
     kind: ClassVar[str]
     """The name of the family: that of its file."""
     exact: ClassVar[bool]
-    """True: ``decode(encode(text)) == normalise(text)`` for every Unicode text. False: something is lost, which the
+    """True: ``decode(encode(text)) == adjust_case(text)`` for every Unicode text. False: something is lost, which the
     family documents, but a decoded text is cut into the same tokens again."""
 
     def __init__(self, lowercase: bool) -> None:
@@ -80,14 +80,14 @@ class Tokenizer(ABC):
     def to_hugging_face(self) -> tokenizers.Tokenizer | None:
         """Return a tokenizer of the Hugging Face library that does the same in the library's own components.
 
-        It cuts what :meth:`normalise` is given into the tokens of :meth:`encode_batch`, except that what training never
-        saw becomes the model's unknown token, and it joins tokens as :meth:`decode` does. Its model is a BPE, a
+        It cuts what :meth:`adjust_case` is given into the tokens of :meth:`encode_batch`, except that what training
+        never saw becomes the model's unknown token, and it joins tokens as :meth:`decode` does. Its model is a BPE, a
         Unigram, a WordPiece or, in a family that learns nothing, a WordLevel without entries: the ids are those of
         whoever has a vocabulary. None: the library cannot express this family, and the model cannot be exported with
         its tokenizer.
         """
 
-    def normalise(self, text: str) -> str:
+    def adjust_case(self, text: str) -> str:
         """Return the text that is cut: ``text`` itself, or its lower-cased form, composed again (NFC)."""
         return unicodedata.normalize("NFC", text.lower()) if self.lowercase else text
 

@@ -25,7 +25,7 @@ class BpeTokenizer(SpaceMarkingTokenizer):
         trainer = trainers.BpeTrainer(
             vocab_size=options.vocabulary_size, initial_alphabet=[SPACE], special_tokens=[], show_progress=False
         )
-        library_tokenizer.train_from_iterator((self.prepare(self.normalise(text)) for text in sentences), trainer)
+        library_tokenizer.train_from_iterator((self.prepare(self.adjust_case(text)) for text in sentences), trainer)
         # A model without an unknown piece drops unseen characters. Given to the trainer, that piece would be searched
         # for in the text; put into the model afterwards, it is not.
         learnt = json.loads(library_tokenizer.to_str())["model"]

@@ -36,7 +36,7 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
             special_tokens=[],
             show_progress=False,
         )
-        library_tokenizer.train_from_iterator((self.prepare(self.normalise(text)) for text in sentences), trainer)
+        library_tokenizer.train_from_iterator((self.prepare(self.adjust_case(text)) for text in sentences), trainer)
         return self
 
     def prepare(self, text: str) -> str:

@@ -18,7 +18,7 @@ class CharTokenizer(UntrainedTokenizer):
 
     def encode_batch(self, texts: list[str]) -> list[list[str]]:
         """Return the token strings of each text."""
-        return [list(self.normalise(text)) for text in texts]
+        return [list(self.adjust_case(text)) for text in texts]
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""

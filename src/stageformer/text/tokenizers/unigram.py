@@ -27,7 +27,7 @@ class UnigramTokenizer(SpaceMarkingTokenizer):
         self = cls(library_tokenizer, options.lowercase)
         words: Counter[str] = Counter()
         for text in sentences:
-            words.update(self.prepare(self.normalise(text)).split(" "))
+            words.update(self.prepare(self.adjust_case(text)).split(" "))
         stretches: Counter[str] = Counter()
         for word, count in words.items():
             for stretch, _ in library_tokenizer.pre_tokenizer.pre_tokenize_str(SPACE + word):

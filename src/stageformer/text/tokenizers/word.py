@@ -29,7 +29,7 @@ class WordTokenizer(UntrainedTokenizer):
 
     def encode_batch(self, texts: list[str]) -> list[list[str]]:
         """Return the token strings of each text."""
-        return [_words(self.normalise(text)) for text in texts]
+        return [_words(self.adjust_case(text)) for text in texts]
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""

@@ -38,7 +38,7 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
         self = cls(library_tokenizer, options.lowercase)
         # The library numbers the ## characters in the order of a hash table with a random seed, and breaks ties between
         # merges by those numbers. Given first and sorted, they have fixed numbers, and training is deterministic.
-        characters = sorted({character for text in sentences for character in self.normalise(text)})
+        characters = sorted({character for text in sentences for character in self.adjust_case(text)})
         continuations = [CONTINUATION + character for character in characters if _is_inside_words(character)]
         trainer = trainers.WordPieceTrainer(
             vocab_size=options.vocabulary_size,
@@ -47,7 +47,7 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
             continuing_subword_prefix=CONTINUATION,
             show_progress=False,
         )
-        library_tokenizer.train_from_iterator((self.normalise(text) for text in sentences), trainer)
+        library_tokenizer.train_from_iterator((self.adjust_case(text) for text in sentences), trainer)
         vocabulary = json.loads(library_tokenizer.to_str())["model"]["vocab"]
         # A new library tokenizer: the old one holds the ## characters as special tokens and would find them in texts.
         trained = tokenizers.Tokenizer(
