@@ -57,4 +57,5 @@ deps: setup
 	python -m tools.parameters
 
 wheel: setup
+	rm -rf build
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
