@@ -4,12 +4,14 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from stageformer.batching.pairs import Pairs
+from stageformer.batching.sentences import Ints
 from stageformer.building.weights import weights_of
 from stageformer.compute.pool import Serial
 from stageformer.compute.processes import ALONE, Processes
@@ -257,6 +259,51 @@ def test_divergence_is_reported(
     message = r"diverged at update \d+: .* on the sentences ids \d.* none yet; lower training\.learning_rate"
     with pytest.raises(StageformerError, match=message):
         run(transformer(), copy_corpus(), training(learning_rate=10, clip_norm=None, max_updates=50), compute)
+
+
+@dataclass
+class ParityTask:
+    """Whether a sentence has an even number of words: a task of another kind than those of the library."""
+
+    model: nn.Sequential
+    splits: dict[str, Pairs]
+    unit = "sentences"
+
+    def ids(self, split: str) -> Ints:
+        return self.splits[split].ids
+
+    def lengths(self, split: str) -> tuple[Ints, Ints]:
+        lengths = self.splits[split].source.lengths
+        return lengths, lengths
+
+    def loss(self, split: str, rows: Ints) -> Loss:
+        lengths = torch.from_numpy(self.splits[split].source.lengths[rows])
+        logits = self.model(nn.functional.one_hot(lengths, 8).float())
+        classes = lengths % 2
+        right = (logits.argmax(-1) == classes).sum()
+        return Loss(nn.functional.cross_entropy(logits, classes, reduction="sum"), len(rows), {"right": right})
+
+    def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
+        return {"accuracy": means["right"]}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_task_may_predict_something_else_than_tokens(
+    copy_corpus: Corpus, training: MakeTraining, make_compute: MakeCompute, threads: int
+) -> None:
+    torch.manual_seed(0)
+    task = ParityTask(nn.Sequential(nn.Linear(8, 2)), copy_corpus(500, 60))
+    params = training(max_updates=60, validate_every=30, learning_rate=0.1)
+    compute = make_compute(threads=threads, micro_batch_tokens=60)
+    logged: list[Mapping[str, float]] = []
+    outcome = train(task, params, compute, lambda _, values: logged.append(values), "toy")
+    assert [values.keys() for values in logged] == 2 * [
+        {"train_loss": 0, "valid_loss": 0, "valid_accuracy": 0, "learning_rate": 0}.keys()
+    ]
+    assert outcome.metrics["valid_accuracy"] == 1.0
+    assert 60 < outcome.metrics["sentences"] < 60 * 200 / 3
+    assert outcome.speed.endswith(" sentences/s")
+    assert "valid_perplexity" not in outcome.metrics
 
 
 def test_without_a_terminal_each_validation_is_a_line(
