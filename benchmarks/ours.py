@@ -106,7 +106,7 @@ class Ours:
             number += 1
             loss, tokens = gradients.compute(number, rows)
             state.clip(training.clip_norm)
-            state.step(training.learning_rate)
+            state.optimizer.step(training.learning_rate)
             return loss / tokens
 
         return update

@@ -111,7 +111,7 @@ def test_weight_decay_leaves_a_frozen_layer_of_a_model(transformer: MakeModel, t
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.grad = torch.zeros_like(parameter)
-    state.step(0.1)
+    state.optimizer.step(0.1)
     for name, parameter in model.named_parameters():
         decays = parameter.dim() > 1 and parameter.requires_grad
         torch.testing.assert_close(parameter.detach(), torch.full_like(parameter, 0.95 if decays else 1.0), msg=name)

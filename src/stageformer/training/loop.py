@@ -6,10 +6,10 @@
     until max_updates, or until the validation loss has not improved for `patience` validations:
         take the next batch
         forward pass, loss and backward pass: the gradient of the mean loss     step.py, tasks/
-        clip the gradient; Adam changes the weights                             state.py, optimizer.py
+        clip the gradient; Adam changes the weights                             optimizer.py
         every validate_every updates, and at the end:
             loss and metrics on the split `valid`                               validation.py
-            log them; keep the weights, if `keep` asks for them              state.py
+            log them; keep the weights, if `keep` asks for them                 state.py
         write a checkpoint where one is due                                     checkpoints.py
         after SIGINT or SIGTERM: write one, and leave
     put what was kept, or its mean, into the model, and validate it
@@ -109,7 +109,7 @@ def train(
                 norm = state.clip(training.clip_norm)
                 if not (loss / num_targets <= LARGEST_LOSS and math.isfinite(norm)):  # nan included
                     raise _diverged(task, progress.update + 1, rows, loss / num_targets, checkpoints)
-                state.step(rate)
+                state.optimizer.step(rate)
                 progress.learnt(loss, num_targets)
                 display.updated(loss / num_targets)
                 if progress.update % training.validate_every == 0 or progress.update == training.max_updates:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -44,3 +46,14 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothi
         nll = surprise.gather(1, targets[:, None]).sum()
         smoothed = (1 - label_smoothing) * nll + label_smoothing * surprise.mean(-1).sum()
     return smoothed, nll.detach()
+
+
+def token_loss(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothing: float) -> Loss:
+    """Return the loss of predicting tokens: see :func:`cross_entropy`."""
+    smoothed, nll = cross_entropy(hidden, weight, targets, label_smoothing)
+    return Loss(smoothed, targets.numel(), {"nll": nll})
+
+
+def perplexity(means: Mapping[str, float]) -> dict[str, float]:
+    """Return the perplexity of tokens: exp of their mean negative log-likelihood, without smoothing."""
+    return {"perplexity": math.exp(means["nll"])}

@@ -143,10 +143,6 @@ class TrainingState:
         """Scale the gradient so that its norm is at most ``largest`` (None: leave it); returns what the norm was."""
         return clip(self.parameters, math.inf if largest is None else largest)
 
-    def step(self, rate: float) -> None:
-        """Let the optimizer make a step at this learning rate."""
-        self.optimizer.step(rate)
-
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name: ``weights/...``, ``optimizer/...`` and ``kept/...``.
 

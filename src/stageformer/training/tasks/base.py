@@ -6,14 +6,13 @@ one: a dataclass that has what :class:`Task` lists, whatever its model predicts 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Protocol
 
-from torch import Tensor, nn
+from torch import nn
 
 from stageformer.batching.sentences import Ints
-from stageformer.training.loss import Loss, cross_entropy
+from stageformer.training.loss import Loss
 
 
 class Task(Protocol):
@@ -51,14 +50,3 @@ class Task(Protocol):
         Args:
             means: over all targets of the split ``valid``, by the names in :attr:`Loss.sums`
         """
-
-
-def token_loss(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothing: float) -> Loss:
-    """Return the loss of predicting tokens: see :func:`~stageformer.training.loss.cross_entropy`."""
-    smoothed, nll = cross_entropy(hidden, weight, targets, label_smoothing)
-    return Loss(smoothed, targets.numel(), {"nll": nll})
-
-
-def perplexity(means: Mapping[str, float]) -> dict[str, float]:
-    """Return the perplexity of tokens: exp of their mean negative log-likelihood, without smoothing."""
-    return {"perplexity": math.exp(means["nll"])}

@@ -13,8 +13,7 @@ from stageformer.kernels.draws import current_generator
 from stageformer.memory.memory import Memory
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Decoder
-from stageformer.training.loss import Loss
-from stageformer.training.tasks.base import perplexity
+from stageformer.training.loss import Loss, perplexity
 from stageformer.training.tasks.translation import decoder_loss
 
 

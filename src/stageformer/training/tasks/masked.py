@@ -13,8 +13,7 @@ from stageformer.kernels.draws import current_generator
 from stageformer.model.transformer import Encoder, Transformer
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from stageformer.training.loss import Loss
-from stageformer.training.tasks.base import perplexity, token_loss
+from stageformer.training.loss import Loss, perplexity, token_loss
 
 
 @dataclass

@@ -13,8 +13,7 @@ from stageformer.batching.sentences import Ints
 from stageformer.model.transformer import Decoder, Transformer
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.text.vocabulary import Vocabulary
-from stageformer.training.loss import Loss
-from stageformer.training.tasks.base import perplexity, token_loss
+from stageformer.training.loss import Loss, perplexity, token_loss
 
 
 @dataclass
