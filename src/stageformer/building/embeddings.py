@@ -133,8 +133,8 @@ def load_embeddings(folder: Path) -> EmbeddingStart:
     """Read what :func:`save_embeddings` wrote. Raises StageformerError on a bad artifact."""
     file = read_tensors(folder / "embedding.pt", "embedding")
     of_positions = read_tensors(folder / "positions.pt", "positions")
-    check_finite(folder / "embedding.pt", file)
-    check_finite(folder / "positions.pt", of_positions)
+    check_finite(folder / "embedding.pt", "embedding", file.tensors)
+    check_finite(folder / "positions.pt", "positions", of_positions.tensors)
     matrices = file.tensors
     source = matrices["shared"] if "shared" in matrices else matrices["source"]
     return EmbeddingStart(source, matrices.get("target", source), of_positions.tensors["positions"], file.metadata)

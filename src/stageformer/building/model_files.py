@@ -54,7 +54,7 @@ def load_model(path: Path, kind: str = "model") -> tuple[Transformer, dict[str, 
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # RuntimeError: sizes too large
         reason = f"the weights do not fit the configuration ({first_line(error)})"
         raise StageformerError(f"{path}: {reason}{rerun_hint(kind)}") from None
-    check_finite(path, file)
+    check_finite(path, kind, weights_of(model))  # here, not in the mapped file, which would be read once more
     return model.eval(), file.metadata
 
 
