@@ -1,6 +1,6 @@
 """One click script for each stage of the pipeline: ``python -m stages.NAME``, from the root of the repository.
 
-A stage always runs the library that lies beside it: DVC runs queued experiments in a copy of the repository, and there
+A stage always runs the library beside it: DVC runs queued experiments in a copy of the repository, and there
 the installed package would still be the code of the original.
 """
 

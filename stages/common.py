@@ -43,7 +43,7 @@ def stage(
             values = read_yaml(params_path)
             arguments = {key: _read(values, params_path, key, cls) for key, cls in params.items()}
             function(*arguments.values(), **paths)
-            if os.environ.get("RANK", "0") == "0":  # of several processes, the first alone writes
+            if os.environ.get("RANK", "0") == "0":  # of several processes, only the first writes
                 write_record(paths["reports"], arguments.get("compute"))
 
         defaults = {**inputs, "output": f"data/{name}", "reports": f"reports/{name}"}

@@ -253,7 +253,7 @@ def test_compressed_entries_are_refused(tmp_path: Path, method: int, verify: boo
     """torch maps the file, and would take the compressed bytes for numbers."""
     path = write_model(tmp_path / "m.pt")
     zipped_again(path, lambda archive, entry, content: archive.writestr(entry, content, compress_type=method))
-    with pytest.raises(StageformerError, match=r"m\.pt: its entry 'archive/.*' is compressed or encrypted; refused"):
+    with pytest.raises(StageformerError, match=r"m\.pt: its entry 'archive/.*' is compressed or encrypted; rejected"):
         read_tensors(path, "model", verify=verify)
 
 
@@ -267,7 +267,7 @@ def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 
     with pytest.warns(UserWarning, match="Duplicate name"):
         zipped_again(path, twice)
-    with pytest.raises(StageformerError, match=r"m\.pt: its entry 'archive/data/0' is there twice; refused"):
+    with pytest.raises(StageformerError, match=r"m\.pt: its entry 'archive/data/0' is there twice; rejected"):
         read_tensors(path, "model")
 
 

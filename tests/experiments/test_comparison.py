@@ -157,7 +157,7 @@ def test_the_command(root, monkeypatch, tmp_path):
 def test_mistakes_are_one_line(root, monkeypatch, tmp_path):
     (root / "empty").mkdir(exist_ok=True)
     (root / "empty/dvc.yaml").write_text("")
-    for name, message in (("nowhere", "is not a git revision"), ("../empty", "has not run so far")):
+    for name, message in (("nowhere", "is not a git revision"), ("../empty", "has not run yet")):
         result = run(root / "good", monkeypatch, name)
         assert result.exit_code == 2
         assert message in result.stderr

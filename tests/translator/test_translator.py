@@ -224,7 +224,7 @@ def test_another_engine_translates_as_ours_does(translator, ctranslate2_engine):
 
 @pytest.mark.parametrize("options", [{"number": 2}, {"sampling": Sampling(seed=1)}, {"prefix": "zwei"}])
 def test_an_engine_that_cannot_do_what_is_asked_for_says_so(translator, ctranslate2_engine, options):
-    with pytest.raises(StageformerError, match="ctranslate2 gives the best translation alone"):
+    with pytest.raises(StageformerError, match="ctranslate2 returns only the best translation"):
         replace(translator, engine=ctranslate2_engine).nbest(["one"], **options)
 
 
@@ -236,7 +236,7 @@ def test_an_engine_that_cannot_do_what_the_parameters_ask_says_so(
     text = (root / "params.yaml").read_text()
     (root / "params.yaml").write_text(re.sub(rf"^  {name}: .*", f"  {name}: {value}", text, flags=re.MULTILINE))
     strict = replace(Translator.load(root), engine=ctranslate2_engine)
-    with pytest.raises(StageformerError, match="ctranslate2 knows no translate"):
+    with pytest.raises(StageformerError, match="ctranslate2 supports neither translate"):
         strict.translate(["one"])
 
 

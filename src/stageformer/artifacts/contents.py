@@ -88,7 +88,7 @@ def _is_utf8(column: Any) -> bool:
     """Whether the text of a column of strings, or of lists of strings, is UTF-8.
 
     All its bytes are checked as one long string, which is ten times as fast as string by string, and so is a look at
-    whether they are ASCII alone. Then no string may begin within a character.
+    whether they are ASCII only. Then no string may begin within a character.
     """
     *_, offsets, data = column.buffers()
     if data is None:

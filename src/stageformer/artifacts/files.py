@@ -1,6 +1,6 @@
 """Files that are whole or not there: atomic writing, and the small formats (JSON, CSV, plain lines).
 
-A file is written beside its place under a temporary name, flushed to the disk and renamed, so that nobody ever sees a
+A file is written in its folder under a temporary name, flushed to the disk and renamed, so that nobody ever sees a
 half-written file. The same content gives the same bytes.
 """
 
@@ -54,7 +54,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        # An error within the block may be one of reading something else, but for a disk that is full.
+        # An error within the block may come from reading something else, unless the disk is full.
         if (cause := error if written and isinstance(error, OSError) else _disk_full(error)) is not None:
             raise _cannot_write(path, cause) from None
         raise

@@ -1,6 +1,6 @@
 """Tables: Parquet with an explicit schema per kind, streamed by row group.
 
-This module does not import torch: ``ingest``, ``tokenize`` and ``vocab`` use tables alone.
+This module does not import torch: ``ingest``, ``tokenize`` and ``vocab`` use only tables.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def write_tensors(path: Path, kind: str, tensors: Mapping[str, Tensor], metadata
 
 
 def _plain(value: Any) -> Any:
-    """Return a copy of which the pickle depends on the content alone.
+    """Return a copy whose pickle depends on the content alone.
 
     Pickle writes an object that it has met before as a reference, so two equal strings, lists or dicts would give other
     bytes than one of them used twice. Here equal strings are one object, and every container is an object of its own.
@@ -97,7 +97,7 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
     try:
         with zipfile.ZipFile(path) as archive:
             if odd := _odd_entry(archive):
-                raise StageformerError(f"{path}: {odd}; refused, since its numbers may be read as others{hint}")
+                raise StageformerError(f"{path}: {odd}; rejected, since its numbers could be misread{hint}")
             damaged = archive.testzip() if verify else None
         if damaged:
             raise StageformerError(f"{path}: damaged ({damaged} does not match its checksum){hint}")
@@ -108,7 +108,7 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
         raise StageformerError(f"{path}: no such file{hint}") from None
     except pickle.UnpicklingError:
         raise StageformerError(
-            f"{path}: holds more than plain tensors and metadata; refused, since code is never loaded from a file{hint}"
+            f"{path}: holds more than plain tensors and metadata; rejected: code is never loaded from a file{hint}"
         ) from None
     except (PermissionError, MemoryError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else "out of memory"

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """Return every weight once, by name: a shared matrix is under its first name alone."""
+    """Return every weight once, by name: a shared matrix is only under its first name."""
     return {name: parameter.detach() for name, parameter in module.named_parameters()}
 
 

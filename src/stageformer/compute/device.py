@@ -24,7 +24,7 @@ def prepare(compute: Compute) -> torch.device:
     on_cpu = compute.device == "cpu"
     use_instruction_set(compute.instruction_set, quiet=not on_cpu)
     if compute.instruction_set == "avx2" and on_cpu and compute.precision == "fp32" and not compute.compile:
-        # Of all that is computed in fp32, oneDNN takes GELU alone, and with the widest instructions that there are.
+        # In fp32, oneDNN computes only GELU, and with the widest instructions that the CPU has.
         torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property, as torch writes it
     if compute.device == "cuda" and not torch.cuda.is_available():
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")

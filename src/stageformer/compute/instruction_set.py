@@ -29,7 +29,7 @@ def use_instruction_set(name: str, *, quiet: bool = False) -> None:
 
     The libraries read their environment variables at the first operation, not when torch is imported: it is early
     enough to call this before the first operation. Where the machine cannot give the bits of others, one line on the
-    standard error says why, and the work continues with what there is.
+    standard error says why, and the work continues with what the CPU has.
 
     Args:
         name: ``avx2``, or ``native`` for what the libraries choose by themselves
@@ -62,7 +62,7 @@ def _obstacle_of_the_cpu() -> str | None:
     if not _has_avx2():
         return "this CPU has no AVX2"
     if (vendor := _vendor()) not in MEASURED_VENDORS:
-        return f"it was measured on CPUs of {', '.join(MEASURED_VENDORS)} alone, and this is one of {vendor}"
+        return f"it was measured only on CPUs of {', '.join(MEASURED_VENDORS)}, and this is one of {vendor}"
     return None
 
 

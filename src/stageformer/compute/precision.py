@@ -19,7 +19,7 @@ from stageformer.params.compute import Compute
 @contextmanager
 def random_draws(seed: int, compute: Compute) -> Iterator[None]:
     """Let this thread draw the numbers of dropout from a seed inside the block."""
-    if compute.device == "cuda" or compute.compile:  # torch's own dropout, and nobody draws at the same time
+    if compute.device == "cuda" or compute.compile:  # torch's own dropout, and no other thread draws at the same time
         torch.manual_seed(seed)
     with draw_from(torch.Generator().manual_seed(seed)):
         yield

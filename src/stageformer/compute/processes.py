@@ -65,7 +65,7 @@ class Processes:
 
 
 ALONE = Processes(rank=0, size=1, device=torch.device("cpu"))
-"""A training in this process alone."""
+"""A training in this process only."""
 
 
 @contextmanager

@@ -87,5 +87,5 @@ def read_lines(path: Path) -> Iterator[bytes]:
                 yield line.removesuffix(b"\n").removesuffix(b"\r")
         except (EOFError, gzip.BadGzipFile, zlib.error):
             raise StageformerError(
-                f"{path}: the gzip file is cut off or damaged after line {number}; get it again"
+                f"{path}: the gzip file is cut off or damaged after line {number}; copy it again"
             ) from None

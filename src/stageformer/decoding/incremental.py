@@ -1,6 +1,6 @@
 """The decoder one target position at a time, with everything cached that it need not compute again.
 
-It is apart from the decoder itself, so that training does not depend on how decoding is done.
+It is separate from the decoder itself, so that training does not depend on how decoding is done.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class IncrementalDecoder:
 
     def _start(self, layer: DecoderLayer, memory: Tensor, present: Tensor, hypotheses: int) -> LayerCache:
         key, value = layer.cross_attention.project_key_value(memory)  # [B, H, S, d_k]
-        # A sentence of padding alone attends to all of it (see _bias_of), and finds zeros.
+        # A sentence of nothing but padding attends to all of it (see _bias_of), and finds zeros.
         value = value.masked_fill(~present[:, None, :, None], 0.0)
         batch, heads, _, d_k = key.shape
         if self._one:
@@ -133,7 +133,7 @@ class IncrementalDecoder:
         return LayerCache(key.contiguous(), value.contiguous(), past, past)
 
     def _bias_of(self, present: Tensor) -> Tensor:
-        """Return the bias that hides padding, except in a sentence of padding alone: that must not give NaN."""
+        """Return the bias that hides padding, except in a sentence of nothing but padding: that must not give NaN."""
         bias = _bias(padding_mask(present | ~present.any(1, keepdim=True)))  # [B, 1, 1, S]
         return bias[:, 0].permute(2, 0, 1) if self._one else bias
 

@@ -113,7 +113,7 @@ class Experiment(ABC):
     def _required(self, path: str) -> bytes:
         content = self.read_bytes(path)
         if content is None:
-            raise StageformerError(f"{self.name}: there is no {path}; its pipeline has not run so far (`dvc repro`)")
+            raise StageformerError(f"{self.name}: there is no {path}; its pipeline has not run yet (`dvc repro`)")
         return content
 
 

@@ -222,6 +222,6 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _data(ingest: Ingest) -> str:
     if ingest.source == "homeassistant":
         return f"user-interface strings of Home Assistant {ingest.homeassistant.version} (PyPI: homeassistant)"
-    # Names alone: where files lie is nobody else's business.
+    # Only names: where the files are on this machine is private.
     names = ", ".join(Path(name).name for name in ingest.files.train)
     return f"own files ({ingest.source}): {names}"

@@ -61,7 +61,7 @@ def to_marian(
 ) -> MarianMTModel:
     """Return a copy of the model, in eval mode and in the same precision.
 
-    The two differ in the order of features alone. The paper lets sines and cosines alternate (section 3.5), and so do
+    The two differ only in the order of features. The paper lets sines and cosines alternate (section 3.5), and so do
     we; Marian puts all sines first. The features of the residual stream have no order of their own, so the same
     permutation of every matrix that reads or writes it gives the same model: its logits are ours, and so is what
     ``generate`` may produce.
@@ -191,7 +191,7 @@ def check_expressible(config: TransformerConfig, *, norm: str, architecture: str
         )
     if norm == "post" and config.source.positions != "sinusoidal":
         raise StageformerError(
-            f"embed.positions is {config.source.positions!r}; {architecture} has sinusoidal positions alone; "
+            f"embed.positions is {config.source.positions!r}; {architecture} has only sinusoidal positions; "
             f"use them, train_encoder.norm and train_decoder.norm 'pre', or {remedy}"
         )
 

@@ -17,7 +17,7 @@ from stageformer.text.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Voca
 
 _CLEANING = [
     {"type": "NFC"},
-    # The last four are white space to Python alone.
+    # The last four are white space only to Python.
     {"type": "Replace", "pattern": {"Regex": r"[\s\x1c-\x1f]+"}, "content": " "},
     {"type": "Strip", "strip_left": True, "strip_right": True},
 ]

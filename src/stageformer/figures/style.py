@@ -94,12 +94,12 @@ _SETTINGS: dict[Any, Any] = {
 
 @contextlib.contextmanager
 def style(texts: Iterable[str] = ()) -> Iterator[None]:
-    """Draw by our settings alone, whatever is in the user's configuration of matplotlib.
+    """Draw with our settings only, whatever is in the user's configuration of matplotlib.
 
     Args:
         texts: words of any script that will be drawn, for which installed fonts are looked up
     """
-    # Many fonts have one weight alone, which Matplotlib would report for each of them.
+    # Many fonts have only one weight, which Matplotlib would report for each of them.
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,1 +1,1 @@
-"""Fast drop-in replacements for the readable formulations; they import torch alone."""
+"""Fast drop-in replacements for the readable formulations; they import only torch."""

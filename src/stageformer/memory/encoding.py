@@ -34,7 +34,7 @@ def open_source(path: Path, pad_id: int, device: torch.device) -> MemorySource:
 
     Args:
         path: an artifact of kind ``encoder``, such as ``data/train_encoder/encoder.pt``. The objective that it names
-            says which file of ``memory/sources/`` opens it; that file alone is imported.
+            says which file of ``memory/sources/`` opens it; only that file is imported.
         pad_id: the id that fills a batch of sources up.
         device: to compute on.
 

@@ -73,7 +73,7 @@ def saved_or_encoded(
 ) -> Memory:
     """Return the saved memory of some sentences where ``source`` made it, and else what ``source`` makes of them.
 
-    So nobody reads the memory of another encoder, such as the one that was trained further together with a decoder.
+    So the memory of another encoder is never read, such as the one that was trained further together with a decoder.
 
     Args:
         folder: of the memory of the split, which may be empty

@@ -26,7 +26,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 def empty_path(folder: Path) -> Path:
-    """Return the file that takes the place of shards where nobody learns from memory."""
+    """Return the file that replaces the shards where nothing learns from memory."""
     return folder / "empty.pt"
 
 
@@ -36,7 +36,7 @@ def shard_path(folder: Path, index: int) -> Path:
 
 
 def write_empty_memory(folder: Path) -> None:
-    """Write what is in the place of the memory of a split where nobody learns from memory, ``empty.pt``.
+    """Write ``empty.pt``, which replaces the memory of a split where nothing learns from memory.
 
     It is the same whatever the encoder and the parameters are, so that nothing that depends on it runs again.
 

@@ -1,7 +1,7 @@
 """The Transformer of "Attention Is All You Need" (Vaswani et al. 2017), readable in one sitting.
 
 Read in this order: ``attention``, ``embedding``, ``layers``, ``transformer``. This is the paper's formulation; where a
-function is ``accelerated_by`` a kernel, that one takes its place. The package imports torch and ``kernels`` alone.
+function is ``accelerated_by`` a kernel, that one takes its place. The package imports only torch and ``kernels``.
 
 Shape letters, used everywhere: B batch, S source length, T target length, D d_model, H heads, d_k = D / H,
 F feed-forward (d_ff), V vocabulary.

@@ -16,7 +16,7 @@ from stageformer.model.dropout import Dropout, add_dropped
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with an activation between them, at each position alone (section 3.3)."""
+    """Two linear maps with an activation between them, applied to each position separately (section 3.3)."""
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "relu") -> None:
         super().__init__()

@@ -34,5 +34,5 @@ class Compute(Params):
     @model_validator(mode="after")
     def _needs_processes_to_shard(self) -> Self:
         if self.sharded and self.processes == 1:
-            raise ValueError("sharded is true, but processes is 1; there is nothing to cut the model over")
+            raise ValueError("sharded is true, but processes is 1; there is only one process to hold the model")
         return self

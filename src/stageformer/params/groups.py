@@ -1,6 +1,6 @@
 """The whole of ``params.yaml``: every group, and the checks that span groups.
 
-Only what needs the whole file imports this module; a stage imports its own group alone, so that a change in one group's
+Only what needs the whole file imports this module; a stage imports only its own group, so that a change in one group's
 class does not rerun the others.
 """
 
@@ -79,7 +79,7 @@ class Parameters(Params):
         for name, value in saved.items():
             if value:
                 raise ValueError(
-                    f"{what} {name} is {value!r}, and acts on saved encoder output, which then nothing learns from; "
+                    f"{what} {name} is {value!r}, but acts only on saved encoder output, which is not used; "
                     "set it to 0"
                 )
 

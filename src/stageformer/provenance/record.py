@@ -73,11 +73,11 @@ def environment(compute: Compute | None = None) -> dict[str, Any]:
 
 
 def cost() -> dict[str, Any]:
-    """Return what this process has taken so far.
+    """Return what this process has used so far.
 
     Returns:
         ``seconds`` since its start, with that of Python and the libraries, and ``peak_memory_mib``, the largest
-        resident memory; None where the system does not report it. Of several processes, this one alone counts, and of a
+        resident memory; None where the system does not report it. Of several processes, only this one counts, and of a
         training that was killed and resumed, the last part.
     """
     return {"seconds": round(time.time() - psutil.Process().create_time(), 1), "peak_memory_mib": _peak_memory()}

@@ -116,7 +116,7 @@ def _read_metrics(experiment: Experiment) -> dict[str, Any]:
     metrics = read_object(experiment, METRICS)
     if metrics is None:
         raise StageformerError(
-            f"{experiment.name}: there is no {METRICS}, the pipeline has not run there so far; run `dvc repro` first"
+            f"{experiment.name}: there is no {METRICS}; its pipeline has not run yet (`dvc repro`)"
         )
     return metrics
 

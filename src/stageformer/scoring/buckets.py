@@ -85,7 +85,7 @@ def words(text: str) -> list[str]:
 
 
 def count_words(wanted: Iterable[str], texts: Iterable[str]) -> Counter[str]:
-    """Count the words of some texts in others; memory grows with the first alone.
+    """Count the words of some texts in others; memory grows only with the first.
 
     Args:
         wanted: texts whose words are counted.

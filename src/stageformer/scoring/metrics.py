@@ -39,7 +39,7 @@ class Scorer:
     Args:
         references: one or more texts a sentence, as many as there are.
         lowercase: without regard to case; the signatures say so.
-        bleu_tokenize: the tokenisation of sacreBLEU, such as ``13a`` or ``intl``. It acts on BLEU alone.
+        bleu_tokenize: the tokenisation of sacreBLEU, such as ``13a`` or ``intl``. It affects only BLEU.
         moses_language: code of the target language, to report BLEU of text tokenised by Moses and lower-cased as well.
         phonemes: the texts are phonemes with spaces between them: report error rates of phonemes and words as well.
 
@@ -122,7 +122,7 @@ class Scorer:
         return {name: round(score, DIGITS) for name, score in found.items()} | {"empty": empty}
 
     def brief(self, translations: Sequence[str]) -> dict[str, float]:
-        """Return ``bleu``, ``chrf`` and ``exact_match`` of :meth:`corpus` alone, which takes less time."""
+        """Return only ``bleu``, ``chrf`` and ``exact_match`` of :meth:`corpus`, which takes less time."""
         return {
             "bleu": round(self._bleu.corpus_score(translations, None).score, DIGITS),
             "chrf": round(self._chrf.corpus_score(translations, None).score, DIGITS),

@@ -65,7 +65,7 @@ def read_search(metrics: Path) -> dict[str, Any]:
 def metrics(translations: Translations, scorer: Scorer) -> dict[str, Any]:
     """Score beam and greedy search, and the sources themselves as if they were translations.
 
-    The last, ``copy_source``, is the row that any model must beat: names, numbers and loan words alone reach it.
+    The last, ``copy_source``, is the row that any model must beat: names, numbers and loan words reach it.
     """
     return {
         "sentences": len(translations.sources),

@@ -1,6 +1,6 @@
 """Is one system better than another, or is it chance? Paired bootstrap resampling (Koehn 2004).
 
-Corpus scores are taken apart into counts per sentence, whose sums over any sentences give the score of these.
+Corpus scores are split into counts per sentence, whose sums over any sentences give the score of these.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Statistic:
 
 
 def statistic_of(metric: Metric, signature: str, prepare: Callable[[str], str] | None = None) -> Statistic:
-    """Take a metric of sacreBLEU apart, which holds the references.
+    """Split a metric of sacreBLEU, which holds the references.
 
     sacreBLEU itself does so for its significance tests, but has no public name for it.
 

@@ -14,7 +14,7 @@ MARKS = NO_SPACE_LEFT | NO_SPACE_RIGHT
 
 
 def join_words(words: list[str], marks: frozenset[str] = MARKS) -> str:
-    """Join words with spaces, but for the usual places beside punctuation marks that are words of their own.
+    """Join words with spaces, except at the usual places beside punctuation marks that are words of their own.
 
     The rules are those of most European languages, and guesses: ``rock ' n ' roll`` becomes ``rock'n'roll``.
 

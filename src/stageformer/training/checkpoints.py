@@ -57,7 +57,7 @@ class Checkpoints:
             try:
                 file = read_tensors(path, "checkpoint")
                 if file.metadata.get("fingerprint") != self._fingerprint:
-                    raise StageformerError(f"{path}: of another training")
+                    raise StageformerError(f"{path}: belongs to another training")
                 progress = Progress.from_dict(file.metadata["progress"])
             except (StageformerError, KeyError, TypeError) as error:
                 if not quiet:

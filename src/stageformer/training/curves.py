@@ -18,7 +18,7 @@ from stageformer.training.loop import Log
 def curves(reports: Path, processes: Processes) -> Iterator[Log]:
     """Open the curves under ``reports/plots/metrics`` (one TSV per curve) and yield the function that adds to them.
 
-    Of several processes, the first alone writes.
+    Of several processes, only the first writes.
 
     DVCLive's own summary, report and ``dvc.yaml`` are left off: ``dvc.yaml`` of the pipeline declares the curves.
 

@@ -33,7 +33,7 @@ def decoder_task(
         model: encoder and decoder, on ``device``
         splits: the pairs of ``train`` and ``valid``
         memory: folder of the stage encode, for a decoder that learns from it; None: the encoder learns, too. Where
-            there are copies with dropout, the decoder learns from them alone, as if the encoder trained with it.
+            there are copies with dropout, the decoder learns only from them, as if the encoder trained with it.
         encoder_fingerprint: of the encoder that the memory must be of
         pad_id: the id that fills a batch up
         device: where to compute

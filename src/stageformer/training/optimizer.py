@@ -53,7 +53,7 @@ def adam_step(
 
 
 class Adam:
-    """Adam with its state, and weight decay on matrices alone.
+    """Adam with its state, and weight decay only on matrices.
 
     Args:
         parameters: what is trained.

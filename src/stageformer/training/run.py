@@ -31,7 +31,7 @@ def run(
 ) -> None:
     """Train, save the model, write ``metrics.json`` and the learning curves, and remove the checkpoints.
 
-    Of several processes, all of them train, and the first alone writes.
+    Of several processes, all train, and only the first writes.
 
     Args:
         name: of the stage

@@ -68,11 +68,11 @@ class CTranslate2Engine(Engine):
     ) -> list[list[Hypothesis]]:
         """See :meth:`stageformer.translator.engine.Engine.search`."""
         if request.number > 1 or request.sampling or request.prefix:
-            raise StageformerError("ctranslate2 gives the best translation alone; leave the engine or the options")
+            raise StageformerError("ctranslate2 returns only the best translation; change engine or options")
         if params.min_length_ratio or params.early_stopping:
             raise StageformerError(
-                "params: ctranslate2 knows no translate.min_length_ratio above 0 and no translate.early_stopping; "
-                "leave the engine, or these parameters"
+                "params: ctranslate2 supports neither translate.min_length_ratio above 0 nor translate.early_stopping; "
+                "use another engine, or change these parameters"
             )
         lengths = torch.tensor([len(ids) for ids in source_ids], dtype=torch.long)
         found = self.translate(

@@ -133,7 +133,7 @@ class Translator:
         """Translate sentences, each by itself, in several ways.
 
         Args:
-            texts: one sentence each; an empty one, or one of white space alone, has no translation.
+            texts: one sentence each; an empty one, or one of nothing but white space, has no translation.
             number: translations of each sentence.
             beam_size: hypotheses kept at each step; None: as ``translate.beam_size`` says, and at least ``number``.
             sampling: draw translations instead of looking for the best; what is drawn follows from the number of the

@@ -45,7 +45,7 @@ class ParquetSource(FileSource):
                     yield from self._records(path, pq.ParquetFile(file))
             except pa.ArrowException as error:
                 reason = str(error).splitlines()[0][:200]
-                raise StageformerError(f"{path}: not a readable Parquet file ({reason}); get it again") from None
+                raise StageformerError(f"{path}: not a readable Parquet file ({reason}); copy it again") from None
 
     def _records(self, path: Path, table: pq.ParquetFile) -> Iterator[Record | Rejected]:
         names = [name for name in (self.source_column, self.target_column, self.group_column) if name is not None]

@@ -1,7 +1,7 @@
 """The seam of what makes memory: our own encoder, or anything else that turns sentences into vectors.
 
-Nothing after this seam asks which maker it was: the stage encode, the store, the decoder and the search know the
-fingerprint and the width alone.
+Nothing after this seam asks which maker it was: the stage encode, the store, the decoder and the search know only the
+fingerprint and the width.
 
 A maker is one file of this package, with a class like :class:`MemorySource` and a function that opens what the stage
 ``train_encoder`` left for it::

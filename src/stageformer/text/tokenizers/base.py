@@ -31,7 +31,7 @@ class Tokenizer(ABC):
     """Cuts text into token strings and joins token strings to text.
 
     A tokenizer knows no special tokens and no ids: those belong to the vocabulary. Characters that training never saw
-    come out as tokens of their own, so that the vocabulary, and nobody else, decides what is unknown.
+    come out as tokens of their own, so that only the vocabulary decides what is unknown.
 
     Args:
         lowercase: lower-case every text first.

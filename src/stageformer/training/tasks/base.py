@@ -34,7 +34,7 @@ class Task(Protocol):
     def lengths(self, split: str) -> tuple[Ints, Ints]:
         """Return the tokens of each example of a split on both sides, ``[examples]``: they say what fits in a batch.
 
-        A task that reads one side alone returns its lengths twice.
+        A task that reads only one side returns its lengths twice.
         """
 
     def loss(self, split: str, rows: Ints) -> Loss:
