@@ -171,8 +171,8 @@ def test_impossible_values_and_combinations(path: str, value: object, message: s
     [
         ("train_encoder", "way", "joint", "but train_encoder.way 'joint' trains the encoder from the start"),
         ("train_encoder", "objective", "none", "but train_encoder.objective is 'none', which leaves nothing to train"),
-        ("train_decoder", "memory_dropout", 0.1, "but train_decoder.memory_dropout is 0.1, and acts on saved encoder"),
-        ("encode", "dropout_copies", 2, "but encode.dropout_copies is 2, but acts only on saved encoder output"),
+        ("train_decoder", "memory_dropout", 0.1, "but train_decoder.memory_dropout is 0.1, which acts only on saved"),
+        ("encode", "dropout_copies", 2, "but encode.dropout_copies is 2, which acts only on saved encoder output"),
     ],
 )
 def test_an_encoder_is_finetuned_only_after_its_own_training_and_without_memory(

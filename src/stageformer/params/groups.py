@@ -79,7 +79,7 @@ class Parameters(Params):
         for name, value in saved.items():
             if value:
                 raise ValueError(
-                    f"{what} {name} is {value!r}, but acts only on saved encoder output, which is not used; "
+                    f"{what} {name} is {value!r}, which acts only on saved encoder output; "
                     "set it to 0"
                 )
 
