@@ -8,7 +8,7 @@ import sys
 
 import torch
 
-from stageformer.compute.instruction_set import use_instruction_set
+from stageformer.compute.instruction_set import compute_gelu_without_onednn, use_instruction_set
 from stageformer.compute.pool import Pool, Serial, Threads
 from stageformer.errors import StageformerError
 from stageformer.kernels.choice import use_kernels
@@ -24,8 +24,7 @@ def prepare(compute: Compute) -> torch.device:
     on_cpu = compute.device == "cpu"
     use_instruction_set(compute.instruction_set, quiet=not on_cpu)
     if compute.instruction_set == "avx2" and on_cpu and compute.precision == "fp32" and not compute.compile:
-        # In fp32, oneDNN computes only GELU, and with the widest instructions that the CPU has.
-        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property, as torch writes it
+        compute_gelu_without_onednn()
     if compute.device == "cuda" and not torch.cuda.is_available():
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")
     torch.set_num_threads(compute.threads)

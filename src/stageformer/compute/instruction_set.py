@@ -51,6 +51,11 @@ def use_instruction_set(name: str, *, quiet: bool = False) -> None:
         )
 
 
+def compute_gelu_without_onednn() -> None:
+    """Let torch's own kernels compute GELU: of all that is computed in fp32, oneDNN takes it alone, at full width."""
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property, as torch writes it
+
+
 def _has_avx2() -> bool:
     return pyarrow.runtime_info().detected_simd_level in ("avx2", "avx512")
 

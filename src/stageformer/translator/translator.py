@@ -12,7 +12,7 @@ import torch
 from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import thread_pool
-from stageformer.compute.instruction_set import use_instruction_set
+from stageformer.compute.instruction_set import compute_gelu_without_onednn, use_instruction_set
 from stageformer.compute.pool import Pool
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.rules import Hypothesis
@@ -90,6 +90,8 @@ class Translator:
             )
         found = open_model_folder(None if folder is None else Path(folder))
         use_instruction_set(found.instruction_set, quiet=True)
+        if found.instruction_set == "avx2":
+            compute_gelu_without_onednn()
         threads = threads or found.threads or torch.get_num_threads()
         model, _ = load_model(found.model)
         vocabularies = load_vocabularies(found.vocabularies)
