@@ -1,7 +1,7 @@
 """What every stage script does around its one library call.
 
 A script is one function under :func:`stage`, which gives it a command line, its parameters and its paths, reports a
-mistake in one line, and writes down afterwards on what the run was done and what it took.
+mistake in one line, and afterwards records the machine and the cost of the run.
 """
 
 from __future__ import annotations

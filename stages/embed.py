@@ -1,4 +1,4 @@
-"""Make what the embedding matrices begin with, and the table of positions.
+"""Make the initial embedding matrices, and the table of positions.
 
 Example: ``python -m stages.embed``
 

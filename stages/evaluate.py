@@ -1,4 +1,4 @@
-"""Turn what the search found into text, score it, and draw what the model attends to.
+"""Turn the hypotheses into text, score them, and draw the attention of the model.
 
 Example: ``python -m stages.evaluate``
 

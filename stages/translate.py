@@ -1,4 +1,4 @@
-"""Translate a split by greedy and by beam search, and ask the model how probable the targets are.
+"""Translate a split by greedy and by beam search, and compute the probability of the targets.
 
 Example: ``python -m stages.translate``
 

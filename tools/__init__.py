@@ -1,1 +1,1 @@
-"""Tools for whoever changes the code."""
+"""Tools for those who change the code."""

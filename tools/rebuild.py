@@ -1,4 +1,4 @@
-"""Clone a repository and run its whole pipeline from nothing, without the caches and checkpoints of other runs.
+"""Clone a repository and run its whole pipeline from scratch, without the caches and checkpoints of other runs.
 
 The clone shares with the original only the downloads in ``.cache``, which are checked by their hash, and the files of
 the user that are not in git.

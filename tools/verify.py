@@ -1,4 +1,4 @@
-"""Prove that the pipeline gives the same bits: run it from nothing in a clone, and compare every output.
+"""Prove that the pipeline gives the same bits: run it from scratch in a clone, and compare every output.
 
 Expected are the hashes in ``dvc.lock``. For a recipe that it was not made with, the pipeline is run twice, in two
 clones. The exit code is 1 if any output differs, 2 if there is nothing to compare.

@@ -1,7 +1,7 @@
 """Stageformer: the Transformer of "Attention Is All You Need" as a pipeline of staged artifacts.
 
 The names below are the public interface, described with examples in ``docs/api.md``. Each is imported when it is first
-used, so that ``import stageformer`` takes no time and needs no torch.
+used, so that ``import stageformer`` is instant and does not import torch.
 """
 
 import pkgutil

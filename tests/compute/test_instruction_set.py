@@ -121,7 +121,7 @@ def test_where_the_promise_holds_there_is_no_warning(
         ("torch.backends.cpu.get_cpu_capability", "AVX512", "this process has computed with AVX512 already", True),
     ],
 )
-def test_a_machine_that_cannot_keep_the_promise_says_so_in_one_line_and_goes_on(
+def test_a_machine_that_cannot_keep_the_promise_says_so_in_one_line_and_continues(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], capsys: pytest.CaptureFixture[str], target: str,
     value: object, reason: str, limited: bool,
 ) -> None:

@@ -107,7 +107,7 @@ def test_a_zip_is_named(tmp_path: Path) -> None:
         list(read_lines(tmp_path / "text"))
 
 
-def test_a_name_stands_for_one_file_or_many(tmp_path: Path) -> None:
+def test_a_name_refers_to_one_file_or_many(tmp_path: Path) -> None:
     for name in ("b-2.tsv", "b-1.tsv", "a.tsv", ".hidden", "strange[1].tsv"):
         (tmp_path / name).write_text("x")
     (tmp_path / "folder").mkdir()

@@ -87,7 +87,7 @@ def test_files_of_unequal_length(tmp_path: Path, source: str, target: str, messa
         list(LinesSource(((tmp_path / "s", tmp_path / "t"),)))
 
 
-def test_bad_lines_of_either_file_are_told_and_the_rest_stays_aligned(tmp_path: Path) -> None:
+def test_bad_lines_of_either_file_are_reported_and_the_rest_stays_aligned(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"one\n\nthree\nfour\n")
     (tmp_path / "t").write_bytes(b"eins\nzwei\n\xff\nvier\n")
     records = list(LinesSource(((tmp_path / "s", tmp_path / "t"),)))

@@ -56,7 +56,7 @@ def test_a_prefix_comes_along_with_its_sentence(search, sources, rules, batch_of
     assert [[h.ids for h in one] for one in found] == [[h.ids for h in one] for one in together]
 
 
-def test_greedy_with_its_own_beginning_as_the_prefix_goes_on_as_before(model, sources, rules, batch_of):
+def test_greedy_with_its_own_beginning_as_the_prefix_continues_as_before(model, sources, rules, batch_of):
     free = greedy(model.decoder, batch_of(sources), rules)
     prefixes = [h.ids[: row % 5] for row, (h,) in enumerate(free)]
     found = greedy(model.decoder, batch_of(sources, prefixes=prefixes), rules)

@@ -88,7 +88,7 @@ def test_files_of_git_and_of_the_cache(repository, spec, text):
     assert experiment.list("none") == []
 
 
-def test_another_copy_is_read_as_it_stands(repository, tmp_path):
+def test_another_copy_is_read_as_it_is(repository, tmp_path):
     copy = shutil.copytree(repository, tmp_path / "copy", ignore=shutil.ignore_patterns(".git", ".dvc"))
     (copy / "text").write_text("elsewhere")
     for spec in (str(copy), os.path.relpath(copy, repository)):

@@ -61,7 +61,7 @@ def test_a_given_translation_is_read(translator):
         ("two", {"translation": "zwei " * 20}, "the translation has 100 tokens, a picture holds at most 48"),
     ],
 )
-def test_mistakes_are_told(translator, sentence, options, message):
+def test_mistakes_are_reported(translator, sentence, options, message):
     with pytest.raises(StageformerError) as caught:
         explain(translator, sentence, **{"layer": 1, "head": 1} | options)
     assert str(caught.value).startswith(message)
@@ -87,7 +87,7 @@ def test_the_command_writes_three_pictures_in_both_formats(run, tmp_path):
     assert sorted(result.stdout.split()) == expected
 
 
-def test_the_command_writes_the_file_that_it_is_told(run, tmp_path):
+def test_the_command_writes_the_file_that_is_named(run, tmp_path):
     assert run("two", "--kind", "cross", "--output", "new/a.b.svg").exit_code == 0
     assert files_in(tmp_path / "root/new") == ["a.b.svg"]
     assert run("two", "--kind", "cross", "--output", "new/v1.2").exit_code == 0

@@ -59,7 +59,7 @@ def test_installed_fonts_write_what_the_first_cannot(install, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_missing_characters_are_told_once_in_one_line(install, capsys):
+def test_missing_characters_are_reported_once_in_one_line(install, capsys):
     install(One="漢")
     assert fonts.families_for("漢字") == ["DejaVu Sans", "One"]
     fonts.families_for("語")

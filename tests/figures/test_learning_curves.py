@@ -20,7 +20,7 @@ def reports(tmp_path):
     return make
 
 
-def test_the_decoder_goes_on_where_the_encoder_ended(reports, tmp_path):
+def test_the_decoder_continues_where_the_encoder_ended(reports, tmp_path):
     encoder = reports("train_encoder", train_loss=[(5, 4.0), (10, 3.5)], valid_loss=[(5, 4.5), (10, 3.75)])
     decoder = reports("train_decoder", train_loss=[(5, 2.5)], valid_loss=[(5, 2.75)], valid_perplexity=[(5, 1.0)])
     write_curves(read_curves([encoder, decoder]), tmp_path)

@@ -92,7 +92,7 @@ def test_matrices_are_those_of_the_forward_pass(kind, norm):
 @pytest.mark.parametrize(
     ("model", "norm"), [(make_model("pre"), "pre"), (make_model("post"), "post"), (make_model("pre", True), "none")]
 )
-def test_the_picture_says_where_the_norm_stands(model, norm):
+def test_the_picture_says_where_the_norm_is(model, norm):
     (o,) = operations(model, kinds=["encoder"])
     assert o.norm == norm
     _, texts = draw(o)

@@ -63,7 +63,7 @@ def test_params_yaml_holds_the_defaults() -> None:
     assert committed("params.yaml") == committed("recipes/default.yaml")
 
 
-def test_every_key_stands_under_its_comment() -> None:
+def test_every_key_is_under_its_comment() -> None:
     # The text is what the classes make of the values; if it is not, run `make deps`.
     assert DEFAULT.read_text(encoding="utf-8") == render(Parameters, read_yaml(DEFAULT))
 

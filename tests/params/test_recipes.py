@@ -206,7 +206,7 @@ def test_an_unreadable_params_yaml_is_not_overwritten(folder: Path) -> None:
     assert (folder / "params.yaml").read_bytes() == (folder / "recipes/default.yaml").read_bytes()
 
 
-def test_compare_tells_true_from_one() -> None:
+def test_compare_distinguishes_true_from_one() -> None:
     differences = compare({"a": {"b": 1, "c": 2, "old": None}}, {"a": {"b": True, "c": 2, "new": [1]}})
     assert [str(difference) for difference in differences] == [
         "a.b: 1 -> true",

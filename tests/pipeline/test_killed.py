@@ -90,7 +90,7 @@ def test_ten_kills_change_no_bit(finished: Repository, tmp_path: Path) -> None:
     assert not list(scratch.rglob("*.pt"))  # success removes them
 
 
-def test_a_temporary_experiment_goes_on_where_the_killed_one_was(repository: Repository, tmp_path: Path) -> None:
+def test_a_temporary_experiment_resumes_where_the_killed_one_was(repository: Repository, tmp_path: Path) -> None:
     """Its working tree is gone with it: the scratch folder is not."""
     scratch = tmp_path / "scratch"
     repository.set(train_decoder__training__max_updates=400, train_decoder__training__validate_every=200)

@@ -41,7 +41,7 @@ def test_a_lower_error_rate_is_better_and_a_lower_bleu_worse():
     }
 
 
-def test_chance_stands_beside_the_difference():
+def test_chance_is_beside_the_difference():
     tested = BootstrapResult(20.0, 21.5, 1.5, low=-0.104, high=3.1, p=0.0004, signature="")
     metrics = [{"beam": {"bleu": bleu, "chrf": 40.0}} for bleu in (20.0, 21.5)]
     shown = [tile.chance.replace("\N{NO-BREAK SPACE}", " ") for tile in tiles(metrics, {"bleu": tested})]

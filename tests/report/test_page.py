@@ -142,7 +142,7 @@ def test_test_sets_that_differ_are_not_tested_for_chance(tmp_path, runs):
     assert "was not tested. ./one and ./few translated different sentences" in (tmp_path / "page.html").read_text()
 
 
-def test_a_picture_that_both_have_stands_once(pages):
+def test_a_picture_that_both_have_is_shown_once(pages):
     text = (pages / "two.html").read_text()
     alts = [attributes["alt"] for attributes in Page(text).all("img")]
     assert sorted(alts) == sorted([

@@ -58,7 +58,7 @@ def test_overview_of_one(stages):
     assert not any(row.change for row in found.stages)
 
 
-def test_overview_of_two_tells_which_outputs_differ(runs, stages):
+def test_overview_of_two_shows_which_outputs_differ(runs, stages):
     other = read_stages(Experiment.open("./two", runs))
     changes = {row.name: row.change for row in overview([stages, other]).stages}
     assert changes == {

@@ -111,7 +111,7 @@ def test_a_misspelt_key_deletes_and_runs_nothing(repository: Path, dvc: Dvc) -> 
     assert "Running stage 'ingest'" not in changed.stdout
 
 
-def test_a_python_without_the_dependencies_is_told_so(repository: Path) -> None:
+def test_a_python_without_the_dependencies_is_reported(repository: Path) -> None:
     # -S: no site-packages, as in a Python that the project was not installed into.
     run = subprocess.run(
         [sys.executable, "-S", "-m", "stages.check"], cwd=repository, capture_output=True, text=True, check=False

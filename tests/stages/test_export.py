@@ -150,7 +150,7 @@ def test_our_own_format_alone(root):
     assert Translator.load(root / "out").translate(["three"]) == ["drei"]
 
 
-def test_the_commit_and_changes_are_told(root, monkeypatch):
+def test_the_commit_and_changes_are_named(root, monkeypatch):
     import subprocess
 
     for name in ("AUTHOR", "COMMITTER"):

@@ -98,7 +98,7 @@ def test_one_line_says_what_was_done(tmp_path: Path) -> None:
     assert f"learnt {sizes} tokens (bpe), wrote: source" in result.stderr
 
 
-def test_what_does_not_come_back_is_told(tmp_path: Path) -> None:
+def test_what_does_not_come_back_is_reported(tmp_path: Path) -> None:
     write_sentences(tmp_path, ROWS | {"test": [('say "on"', "sag an"), ("on", "an")]})
     write_params(tmp_path, kind="word")
     CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)

@@ -202,7 +202,7 @@ def test_memory(root: Path) -> None:
     assert "sentence 12, 61 tokens" in lines(show(root / "data/encode/train", sentence=12))
 
 
-def test_damaged_memory_is_told(root: Path, tmp_path: Path) -> None:
+def test_damaged_memory_is_reported(root: Path, tmp_path: Path) -> None:
     folder = tmp_path / "encode" / "train"
     folder.mkdir(parents=True)
     for shard in (root / "data/encode/train").iterdir():

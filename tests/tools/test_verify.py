@@ -187,7 +187,7 @@ def manifest(hash_of_script: str, text: bool = True) -> dict[str, Recorded]:
     return {"one": Recorded(hash_of_script, lines if text else None)}
 
 
-def test_reasons_are_told() -> None:
+def test_reasons_are_reported() -> None:
     old = Run(lock(ingest={"seed": 1}), {"one": {"cpu": "A"}, "two": {"cpu": "A"}}, manifest("2"))
     changed = lock(ingest={"seed": 2})
     changed["one"]["outs"][0]["md5"] = "3" * 32

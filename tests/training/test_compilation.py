@@ -40,7 +40,7 @@ def test_compiled_layers_compute_the_same(
     torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-3, atol=1e-6)
 
 
-def test_a_missing_compiler_is_told(
+def test_a_missing_compiler_is_reported(
     transformer: Callable[..., Transformer], make_compute: Callable[..., Compute], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)

@@ -64,7 +64,7 @@ def test_the_same_parts_give_the_same_bytes_and_old_files_go(toy_root, exported,
         assert (exported / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
-def test_what_is_no_model_is_told(toy_root, exported, tmp_path):
+def test_what_is_not_a_model_is_reported(toy_root, exported, tmp_path):
     (tmp_path / "empty").mkdir()
     for folder, message in (
         (tmp_path / "nowhere", "nowhere: no such folder"),

@@ -1,6 +1,6 @@
-"""What every artifact says of itself: its kind and the version of its schema.
+"""What every artifact states about itself: its kind and the version of its schema.
 
-A reader that meets another kind or version says what it found, what it needs and which stage makes it.
+A reader that finds another kind or version reports what it found, what it needs and which stage makes it.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
     """Read a tensor artifact, memory-mapped. With ``kind``, it must be of that kind.
 
     With ``verify`` the whole file is first read once and held against the checksums in it (about a second per
-    gigabyte); torch itself checks none. Without, a changed number goes unnoticed, a cut-off file never does.
+    gigabyte); torch itself checks none. Without it, a changed number goes unnoticed; a cut-off file never does.
 
     Raises:
         StageformerError: there is no such file, it is cut off or corrupt, it holds something other than plain tensors

@@ -1,4 +1,4 @@
-"""Batches by a budget of tokens, of sentences of like length, in an order that follows from seed and epoch alone."""
+"""Batches by a budget of tokens, of sentences of similar length, in an order that follows from seed and epoch alone."""
 
 from __future__ import annotations
 

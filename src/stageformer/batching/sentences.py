@@ -23,7 +23,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Sentences:
-    """Sentences of ids: all ids in a row, and where each sentence starts. Two integers a token, whatever the lengths.
+    """Sentences of ids: all ids in a row, and where each sentence starts. Two integers per token, whatever the lengths.
 
     A sequence of lists of ids, too: ``len``, one sentence by its row, and iteration.
     """

@@ -1,4 +1,4 @@
-"""The artifacts of the stage ``embed``: start of the embedding matrices, and the table of positions."""
+"""The artifacts of the stage ``embed``: initial values of the embedding matrices, and the table of positions."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands of ``stageformer``, one a module. What a command needs, it imports when it runs: `--help` is instant."""
+"""The commands of ``stageformer``, one per module. Each imports what it needs when it runs: `--help` is instant."""

@@ -13,7 +13,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.option("--hypotheses", type=_FILE, help="Text file of translations, one a line, rather than the last run's.")
+@click.option("--hypotheses", type=_FILE, help="Text file of translations, one per line, rather than the last run's.")
 @click.option("--references", type=_FILE, multiple=True, help="Text file of references; may be given several times.")
 @click.option(
     "--tokenized", metavar="LANGUAGE", help="Code such as de: BLEU of text tokenised by Moses, as in older papers."

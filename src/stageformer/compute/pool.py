@@ -1,4 +1,4 @@
-"""Pieces of work that are computed side by side, with the results in the order of the pieces.
+"""Pieces of work that are computed in parallel, with the results in the order of the pieces.
 
 Whoever has many pieces (batches, micro-batches, row groups) asks a :class:`Pool` to map a function over them. Which
 engine computes them is the pool's business: this thread (:class:`Serial`), threads (:class:`Threads`), or, with a new

@@ -17,7 +17,7 @@ def hashes(texts: Iterable[tuple[str, ...]]) -> Hashes:
     """Return a hash of 64 bits for each of these texts, or pairs of texts.
 
     That any two of n texts have the same has a chance of ``n ** 2 / 2 ** 65``: 3e-6 for 10 million, 3e-4 for 100
-    million. Then one of them is taken for a duplicate of the other.
+    million. If it happens, one of them is mistaken for a duplicate of the other.
     """
     return np.frombuffer(b"".join(map(_digest, texts)), dtype="<u8")
 

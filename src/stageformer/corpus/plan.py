@@ -60,7 +60,7 @@ class Plan:
 
 
 def make_plan(corpus: Mapping[str, Source], params: Ingest, references: References, statistics: Statistics) -> Plan:
-    """Read the whole corpus once, and decide which split every record goes to, or that it is left out.
+    """Read the whole corpus once, and decide which split each record belongs to, or that it is dropped.
 
     Raises:
         StageformerError: a bad record under ``on_bad_line: error``, what a source itself raises, or the filters left

@@ -1,4 +1,4 @@
-"""Work on many sentences: in batches of like length, with the results in the order of the sentences."""
+"""Work on many sentences: in batches of similar length, with the results in the order of the sentences."""
 
 from __future__ import annotations
 

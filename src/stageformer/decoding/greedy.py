@@ -1,4 +1,4 @@
-"""Greedy search: the most probable next token, again and again."""
+"""Greedy search: always the most probable next token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampling: the next token is drawn by its probability, again and again."""
+"""Sampling: each next token is drawn by its probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole split by both searches, and how probable the model finds its targets: the work of the stage ``translate``."""
+"""A whole split by both searches, and the probability of its targets: the work of the stage ``translate``."""
 
 from __future__ import annotations
 

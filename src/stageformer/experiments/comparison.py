@@ -72,7 +72,7 @@ def compare(first: Experiment, second: Experiment, *, num_changed: int) -> Compa
 
     Args:
         first: the baseline.
-        second: what is held against it.
+        second: what is compared with it.
         num_changed: how many of the sentences that changed most to return.
 
     Raises:

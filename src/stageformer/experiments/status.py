@@ -197,7 +197,7 @@ def _stages(repo: Repo, root: Path, values: Mapping[str, Any], code: Mapping[str
 def _reasons(
     home: Path, stage: Stage, locked: Mapping[str, Any] | None, values: Mapping[str, Any], code: Mapping[str, str]
 ) -> list[Reason]:
-    """Return what makes a stage run by itself."""
+    """Return the reasons of its own that make a stage run."""
     if locked is None:
         return [Reason("never run", "", "it has not run yet")]
     found = [Reason("command", "", "its command changed")] if stage.cmd_changed else []

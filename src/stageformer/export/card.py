@@ -26,7 +26,7 @@ from stageformer.translator.model_folder import FORMAT
 
 NAME = "card.json"
 CORPUS_LICENSES = {"homeassistant": "apache-2.0"}
-"""Licences of the corpora that `ingest` fetches by itself."""
+"""Licences of the corpora that `ingest` downloads."""
 
 _SEARCH = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._+-]*")
@@ -176,7 +176,7 @@ def _scores(scores: Mapping[str, Any], search: Mapping[str, Any]) -> Iterable[st
     yield (
         f"On the split `{scores['split']}`: {scores['sentences']:,} sentences, {scores['references']:,} references. "
         f"Beam of {search['beam_size']}, alpha of the length penalty {search['length_penalty']}; a translation has at "
-        f"most {search['max_length_ratio']} tokens a source token plus {search['max_length_offset']}."
+        f"most {search['max_length_ratio']} tokens per source token plus {search['max_length_offset']}."
     )
     yield _table(("", *(_SCORES[name] for name in names)), rows)
     signatures = sorted(name for name in scores if name.endswith("_signature"))

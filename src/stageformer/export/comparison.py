@@ -1,4 +1,4 @@
-"""Every exported format at the same work as our own search, and why a translation is another one.
+"""Every exported format beside our own search on the same work, and why translations differ.
 
 The work is the sentences of a split, in the same batches, by greedy search.
 """

@@ -1,4 +1,4 @@
-"""The folder of exported formats with its model card, and what is reported of them."""
+"""The folder of exported formats with its model card, and what is reported about them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A folder to publish: the exported formats with a card that says which commit they come from.
 
-Laid out as a repository of Hugging Face wants it: ``transformers`` loads the folder itself, and the formats of
+Laid out as Hugging Face expects of a repository: ``transformers`` loads the folder itself, and the formats of
 CTranslate2 are folders in it.
 """
 
@@ -83,7 +83,7 @@ def publish(
 
 
 def _place(name: str) -> str:
-    """Return where the folder of a format goes, relative to the card."""
+    """Return the place of the folder of a format, relative to the card."""
     return "." if name != FORMAT and export_format(name).is_at_the_root else name
 
 

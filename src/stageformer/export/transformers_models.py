@@ -156,7 +156,7 @@ def to_blenderbot(
     _copy_stack(copy.model.decoder, model.decoder, order)
     _copy_rows(copy.lm_head, weight)
     _copy_unknown(copy.model.encoder.embed_tokens, unknown_ids)
-    # The matrix that is there twice: "the" embedding of a model is that of its sources.
+    # The matrix that occurs twice: "the" embedding of a model is that of its sources.
     _copy_rows(copy.model.shared, copy.model.encoder.embed_tokens.weight.clone())
     copy.final_logits_bias[:, len(weight) :] = -math.inf
     copy.generation_config = _generation_config(special, forbidden_ids, positions)

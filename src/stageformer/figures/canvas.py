@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 POINTS = 72
 """an inch"""
 SMALLEST, LARGEST = 4.7, 8.0
-"""size of the numbers in cells, in points; where they would be smaller, there are none"""
+"""size of the numbers in cells, in points; where they would be smaller, they are left out"""
 _SMALLEST_SIGN = 6.0
 """points: what is smaller is lost in the hatching"""
 INK, GREY, FAINT = "#222222", "#555555", "#8a8a8a"

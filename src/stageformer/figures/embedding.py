@@ -136,7 +136,7 @@ def _draw(axes: Axes, projection: Projection) -> None:
 
 
 def _places(projection: Projection) -> dict[int, tuple[int, int]]:
-    """Choose the corner at which each token is named, frequent ones first; one that would cover another goes without.
+    """Choose the corner at which each token is named, frequent ones first; one that would cover another gets no name.
 
     Returns:
         The index of each token that is named, and whether the name is to the right (1) or left (-1) and above (1) or

@@ -1,4 +1,4 @@
-"""The table of positional encodings (section 3.5 of the paper) as a heat map, and how alike its rows are."""
+"""The table of positional encodings (section 3.5 of the paper) as a heat map, and how similar its rows are."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def split_heads(projected: Tensor, parts: int, num_heads: int) -> tuple[Tensor, 
 
 
 def _views(projected: Tensor, parts: int, num_heads: int) -> tuple[Tensor, ...]:
-    """Return views ``[B, H, T, d_k]`` of the ``parts`` that lie side by side in ``[B, T, parts * D]``."""
+    """Return views ``[B, H, T, d_k]`` of the ``parts`` that are side by side in ``[B, T, parts * D]``."""
     batch, length, width = projected.shape
     d_k = width // (parts * num_heads)
     return projected.view(batch, length, parts, num_heads, d_k).permute(2, 0, 3, 1, 4).unbind(0)

@@ -1,1 +1,1 @@
-"""The memory: what an encoder makes of every sentence, written once and read many times."""
+"""The memory: the encoder output of every sentence, written once and read many times."""

@@ -71,7 +71,7 @@ class EncodedMemory:
 def saved_or_encoded(
     folder: Path, source: MemorySource, ids: Ints, sentences: Sentences, device: torch.device
 ) -> Memory:
-    """Return the saved memory of some sentences where ``source`` made it, and else what ``source`` makes of them.
+    """Return the saved memory of some sentences if ``source`` made it; otherwise let ``source`` encode them.
 
     So the memory of another encoder is never read, such as the one that was trained further together with a decoder.
 

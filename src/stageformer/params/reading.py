@@ -53,7 +53,7 @@ def parse_yaml(content: bytes, origin: str) -> dict[str, object]:
         raise StageformerError(f"{origin}{_reason(error)}") from None
     except RecursionError:
         raise StageformerError(f"{origin}: not readable as YAML: nested too deeply") from None
-    except ValueError as error:  # a number of thousands of digits, or a date that is none
+    except ValueError as error:  # a number of thousands of digits, or an impossible date
         raise StageformerError(f"{origin}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
         found = "nothing" if values is None else repr(values)[:80]

@@ -57,7 +57,7 @@ def read_columns(experiment: Experiment, path: str) -> dict[str, list[str]] | No
 
 
 def numbers(experiment: Experiment, path: str, column: str, texts: list[str]) -> list[float]:
-    """Return the cells ``texts`` of a column as numbers. Raises StageformerError if one of them is none."""
+    """Return the cells ``texts`` of a column as numbers. Raises StageformerError if one of them is not a number."""
     try:
         return [float(text) for text in texts]
     except ValueError as error:

@@ -36,7 +36,7 @@ def explained(experiments: Sequence[Experiment], root: Path, translations: Trans
     """Draw the three kinds of attention for one sentence with the model of the workspace.
 
     Args:
-        experiments: those of the report; the workspace has to be among them, since only its model lies in a file.
+        experiments: those of the report; the workspace has to be among them, since only its model is in a file.
         root: of the workspace.
         translations: the sentence is the first of good length, an exact match if there is one.
     """
@@ -112,7 +112,7 @@ class Gallery:
 
 
 def gallery(experiments: Sequence[Experiment]) -> Gallery:
-    """Gather ``reports/**.png``; what goes beyond ``MAX_BYTES`` is left out and named."""
+    """Gather ``reports/**.png``; what exceeds ``MAX_BYTES`` is left out and named."""
     paths = {path for experiment in experiments for path in experiment.list("reports") if path.endswith(".png")}
     room = MAX_BYTES
     left_out = []

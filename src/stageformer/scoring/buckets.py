@@ -1,4 +1,4 @@
-"""Scores of kinds of sentences: the sentences of a test set in named buckets, each scored by itself.
+"""Scores of kinds of sentences: the sentences of a test set in named buckets, each scored separately.
 
 Buckets are by the length of the source, and by how often its rarest word occurs in the training text.
 """

@@ -146,7 +146,7 @@ class Scorer:
         return found
 
     def sentences(self, translations: Sequence[str]) -> list[SentenceScores]:
-        """Score each translation by itself."""
+        """Score each translation separately."""
         return [
             SentenceScores(
                 bleu=self._sentence_bleu.sentence_score(translation, list(texts)).score,

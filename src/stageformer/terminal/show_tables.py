@@ -79,7 +79,7 @@ def _side(
 
 
 def _hypotheses(row: dict[str, Any], tokens: list[str] | None, width: int) -> list[str]:
-    """What either search found for a sentence, with its tokens where the vocabulary is at hand, and how probable."""
+    """What either search found for a sentence, with its tokens if there is a vocabulary, and its probability."""
     lines: list[str] = []
     for search in ("beam", "greedy"):
         ids = row[f"{search}_ids"]

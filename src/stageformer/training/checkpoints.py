@@ -1,4 +1,4 @@
-"""Checkpoints: what a killed training resumes from, and the signals that make it write one and leave.
+"""Checkpoints: what a killed training resumes from, and the signals that make it write one and exit.
 
 DVC deletes the outputs of a stage before it runs it, and an experiment in a temporary copy of the repository loses the
 whole copy. So checkpoints live in a scratch folder outside of both, one folder per training, named by the fingerprint
@@ -52,7 +52,7 @@ class Checkpoints:
         self._last = 0.0
 
     def newest(self, *, quiet: bool = False) -> tuple[Progress, dict[str, Tensor]] | None:
-        """Return the newest checkpoint that is whole, or None if there is none; say which are not, unless ``quiet``."""
+        """Return the newest intact checkpoint, or None if there is none; name damaged ones, unless ``quiet``."""
         for path in reversed(self._paths()):
             try:
                 file = read_tensors(path, "checkpoint")

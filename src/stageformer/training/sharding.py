@@ -1,4 +1,4 @@
-"""A model that no one device holds: it is cut over the processes (FSDP2, Zhao et al. 2023)."""
+"""A model that does not fit on one device: it is split between the processes (FSDP2, Zhao et al. 2023)."""
 
 from __future__ import annotations
 

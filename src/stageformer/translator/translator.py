@@ -114,7 +114,7 @@ class Translator:
         first_line: int = 1,
         show_progress: bool = True,
     ) -> list[str]:
-        """Translate sentences, each by itself; see :meth:`nbest`."""
+        """Translate sentences, each separately; see :meth:`nbest`."""
         found = self.nbest(
             texts, beam_size=beam_size, origin=origin, first_line=first_line, show_progress=show_progress
         )
@@ -132,7 +132,7 @@ class Translator:
         first_line: int = 1,
         show_progress: bool = True,
     ) -> list[list[Translation]]:
-        """Translate sentences, each by itself, in several ways.
+        """Translate sentences, each separately, in several ways.
 
         Args:
             texts: one sentence each; an empty one, or one of nothing but white space, has no translation.

@@ -1,4 +1,4 @@
-"""The seam of where embeddings come from: vectors for token strings."""
+"""The interface of everything that gives vectors for token strings."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from stageformer.errors import StageformerError
 from stageformer.vectors.base import Found
 
 LONGEST_LINE = 2**20
-"""Bytes; a longer line is none of vectors."""
+"""Bytes; a longer line does not hold a vector."""
 
 _LINES_FOR_THE_WIDTH = 1000
 
@@ -39,7 +39,7 @@ class FileVectors:
         self._width = width
 
     def vectors(self, tokens: Sequence[str]) -> Found:
-        """Return the vectors of those tokens that the file has; of a token that is there twice, the last.
+        """Return the vectors of those tokens that the file has; of a token that occurs twice, the last.
 
         Raises:
             StageformerError: the file cannot be read, a line is not a token and its numbers, or the vectors have
