@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, each size of it computed in the way that is fastest for it."""
+"""Scaled dot-product attention, computed in the way that is fastest for its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout in as few passes over memory as it takes."""
+"""Dropout in as few passes over memory as possible."""
 
 from __future__ import annotations
 

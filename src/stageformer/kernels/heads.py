@@ -1,4 +1,4 @@
-"""Heads in the layout that matrix products are fastest with."""
+"""Heads in the layout with the fastest matrix products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store of memory, what an encoder made of each sentence, that any number of decoders are trained on.
+"""The memory store: the encoder output of each sentence, on which any number of decoders are trained.
 
 In meaning it is ``[B, S, E]``; on disk the padding is left out. A folder holds shards ``memory-00000.pt``, tensor
 artifacts of kind ``memory`` with ``values [tokens, E]``, ``offsets [sentences + 1]`` and ``ids [sentences]``: sentence

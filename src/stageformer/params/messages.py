@@ -1,4 +1,4 @@
-"""What is wrong with parameters, in one line: pydantic finds it, the words are ours.
+"""What is wrong with parameters, in one line: Pydantic finds it, the wording is ours.
 
 Pydantic's own messages take several lines, and know neither the nearest valid name nor what a parameter means.
 """

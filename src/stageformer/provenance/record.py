@@ -1,6 +1,6 @@
-"""What a run of a stage leaves beside its reports: the environment that it ran in, and what it took.
+"""What a run of a stage leaves beside its reports: the environment that it ran in, and its cost.
 
-Both files are in git beside the reports, but DVC knows nothing of them, since they differ between runs whose outputs
+Both files are in git beside the reports, but are not declared to DVC, since they differ between runs whose outputs
 are the same. ``environment.json`` holds what the outputs may depend on besides inputs, parameters and code, and nothing
 else: no name of a machine or user, no time, no path. ``cost.json`` holds seconds and memory.
 

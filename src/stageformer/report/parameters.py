@@ -1,4 +1,4 @@
-"""The parameters: all of them by group, and those that two sets hold different values of."""
+"""The parameters: all of them by group, and those whose values differ between two sets."""
 
 from __future__ import annotations
 

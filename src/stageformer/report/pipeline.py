@@ -1,4 +1,4 @@
-"""The stages of ``dvc.yaml``, what each of them needs, and what it took and left."""
+"""The stages of ``dvc.yaml``, what each of them needs, and its cost and outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of the translations, of one experiment or of two beside each other."""
+"""The table of the translations, of one experiment or of two side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scores are called where people read them."""
+"""The names of the scores as readers see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of scores are computed: as the parameters ask for, or as an earlier run did."""
+"""Which scores are computed: those that the parameters ask for, or those of an earlier run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``stageformer show PATH`` prints: what an artifact is, who made it of what, its shape and a sample."""
+"""What ``stageformer show PATH`` prints: what an artifact is, what made it from what, its shape and a sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pipeline came to: the scores and some translations, as text for a terminal."""
+"""The result of the pipeline: the scores and some translations, as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text laid out for a terminal of a given width: any script, and no control characters out of the data."""
+"""Text laid out for a terminal of a given width: any script, and no control characters from the data."""
 
 from __future__ import annotations
 

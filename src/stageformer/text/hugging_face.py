@@ -1,4 +1,4 @@
-"""What the families have in common that use the Hugging Face library ``tokenizers``.
+"""What the families that use the Hugging Face library ``tokenizers`` have in common.
 
 What is learnt is saved as that library's ``tokenizer.json``; it can be used without Stageformer. There, a character
 that training never saw becomes the model's unknown piece; here, it comes out as it is in the text. There, the text has
