@@ -87,10 +87,10 @@ def test_the_last_of_two_vectors_of_a_token_counts(tmp_path: Path) -> None:
             b"\xe4 1 2 3 4\n",
             ":1: byte 0xe4 at 1 is not UTF-8; convert the file, as with `iconv -f latin1 -t utf-8`",
         ),
-        (gzip.compress(b"the 1 2 3 4\n")[:-6], ": damaged after line 1 (gzip: "),
+        (gzip.compress(b"the 1 2 3 4\n", mtime=0)[:-6], ": damaged after line 1 (gzip: "),
         (b"\x1f\x8bno gzip", ": damaged after line 0 (gzip: "),
         (bytes(5000), ":1: longer than 1,000 bytes; this is not a file of vectors"),
-        (gzip.compress(bytes(10**7)), ":1: longer than 1,000 bytes; this is not a file of vectors"),
+        (gzip.compress(bytes(10**7), mtime=0), ":1: longer than 1,000 bytes; this is not a file of vectors"),
     ],
 )
 def test_what_is_wrong_is_one_line(
