@@ -2,7 +2,7 @@
 
 Example: ``python -m stages.vocab``
 
-Reads:  data/tokenize/{train,valid,test}.parquet
+Reads:  data/tokenize/tokenizer/, data/tokenize/{train,valid,test}.parquet
 Writes: data/vocab/vocabulary.parquet              token, id, count; vocabulary_{source,target}.parquet if not shared
         data/vocab/{train,valid,test}.parquet      id, source_ids (<eos> last), target_ids (<bos> first, <eos> last)
         reports/vocab/metrics.json                 sizes, what was left out and why, coverage and rate of unknown tokens

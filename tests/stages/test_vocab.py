@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from stageformer.artifacts.tables import write_table
+from stageformer.text.pair import save_tokenizers, train_tokenizers
+from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocabulary import load_vocabularies
 from stages.vocab import main
 
@@ -32,6 +34,11 @@ def write_tokens(folder: Path, rows: dict[str, list[tuple[list[str], list[str]]]
             "target_tokens": [target for _, target in pairs],
         }
         write_table(folder / "tokenize" / f"{split}.parquet", "tokens", [columns])
+    if not (folder / "tokenize" / "tokenizer").exists():
+        options = Options(8, lowercase=False)
+        save_tokenizers(
+            train_tokenizers("char", ["a"], ["x"], options=options, joint=True), folder / "tokenize" / "tokenizer"
+        )
 
 
 def run(folder: Path, name: str = "run", **changes: object) -> None:
@@ -100,6 +107,7 @@ def test_metrics(tmp_path: Path) -> None:
     assert found["vocabulary"]["source"] == {
         "size": 5,
         "types_seen": 3,
+        "types_learnt_but_not_seen": 0,
         "types_below_min_frequency": 2,
         "types_beyond_max_size": 0,
         "types_spelt_like_special_tokens": 0,
@@ -116,6 +124,29 @@ def test_metrics(tmp_path: Path) -> None:
     assert found["train"]["source"]["tokens"] == 4
     run(tmp_path, max_size=6)
     assert metrics(tmp_path)["vocabulary"]["shared"]["types_beyond_max_size"] == 3
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_every_learnt_token_has_an_id(tmp_path: Path, shared: bool) -> None:
+    text = ["lower newer", "newest low"]
+    tokenizers = train_tokenizers("byte_bpe", text, text, options=Options(300, lowercase=False), joint=True)
+    save_tokenizers(tokenizers, tmp_path / "tokenize" / "tokenizer")
+    tokens = [(*tokenizers.source.encode_batch([line, line]),) for line in text]
+    write_tokens(tmp_path, dict.fromkeys(ROWS, tokens))
+    run(tmp_path, min_frequency=0, shared=shared)
+    vocabularies = load_vocabularies(tmp_path / "run" / "data")
+    for vocabulary in (vocabularies.source, vocabularies.target):
+        assert set(tokenizers.source.learnt) <= set(vocabulary.tokens)
+        assert all(token in vocabulary for token in tokenizers.source.encode_batch(["today 🎉 low new owe"])[0])
+        assert vocabulary.counts[4:] == sorted(vocabulary.counts[4:], reverse=True)
+        assert 0 in vocabulary.counts[4:]
+    side = "shared" if shared else "target"
+    found = metrics(tmp_path)["vocabulary"][side]
+    assert found["size"] == 4 + found["types_seen"] + found["types_learnt_but_not_seen"]
+    run(tmp_path, min_frequency=1, shared=shared)
+    assert 0 not in load_vocabularies(tmp_path / "run" / "data").source.counts[4:]
+    found = metrics(tmp_path)["vocabulary"][side]
+    assert found["types_below_min_frequency"] == found["types_learnt_but_not_seen"] > 0
 
 
 def test_one_line_says_what_was_done(tmp_path: Path) -> None:

@@ -104,6 +104,12 @@ class HuggingFaceTokenizer(Tokenizer):
         """The number of tokens learnt, without the unknown piece."""
         return int(self._tokenizer.get_vocab_size()) - (self.unknown is not None)
 
+    @property
+    def learnt(self) -> list[str]:
+        """Every piece of the model but the unknown one, by its number in the model."""
+        pieces = self._tokenizer.get_vocab()
+        return sorted(pieces.keys() - {self.unknown}, key=lambda piece: pieces[piece])
+
     def to_hugging_face(self) -> tokenizers.Tokenizer:
         """Return the library's tokenizer with what this class does around it put into its pipeline."""
         copy = tokenizers.Tokenizer.from_str(self._tokenizer.to_str())

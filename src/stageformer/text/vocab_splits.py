@@ -23,6 +23,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import decoded, open_table, read_batches, write_parts
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
+from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import (
     SHARED_NAME,
     SOURCE_NAME,
@@ -94,7 +95,7 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
     all but the first what it has to predict.
 
     Args:
-        input_folder: ``{train,valid,test}.parquet`` of tokens.
+        input_folder: ``tokenizer/``, and ``{train,valid,test}.parquet`` of tokens.
         output: gets the vocabulary tables and ``{train,valid,test}.parquet`` of ids.
         reports: gets ``metrics.json``, ``frequencies.csv`` and ``coverage.csv``.
         params: the group ``vocab``.
@@ -102,13 +103,16 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
     Raises:
         StageformerError: a missing or damaged table, an empty vocabulary, or a full disk.
     """
+    tokenizers = load_tokenizers(input_folder / "tokenizer")
     counts = count_tokens(input_folder / "train.parquet")
-    vocabularies = build_vocabularies(counts, params)
+    learnt = {"source": tokenizers.source.learnt, "target": tokenizers.target.learnt}
+    candidates = {side: Counter(dict.fromkeys(learnt[side], 0) | counts[side]) for side in SIDES}
+    vocabularies = build_vocabularies(candidates, params)
     for name in {SHARED_NAME, SOURCE_NAME, TARGET_NAME} - vocabularies.by_file.keys():
         (output / name).unlink(missing_ok=True)  # of an earlier run by hand with another vocab.shared
     for name, vocabulary in vocabularies.by_file.items():
         vocabulary.save(output / name)
-    metrics: dict[str, Any] = {"vocabulary": _selection(counts, vocabularies, params)}
+    metrics: dict[str, Any] = {"vocabulary": _selection(candidates, vocabularies, params)}
     for split in SPLITS:
         found, path = IdCounts(), input_folder / f"{split}.parquet"
         mapped = map(partial(map_part, vocabularies=vocabularies), _parts(path, split))
@@ -126,13 +130,17 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
 
 
 def build_vocabularies(counts: dict[str, Counter[str]], params: Vocab) -> Vocabularies:
-    """Choose the entries from the counts of both sides. Raises StageformerError when none is left."""
+    """Choose the entries from the counts of both sides; those of tokens never seen are 0.
+
+    Raises:
+        StageformerError: no entry is left.
+    """
 
     def build(counted: Counter[str]) -> Vocabulary:
         return Vocabulary.from_counts(counted, min_frequency=params.min_frequency, max_size=params.max_size)
 
     if params.shared:
-        shared = build(counts["source"] + counts["target"])
+        shared = build(_both(counts))
         vocabularies = Vocabularies(shared, shared, shared=True)
     else:
         vocabularies = Vocabularies(build(counts["source"]), build(counts["target"]), shared=False)
@@ -145,18 +153,26 @@ def build_vocabularies(counts: dict[str, Counter[str]], params: Vocab) -> Vocabu
     return vocabularies
 
 
+def _both(counts: dict[str, Counter[str]]) -> Counter[str]:
+    """Return the counts of both sides as one. The operator + of Counter would drop tokens that were never seen."""
+    both = Counter(counts["source"])
+    both.update(counts["target"])
+    return both
+
+
 def _selection(counts: dict[str, Counter[str]], vocabularies: Vocabularies, params: Vocab) -> dict[str, Any]:
     """Return the size of each vocabulary and what was left out of it, and why."""
     selection = {}
     for side in ("shared",) if vocabularies.shared else SIDES:
-        counted = counts["source"] + counts["target"] if side == "shared" else counts[side]
+        counted = _both(counts) if side == "shared" else counts[side]
         vocabulary = vocabularies.target if side == "target" else vocabularies.source
         spelt_special = sum(token in counted for token in SPECIAL_TOKENS)
         rare = sum(c < params.min_frequency and token not in SPECIAL_TOKENS for token, c in counted.items())
         entries = len(vocabulary) - len(SPECIAL_TOKENS)
         selection[side] = {
             "size": len(vocabulary),
-            "types_seen": len(counted),
+            "types_seen": sum(count > 0 for count in counted.values()),
+            "types_learnt_but_not_seen": sum(count == 0 for count in counted.values()),
             "types_below_min_frequency": rare,
             "types_beyond_max_size": len(counted) - spelt_special - rare - entries,
             "types_spelt_like_special_tokens": spelt_special,
@@ -171,13 +187,13 @@ def _summary(metrics: Mapping[str, Any]) -> str:
         return sum(int(metrics[split][side][figure]) for side in SIDES)
 
     chosen = metrics["vocabulary"].values()
-    seen, entries = (sum(found[key] for found in chosen) for key in ("types_seen", "size"))
-    entries -= len(SPECIAL_TOKENS) * len(chosen)
+    types = sum(found["types_seen"] + found["types_learnt_but_not_seen"] for found in chosen)
+    entries = sum(found["size"] - len(SPECIAL_TOKENS) for found in chosen)
     unknown = ", ".join(
         f"{_ratio(total(split, 'unknown_tokens'), total(split, 'tokens')):.2%} of {split}" for split in SPLITS
     )
     tokens = total("train", "tokens")
-    return f"read {tokens:,} tokens of train, gave {entries:,} of {seen:,} types an id; unknown tokens: {unknown}"
+    return f"read {tokens:,} tokens of train, gave {entries:,} of {types:,} types an id; unknown tokens: {unknown}"
 
 
 def count_tokens(path: Path) -> dict[str, Counter[str]]:

@@ -1,8 +1,9 @@
 """The vocabulary: which token has which id.
 
-The special tokens come first, then the tokens of the training split by descending count, ties by token in the order of
-code points. A token of the text that is spelt like a special token is not one: it has no entry, and its id is that of
-``<unk>``. So no text can end a sentence by writing ``<eos>``.
+The special tokens come first, then all others by descending count in the training split, ties by token in the order of
+code points. Those that the tokenizer learnt but the training split was never cut into come last, with count 0. A token
+of the text that is spelt like a special token is not one: it has no entry, and its id is that of ``<unk>``. So no text
+can end a sentence by writing ``<eos>``.
 """
 
 from __future__ import annotations

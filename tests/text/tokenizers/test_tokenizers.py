@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from stageformer.params.choices import kinds
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.pair import tokenizer_class
 from stageformer.text.tokenizers.base import Options, Tokenizer
+from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 ROOT = Path(__file__).resolve().parents[3]
 KINDS = kinds("stageformer.text.tokenizers")
@@ -213,6 +215,45 @@ def test_training_gives_the_same_bytes_with_any_threads_and_hash_seed(tmp_path: 
         files = [folder / kind / "tokenizer.json" for kind in TRAINED]
         digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
     assert digests[0] == digests[1] == digests[2]
+
+
+def unknown(kind: str, text: str) -> list[str]:
+    """Return the tokens of a text that have no id, where the vocabulary is that of the stage vocab by default."""
+    tokenizer, vocabulary = with_vocabulary(kind)
+    return [token for token in encode(tokenizer, text) if token not in vocabulary and token not in SPECIAL_TOKENS]
+
+
+@functools.cache
+def with_vocabulary(kind: str) -> tuple[Tokenizer, Vocabulary]:
+    tokenizer = trained(kind)
+    counts = Counter(dict.fromkeys(tokenizer.learnt, 0))
+    counts.update(token for tokens in tokenizer.encode_batch(CORPUS) for token in tokens)
+    return tokenizer, Vocabulary.from_counts(counts, min_frequency=0, max_size=None)
+
+
+SEEN = sorted({character for text in CORPUS for character in text})
+
+
+# The tokens of `word` are whole words: a new one of known letters is as unknown as any.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "word"])
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(st.sampled_from(SEEN), max_size=60))
+def test_text_of_seen_characters_has_no_unknown_tokens(kind: str, text: str) -> None:
+    assert unknown(kind, text) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=TEXT)
+@example("today 🎉 low new owe")
+def test_no_text_is_unknown_to_bytes(text: str) -> None:
+    assert unknown("byte_bpe", text) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_learnt_is_there_once_and_without_the_unknown_piece(kind: str) -> None:
+    tokenizer = trained(kind)
+    assert len(set(tokenizer.learnt)) == len(tokenizer.learnt) == (tokenizer.size or 0)
+    assert getattr(tokenizer, "unknown", None) not in tokenizer.learnt
 
 
 def test_unknown_kind() -> None:

@@ -76,6 +76,11 @@ class Tokenizer(ABC):
     def size(self) -> int | None:
         """The number of tokens learnt; None in a family that learns nothing."""
 
+    @property
+    @abstractmethod
+    def learnt(self) -> list[str]:
+        """Every token that was learnt: each has an id, even if the training split was never cut into it."""
+
     @abstractmethod
     def to_hugging_face(self) -> tokenizers.Tokenizer | None:
         """Return a tokenizer of the Hugging Face library that does the same in the library's own components.
@@ -112,3 +117,8 @@ class UntrainedTokenizer(Tokenizer):
     def size(self) -> None:
         """None: nothing is learnt."""
         return None
+
+    @property
+    def learnt(self) -> list[str]:
+        """No tokens."""
+        return []
