@@ -109,7 +109,7 @@ def test_the_decoder_and_the_memory(trained: Repository) -> None:
 
 
 def test_a_mistake_is_reported_once(trained: Repository) -> None:
-    trained.set(train_encoder__training__learning_rate=1e6, train_encoder__training__clip_norm=None)
+    trained.set(train_encoder__training__learning_rate=10.0, train_encoder__training__clip_norm=None)
     with pytest.raises(RuntimeError) as error:
         run(trained, "train_encoder", processes=2)
     trained.set(train_encoder__training__learning_rate=0.003, train_encoder__training__clip_norm=1.0)
