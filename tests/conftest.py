@@ -10,10 +10,15 @@ from pathlib import Path
 import filelock
 import pytest
 
+from stageformer.compute.instruction_set import use_instruction_set
+
 pytest_plugins = ["tests.repositories"]
 
 # Before torch is imported: tests are many and small, and threads that wait for each other only cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# As the stages do, and before the first operation: what tests compute here is compared with what stages compute.
+use_instruction_set("avx2", quiet=True)
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf", "six": "sechs", "and": "und"}
 
