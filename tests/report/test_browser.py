@@ -54,6 +54,7 @@ def as_numbers(texts):
 def test_renders(visit):
     page = visit("one")
     assert page.title() == "./one – Stageformer report"
+    assert "Translations" in page.get_by_role("navigation").inner_text()
     assert page.get_by_role("heading", level=1).inner_text() == "en → de"
     assert page.locator("#translation-table tbody tr").count() == 25
     assert page.locator(".graph").bounding_box()["height"] > 200

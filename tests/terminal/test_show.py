@@ -32,7 +32,7 @@ stages:
     - path: data/ingest
       hash: md5
       md5: 0123456789abcdef.dir
-    - path: stages/tokenize.py
+    - path: data/check/code/tokenize.txt
       md5: 5555555555555555
     params:
       params.yaml:
@@ -265,7 +265,7 @@ def test_provenance(root: Path) -> None:
         "stage tokenize",
         "command python -m stages.tokenize",
         "inputs data/ingest 01234567",
-        "code 1 files, listed in dvc.lock",
+        "code data/check/code/tokenize.txt 55555555",
         "output data/tokenize fedcba98",
         "params",
         "tokenize.kind bpe",

@@ -78,7 +78,7 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
     present = {
         "scores": "Scores", "pipeline": "Pipeline", "parameters": "Parameters", "curves": curves and "Learning curves",
         "analysis": analysis and "Scores by kind of sentence", "data": data and "Data",
-        "pictures": (pictures.stages or drawn.pictures) and "Pictures", "translations": "TranslationTable",
+        "pictures": (pictures.stages or drawn.pictures) and "Pictures", "translations": "Translations",
     }
     runs = [_describe(*run) for run in zip(experiments, params, metrics, strict=True)]
     return {

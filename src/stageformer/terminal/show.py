@@ -10,6 +10,7 @@ from typing import Any
 from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import MADE_BY, SCHEMA_VERSION
 from stageformer.errors import StageformerError
+from stageformer.provenance.code import FOLDER as MANIFESTS
 from stageformer.terminal.show_tables import show_table, table_line
 from stageformer.terminal.text import clean, columns, flat_fields, labelled
 
@@ -118,14 +119,14 @@ def _provenance(path: Path, lock: Mapping[str, Any], root: Path, width: int) -> 
         for out in stage.get("outs") or []:
             if place.is_relative_to((root / out["path"]).resolve()):
                 deps = stage.get("deps") or []
-                code = [dep for dep in deps if dep["path"].endswith(".py")]
+                code = [dep for dep in deps if dep["path"].startswith(f"{MANIFESTS}/")]
                 inputs = ", ".join(f"{dep['path']} {_short(dep)}" for dep in deps if dep not in code)
                 params = {key: value for group in (stage.get("params") or {}).values() for key, value in group.items()}
                 fields = [
                     ("stage", name),
                     ("command", " ".join(str(stage.get("cmd", "")).split())),
                     ("inputs", inputs or "none"),
-                    ("code", f"{len(code)} files, listed in dvc.lock"),
+                    ("code", ", ".join(f"{dep['path']} {_short(dep)}" for dep in code) or "see inputs"),
                     ("output", f"{out['path']} {_short(out)}"),
                     *((f"  {key}", value) for key, value in flat_fields(params)),
                 ]
