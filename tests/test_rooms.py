@@ -61,13 +61,3 @@ def test_a_room_imports_only_from_floors_below(room: str) -> None:
         if origin == room and FLOOR_OF[target] >= FLOOR_OF[room]
     }
     assert upward == {}
-
-
-@pytest.mark.parametrize("stage", ["ingest", "tokenize", "vocab"])
-def test_the_rooms_of_the_first_stages_do_not_import_torch(stage: str) -> None:
-    import subprocess
-    import sys
-
-    script = f"import sys, stages.{stage}; print([name for name in ('torch', 'click') if name in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "['click']"
