@@ -20,6 +20,7 @@ import click
 from stageformer.artifacts.files import write_json
 from stageformer.errors import friendly
 from stageformer.params.groups import Parameters, check
+from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import json_schema
 from stageformer.provenance.code import write_manifests
@@ -36,7 +37,8 @@ def main(params: Path, output: Path) -> None:
     # The schema comes first: an editor that shows where the mistake is needs it most when the check fails.
     write_json(output / "params.schema.json", json_schema(Parameters))
     values = read_yaml(params)
-    check(values)
+    with naming_file(params):
+        check(values)
     write_manifests(ROOT, values, output / "code")
 
 

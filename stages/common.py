@@ -16,6 +16,7 @@ import click
 
 from stageformer.errors import StageformerError, did_you_mean, friendly
 from stageformer.params.base import parse
+from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
 from stageformer.provenance.record import write_record
 
@@ -41,7 +42,8 @@ def stage(
     def decorate(function: Callable[..., None]) -> click.Command:
         def run(params_path: Path, **paths: Path) -> None:
             values = read_yaml(params_path)
-            arguments = {key: _read(values, params_path, key, cls) for key, cls in params.items()}
+            with naming_file(params_path):
+                arguments = {key: _read(values, params_path, key, cls) for key, cls in params.items()}
             function(*arguments.values(), **paths)
             if os.environ.get("RANK", "0") == "0":  # of several processes, only the first writes
                 write_record(paths["reports"], arguments.get("compute"))

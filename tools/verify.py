@@ -25,8 +25,9 @@ import click
 
 from stageformer.errors import StageformerError, friendly
 from stageformer.experiments.status import Recorded, changed_code, recorded_manifest
+from stageformer.params.differences import compare
 from stageformer.params.reading import read_yaml
-from stageformer.params.recipes import compare, load_recipe
+from stageformer.params.recipes import load_recipe
 from stageformer.provenance.code import FOLDER
 from stageformer.provenance.record import read_environments
 from stageformer.terminal.text import columns

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stageformer.errors import StageformerError
-from stageformer.params.reading import read_yaml
+from stageformer.params.reading import line_of, read_yaml
 
 
 def test_yaml_1_2_as_dvc_writes_it(tmp_path: Path) -> None:
@@ -52,9 +52,23 @@ def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes, message: str) ->
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
-    with pytest.raises(StageformerError, match="no such file; run from the root of the repository"):
+def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(StageformerError, match=r"no such file; run from the root of the repository$"):
         read_yaml(tmp_path / "params.yaml")
+    with pytest.raises(StageformerError, match=r"mine.yaml: no such file$"):
+        read_yaml(tmp_path / "mine.yaml")
+    (tmp_path / "recipes").mkdir()
+    for name in ("dvc.yaml", "recipes/default.yaml"):
+        (tmp_path / name).touch()
+    with pytest.raises(StageformerError, match=r"no such file; `stageformer use default` makes it$"):
+        read_yaml(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"), [(["a"], 1), (["a", "b"], 3), (["a", "b", "1"], 4), (["a", "gone"], 1), (["gone"], None)]
+)
+def test_the_line_of_a_parameter(keys: list[str], line: int | None) -> None:
+    assert line_of(b"a:\n  # b:\n  b: [one,\n      two]\nc: {b: 1}\n", keys) == line
 
 
 def test_what_the_system_does_not_let_read_is_one_line(tmp_path: Path) -> None:

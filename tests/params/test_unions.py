@@ -50,7 +50,7 @@ def test_the_kind_chooses_the_class() -> None:
     ("source", "message"),
     [
         ({"kind": "fil"}, "cut.source.kind is 'fil' (did you mean 'file'?); allowed: bpe, unigram, file"),
-        ({"kind": None}, "cut.source.kind must be a text, found None"),
+        ({"kind": None}, "cut.source.kind must be a text, found null"),
         ({"kind": ["bpe"]}, "cut.source.kind must be a text, found ['bpe']"),
         ({"size": 9}, "cut.source.kind is missing (how the tokenizer is made)"),
         ({"kind": "bpe", "size": 9, "path": "a"}, "cut.source.path belongs to kind 'file', but kind is 'bpe'"),

@@ -51,7 +51,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     params.write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8").replace("beam_size:", "beam_sise:"))
     code, error = run_check(tmp_path / "check", params)
     assert code == 2
-    assert error == "error: params: unknown key translate.beam_sise (did you mean 'beam_size'?)\n"
+    line = 1 + next(n for n, text in enumerate(params.read_text().splitlines()) if text.startswith("  beam_sise:"))
+    assert error == f"error: {params}, line {line}: unknown key translate.beam_sise (did you mean 'beam_size'?)\n"
     assert not (tmp_path / "check/code").exists()
 
 
@@ -93,7 +94,7 @@ def test_a_misspelt_key_deletes_and_runs_nothing(repository: Path, dvc: Dvc) -> 
     params.write_text(good.replace("drop_equal:", "drop_eqal:"), encoding="utf-8")
     failed = dvc(repository, "repro")
     assert failed.returncode != 0
-    assert "error: params: unknown key ingest.drop_eqal (did you mean 'drop_equal'?)\n" in failed.stderr
+    assert ": unknown key ingest.drop_eqal (did you mean 'drop_equal'?)\n" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert "'ingest'" not in failed.stdout
     assert outputs(repository) == before

@@ -17,9 +17,11 @@ from stageformer.errors import friendly
 def check(params: Path | None, root: Path | None) -> None:
     """Check the parameter file: every key known, every value allowed, and all of them possible together."""
     from stageformer.params.groups import check as check_values
+    from stageformer.params.messages import naming_file
     from stageformer.params.reading import read_yaml
     from stageformer.params.root import find_root
 
     params = params or find_root(root) / "params.yaml"
-    check_values(read_yaml(params))
+    with naming_file(params):
+        check_values(read_yaml(params))
     click.echo(f"{params}: all parameters are known and allowed")

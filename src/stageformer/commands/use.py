@@ -33,6 +33,7 @@ def use(names: tuple[str, ...], params: Path | None, recipes: Path | None, root:
     `stageformer use default` goes back.
     """
     from stageformer.params import recipes as library
+    from stageformer.params.differences import show
     from stageformer.params.root import find_root
 
     params = params or find_root(root) / "params.yaml"
@@ -46,6 +47,8 @@ def use(names: tuple[str, ...], params: Path | None, recipes: Path | None, root:
     applied = library.use(" ".join(names), params, recipes)
     for conflict in applied.conflicts:
         click.echo(f"note: {conflict}", err=True)
+    if applied.conflicts:
+        click.echo("Of two recipes, the one that is named later counts.", err=True)
     for difference in applied.differences:
         click.echo(str(difference))
     if not applied.differences:
@@ -53,7 +56,7 @@ def use(names: tuple[str, ...], params: Path | None, recipes: Path | None, root:
     if applied.differences and applied.lost:
         click.echo(f"Lost, set by hand on top of {applied.nearest!r} and in no recipe:")
         for difference in applied.lost:
-            click.echo(f"  {difference.key}: {library.show(difference.new)}")
+            click.echo(f"  {difference.key}: {show(difference.new)}")
 
 
 def _goes_with(recipe: Recipe, known: Mapping[str, Recipe]) -> str:

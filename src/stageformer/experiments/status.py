@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from stageformer.artifacts.files import first_line
 from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
+from stageformer.params.differences import ABSENT, Difference, compare, show
 from stageformer.params.groups import check
+from stageformer.params.messages import naming_file
 from stageformer.params.reading import parse_yaml, read_yaml
-from stageformer.params.recipes import ABSENT, Difference, compare, show
 from stageformer.provenance.code import FOLDER, manifests, read_manifest
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def read_status(root: Path) -> Status:
         StageformerError: a parameter is wrong, the manifests cannot be made, or DVC cannot read the pipeline.
     """
     values = read_yaml(root / "params.yaml")
-    check(values)
+    with naming_file(root / "params.yaml"):
+        check(values)
     code = manifests(root, values)
     # Importing DVC takes half a second, which a mistake in the parameters need not wait for.
     from dvc.exceptions import DvcException

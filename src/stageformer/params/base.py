@@ -26,8 +26,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from stageformer.errors import StageformerError
-
 MAX_SEED = 2**63 - 1
 """The largest seed that every generator of random numbers takes."""
 MAX_TOKENS = 10**9
@@ -112,7 +110,7 @@ def parse(cls: type[P], values: object, path: str) -> P:
     except ValidationError as error:
         from stageformer.params.messages import first_mistake  # which imports this module
 
-        raise StageformerError(f"params: {first_mistake(cls, error, path)}") from None
+        raise first_mistake(cls, error, path) from None
 
 
 class OneOf:

@@ -5,22 +5,51 @@ Pydantic's own messages take several lines, and know neither the nearest valid n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from reprlib import Repr
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from stageformer.errors import did_you_mean
+from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.base import WRONG_TYPE, Params, choices, group_of, kinds, limits, value_type
+from stageformer.params.differences import show
+from stageformer.params.reading import line_of, read_file
 
 _TYPES = {"string_type": "a text", "int_type": "a whole number", "float_type": "a number", "bool_type": "true or false"}
 _PLURALS = {int: "whole numbers", float: "numbers", bool: "true and false"}
 
 
-def first_mistake(cls: type[Params], error: ValidationError, path: str) -> str:
+class ParameterError(StageformerError):
+    """A mistake in the parameters, which knows where it is."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(f"params: {message}")
+        self.message = message
+        self.path = path
+        """Dotted; ``""`` where no one parameter is meant."""
+
+
+@contextlib.contextmanager
+def naming_file(file: Path) -> Iterator[None]:
+    """Name the file, and the line, in a mistake in the parameters that were read from it.
+
+    Raises:
+        StageformerError: the mistake that was raised within the block.
+    """
+    try:
+        yield
+    except ParameterError as error:
+        line = line_of(read_file(file), re.findall(r"[^.\[\]]+", error.path))
+        raise StageformerError(f"{file}{f', line {line}' if line else ''}: {error.message}") from None
+
+
+def first_mistake(cls: type[Params], error: ValidationError, path: str) -> ParameterError:
     """Return what is wrong: of each group, first an unknown key, then a missing one, then the values in their order.
 
     Args:
@@ -28,7 +57,12 @@ def first_mistake(cls: type[Params], error: ValidationError, path: str) -> str:
         error: what pydantic says.
         path: dotted, of the parameters; ``""`` for the whole file.
     """
-    return _message(cls, _first(error.errors(include_url=False)), path)
+    first = _first(error.errors(include_url=False))
+    location = first["loc"][:-1] if first["type"] == "invalid_key" else first["loc"]
+    place = _locate(cls, location, path)
+    message = _message(place, first, is_top=not path and len(location) == 1)
+    name = f".{place.field.discriminator}" if first["type"].startswith("union_tag") and place.field else ""
+    return ParameterError(message, place.path + name)
 
 
 def _first(errors: Sequence[ErrorDetails], depth: int = 0) -> ErrorDetails:
@@ -72,9 +106,8 @@ def _locate(cls: type[Params], location: tuple[int | str, ...], path: str) -> _P
     return place
 
 
-def _message(cls: type[Params], error: ErrorDetails, path: str) -> str:
+def _message(place: _Place, error: ErrorDetails, *, is_top: bool) -> str:
     kind, value = error["type"], error["input"]
-    place = _locate(cls, error["loc"] if kind != "invalid_key" else error["loc"][:-1], path)
     field = place.field
     if kind == "value_error":
         reason = str(error["ctx"]["error"])
@@ -84,7 +117,6 @@ def _message(cls: type[Params], error: ErrorDetails, path: str) -> str:
     if kind == "extra_forbidden":
         return _unknown(place, str(error["loc"][-1]))
     if kind == "missing":
-        is_top = not path and len(error["loc"]) == 1
         return f"the group {place.path} is missing" if is_top else f"{place.path} is missing ({_doc(field)})"
     if kind in ("model_type", "model_attributes_type"):
         what = f"{place.path} must be a group of parameters" if place.path else "expected groups of parameters"
@@ -138,12 +170,19 @@ def _doc(field: FieldInfo | None) -> str:
     return (field.description if field else None) or ""
 
 
-_repr = Repr()
+class _Repr(Repr):
+    """Python's, but for what ``params.yaml`` spells in its own way."""
+
+    def repr1(self, x: object, level: int) -> str:
+        return show(x) if x is None or isinstance(x, bool) else super().repr1(x, level)
+
+
+_repr = _Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 80
 _repr.maxlist = _repr.maxdict = _repr.maxlevel = 4
 
 
 def _shown(value: object) -> str:
-    """Return a value as Python spells it, cut short if it is long."""
+    """Return a value with texts in quotes, cut short if it is long."""
     text = _repr.repr(value)
     return text if len(text) <= 200 else f"{text[:197]}..."

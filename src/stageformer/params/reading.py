@@ -6,12 +6,15 @@ YAML 1.1, where they are ``False`` and a text, so that a value set by ``dvc exp 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from stageformer.errors import StageformerError
+from stageformer.params.root import is_root
 
 _MAX_VALUES = 100_000
 
@@ -26,7 +29,7 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise StageformerError(f"{path}: no such file; run from the root of the repository") from None
+        raise StageformerError(f"{path}: no such file{_remedy(path)}") from None
     except OSError as error:
         raise StageformerError(f"{path}: not readable ({error.strerror or error})") from None
 
@@ -59,6 +62,39 @@ def parse_yaml(content: bytes, origin: str) -> dict[str, object]:
         found = "nothing" if values is None else repr(values)[:80]
         raise StageformerError(f"{origin}: expected groups of parameters, found {found}")
     return values
+
+
+def line_of(content: bytes, keys: Sequence[str]) -> int | None:
+    """Return the line of a parameter in the content of a YAML file that is readable, from 1.
+
+    Args:
+        content: of the file
+        keys: names of groups and of the parameter, and for an item of a list its number
+
+    Returns:
+        The line of the innermost key that is there; None if not even the first one is.
+    """
+    node = YAML(typ="safe", pure=True).compose(content.decode())
+    line = None
+    for key in keys:
+        if isinstance(node, MappingNode):
+            entries = [(name, value) for name, value in node.value if name.value == key]
+        elif isinstance(node, SequenceNode):
+            entries = [(item, item) for item in node.value[int(key) : int(key) + 1]]
+        else:
+            break
+        if not entries:
+            break
+        name, node = entries[0]
+        line = name.start_mark.line + 1
+    return line
+
+
+def _remedy(path: Path) -> str:
+    """Return how to get a file that is missing; "" for one that is not the parameter file of a repository."""
+    if path.name != "params.yaml":
+        return ""
+    return "; `stageformer use default` makes it" if is_root(path.parent) else "; run from the root of the repository"
 
 
 def _size(value: object, known: dict[int, int]) -> int:

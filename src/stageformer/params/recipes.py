@@ -25,24 +25,12 @@ from typing import Any
 from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.base import Params, group_of, kinds
+from stageformer.params.differences import Difference, compare, leaves
 from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import parse_yaml, read_file, read_yaml
 from stageformer.params.render import made_with, render
 
 DEFAULT = "default"
-ABSENT = "(absent)"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One parameter that two sets of parameters hold different values of."""
-
-    key: str
-    old: object
-    new: object
-
-    def __str__(self) -> str:
-        return f"{self.key}: {show(self.old)} -> {show(self.new)}"
 
 
 @dataclass(frozen=True)
@@ -88,7 +76,7 @@ class Combination:
 
     values: dict[str, Any]
     conflicts: list[str]
-    """One line for each two recipes that set the same parameter differently: the later one counts."""
+    """For each two recipes that set the same parameters differently, these, a line each: the later one counts."""
 
 
 @dataclass(frozen=True)
@@ -192,24 +180,6 @@ def use(names: str, params: Path, folder: Path) -> Applied:
     return Applied(compare(old, new.values), new.conflicts, nearest, lost)
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
-    """Return the parameters that differ, in the order of ``new``, then those that only ``old`` has."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    keys = [*after, *(key for key in before if key not in after)]
-    pairs = ((key, before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys)
-    # repr: 1 and 1.0 and true are three values here, though equal in Python.
-    return [Difference(*pair) for pair in pairs if repr(pair[1]) != repr(pair[2])]
-
-
-def show(value: object) -> str:
-    """Return a value as ``params.yaml`` spells it, near enough for reading."""
-    if isinstance(value, list):
-        return f"[{', '.join(show(item) for item in value)}]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
-
-
 def _names(folder: Path) -> list[str]:
     names = sorted((path.stem for path in folder.glob("*.yaml")), key=lambda name: (name != DEFAULT, name))
     if not names or names[0] != DEFAULT:
@@ -292,7 +262,7 @@ class _Overlay:
         """Lay the values of a part over all others. Raises StageformerError if it names an unknown parameter."""
         self.values = _laid_over(self.values, part.values, Parameters)
         settled = {part.recipe, *part.used}
-        for key, value in _leaves(part.values):
+        for key, value in leaves(part.values):
             open_ones = [
                 found for found in self._disagreements.get(key, [])
                 if not {found.earlier.recipe, found.later.recipe} <= settled
@@ -304,16 +274,14 @@ class _Overlay:
             self._setters[key], self._disagreements[key] = (part, value), open_ones
 
     def conflicts(self) -> list[str]:
-        """Return one line for each two recipes that disagree, where no section that names both says who is right."""
+        """Return what each two recipes disagree about, unless a section that names both settles it."""
         by_pair: dict[tuple[str, str], list[Difference]] = {}
         for found in (found for disagreements in self._disagreements.values() for found in disagreements):
             by_pair.setdefault((found.earlier.recipe, found.later.recipe), []).append(found.difference)
-        lines = []
-        for (earlier, later), differences in by_pair.items():
-            few = ", ".join(map(str, differences[:3]))
-            more = f", and {len(differences) - 3} more" if len(differences) > 3 else ""
-            lines.append(f"{later} overrides {earlier}: {few}{more}")
-        return lines
+        return [
+            "\n  ".join([f"{later} overrides {earlier}:", *map(str, differences)])
+            for (earlier, later), differences in by_pair.items()
+        ]
 
 
 def _laid_over(
@@ -350,11 +318,3 @@ def _made_by_hand(
             continue
     nearest = min(distances, key=lambda names: len(distances[names]))
     return nearest, distances[nearest]
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stageformer.params.base import Params, group_of
+from stageformer.params.differences import compare, show
 from stageformer.params.groups import Parameters
-from stageformer.params.recipes import compare, show
 
 
 @dataclass(frozen=True)
