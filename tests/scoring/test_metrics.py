@@ -5,7 +5,9 @@ import sys
 import pytest
 import sacrebleu
 
+from stageformer import errors
 from stageformer.errors import StageformerError
+from stageformer.params.evaluate import TOKENIZER_PACKAGES
 from stageformer.scoring.metrics import Scorer
 from stageformer.scoring.report import Translations, metrics, table
 
@@ -83,12 +85,12 @@ def test_nothing_but_empty_translations_scores_zero():
     assert found["ter"] == 100
 
 
-def test_a_missing_package_is_named():
-    try:
-        import MeCab  # noqa: F401
-    except ImportError:
-        with pytest.raises(StageformerError, match=r"evaluate\.bleu_tokenize is 'ja-mecab'"):
-            scorer(bleu_tokenize="ja-mecab")
+@pytest.mark.parametrize("tokenization", ["ja-mecab", "ko-mecab"])
+def test_a_missing_package_is_named(monkeypatch, tokenization):
+    (package, *_) = TOKENIZER_PACKAGES[tokenization]
+    monkeypatch.setattr(errors, "find_spec", lambda name: None if name == package else name)
+    with pytest.raises(StageformerError, match=rf"the package {package} is not installed; run `pip"):
+        scorer(bleu_tokenize=tokenization)
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 import pytest
 
 from stageformer.errors import StageformerError
-from stageformer.params.evaluate import BLEU_TOKENIZATIONS
+from stageformer.params.evaluate import BLEU_TOKENIZATIONS, TOKENIZER_PACKAGES
 from stageformer.scoring.settings import Settings
 
 
-@pytest.mark.parametrize("tokenize", [name for name in BLEU_TOKENIZATIONS if name != "ja-mecab"])
+@pytest.mark.parametrize("tokenize", [name for name in BLEU_TOKENIZATIONS if name not in TOKENIZER_PACKAGES])
 @pytest.mark.parametrize("lowercase", [True, False])
 @pytest.mark.parametrize(("language", "phonemes"), [(None, False), ("de", True)])
 def test_signatures_tell_the_settings(tokenize, lowercase, language, phonemes):

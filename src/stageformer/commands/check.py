@@ -15,13 +15,16 @@ from stageformer.errors import friendly
 @root_option
 @friendly
 def check(params: Path | None, root: Path | None) -> None:
-    """Check the parameter file: every key known, every value allowed, and all of them possible together."""
+    """Check the parameter file: every key known, every value allowed, all of them possible together and installed."""
     from stageformer.params.groups import check as check_values
     from stageformer.params.messages import naming_file
     from stageformer.params.reading import read_yaml
     from stageformer.params.root import find_root
+    from stageformer.provenance.needs import check_packages
 
     params = params or find_root(root) / "params.yaml"
+    values = read_yaml(params)
     with naming_file(params):
-        check_values(read_yaml(params))
+        check_values(values)
+        check_packages(values)
     click.echo(f"{params}: all parameters are known and allowed")

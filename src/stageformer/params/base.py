@@ -123,6 +123,19 @@ class OneOf:
         return core_schema.literal_schema([*self.values])
 
 
+class Needs:
+    """Marks a parameter some of whose values need packages: ``Annotated[kind, Needs({value: (package,)})]``.
+
+    A kind that has a file of its own says there what it needs (``provenance/needs.py``).
+
+    Args:
+        packages: by value, the packages of :data:`stageformer.errors.EXTRAS`.
+    """
+
+    def __init__(self, packages: Mapping[str, tuple[str, ...]]) -> None:
+        self.packages = packages
+
+
 class Limits(NamedTuple):
     """The lowest and the highest value of a number, inclusive; infinite where there is none."""
 

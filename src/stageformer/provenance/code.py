@@ -224,10 +224,22 @@ class Code:
             yield module
 
     def _chosen(self, package: str) -> Iterator[str]:
-        """Yield the kinds of a package that the parameters choose; one that has no module of its own, too."""
         for parameter in CHOICES[package]:
-            for value in _values(self._values, parameter.split("."), parameter):
-                yield from map(str, value if isinstance(value, list) else [] if value is None else [value])
+            yield from chosen_values(self._values, parameter)
+
+
+def chosen_values(values: Mapping[str, Any], parameter: str) -> Iterator[str]:
+    """Yield the kinds that a parameter chooses; one that has no module of its own, too.
+
+    Args:
+        values: the content of ``params.yaml``.
+        parameter: as :data:`CHOICES` names it.
+
+    Raises:
+        StageformerError: there is no such parameter.
+    """
+    for value in _values(values, parameter.split("."), parameter):
+        yield from map(str, value if isinstance(value, list) else [] if value is None else [value])
 
 
 def _values(values: Any, keys: list[str], parameter: str) -> Iterator[Any]:

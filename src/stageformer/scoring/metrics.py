@@ -12,7 +12,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from stageformer.errors import StageformerError
+from stageformer.errors import require
+from stageformer.params.evaluate import TOKENIZER_PACKAGES
 from stageformer.scoring.error_rates import PhonemeErrors
 from stageformer.scoring.moses import MosesText
 from stageformer.scoring.significance import Statistic, statistic_of
@@ -59,15 +60,11 @@ class Scorer:
         self.references = references
         self.lowercase = lowercase
         texts = columns(references)
-        try:
-            # Without force, sacreBLEU warns where text seems to be tokenised already, as for `none` it should be.
-            force = bleu_tokenize == "none"
-            self._bleu = BLEU(lowercase=lowercase, tokenize=bleu_tokenize, force=force, references=texts)
-        except (ImportError, RuntimeError) as error:
-            raise StageformerError(
-                f"params: evaluate.bleu_tokenize is {bleu_tokenize!r}, for which sacreBLEU lacks a package "
-                f"({' '.join(str(error).split())})"
-            ) from None
+        for package in TOKENIZER_PACKAGES.get(bleu_tokenize, ()):
+            require(package)
+        # Without force, sacreBLEU warns where text seems to be tokenised already, as for `none` it should be.
+        force = bleu_tokenize == "none"
+        self._bleu = BLEU(lowercase=lowercase, tokenize=bleu_tokenize, force=force, references=texts)
         # Metrics of their own: scoring a sentence changes the number of references in the signature.
         self._sentence_bleu = BLEU(lowercase=lowercase, tokenize=bleu_tokenize, effective_order=True)
         self._sentence_chrf = CHRF(lowercase=lowercase)

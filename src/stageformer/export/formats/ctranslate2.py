@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from ctranslate2.specs import attention_spec, common_spec, transformer_spec
 
+NEEDS = ("ctranslate2",)
+
 
 class CTranslate2Format(Format):
     """A folder of CTranslate2 in the precision of the model."""

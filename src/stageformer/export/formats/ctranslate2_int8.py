@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from stageformer.export.formats.ctranslate2 import CTranslate2Format
 
+NEEDS = ("ctranslate2",)
+
 
 class CTranslate2Int8Format(CTranslate2Format):
     """A folder of CTranslate2 of a quarter of the size."""

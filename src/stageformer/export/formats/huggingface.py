@@ -22,6 +22,8 @@ from stageformer.model.transformer import Transformer
 from stageformer.text.pair import Tokenizers
 from stageformer.text.vocabulary import Vocabularies
 
+NEEDS = ("transformers", "safetensors")
+
 TARGET_TOKENIZER = "target_tokenizer"
 """The folder with the tokenizer of the target, where it is another one than that of the source."""
 
