@@ -20,8 +20,9 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.batching.batches import plan_batches
 from stageformer.batching.pairs import Pairs, StoredSentences, open_sources, read_pairs
 from stageformer.batching.sentences import Ints
+from stageformer.commands.program import command
 from stageformer.corpus.ingest import ingest, open_corpus
-from stageformer.errors import StageformerError, friendly
+from stageformer.errors import StageformerError
 from stageformer.params.base import parse
 from stageformer.params.ingest import Ingest
 from stageformer.params.tokenize import Tokenize
@@ -98,9 +99,8 @@ def load(folder: Path) -> Corpus:
     return Corpus(splits, sources, vocabularies)
 
 
-@click.command(help=__doc__)
+@command(help=__doc__)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@friendly
 def main(folder: Path) -> None:
     """Prepare the corpus unless it is there."""
     if not is_prepared(folder):

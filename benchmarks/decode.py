@@ -35,7 +35,7 @@ import click
 
 from benchmarks.processes import run
 from stageformer.artifacts.files import write_json
-from stageformer.errors import friendly
+from stageformer.commands.program import command
 from stageformer.terminal.text import columns
 
 MODES = ("greedy", "beam5")
@@ -64,7 +64,7 @@ class DecodeJob:
     """budgets to measure"""
 
 
-@click.command(help=__doc__)
+@command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder of the corpus, prepared "
               "there unless it is there already.  [default: a temporary one]")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads on the CPU.")
@@ -73,7 +73,6 @@ class DecodeJob:
 @click.option("--batch-tokens", type=click.IntRange(1), multiple=True, default=(512, 1024, 2048, 4096, 8192),
               show_default=True, help="Budgets that each system tries.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="File for the figures.")
-@friendly
 def main(
     data: Path | None, threads: int, rounds: int, sentences: int, batch_tokens: tuple[int, ...],
     json_path: Path | None,

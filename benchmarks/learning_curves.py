@@ -15,13 +15,13 @@ import click
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stageformer.errors import StageformerError, friendly
+from stageformer.commands.program import command
+from stageformer.errors import StageformerError
 
 
-@click.command(help=__doc__)
+@command(help=__doc__)
 @click.argument("trainings", nargs=-1, required=True)
 @click.option("--output", type=Path, required=True, help="The picture: .svg or .png.")
-@friendly
 def main(trainings: tuple[str, ...], output: Path) -> None:
     """Draw one line a training."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")

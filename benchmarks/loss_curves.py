@@ -26,7 +26,7 @@ from benchmarks.corpus import Corpus, load
 from benchmarks.ours import Ours
 from benchmarks.plain import PlainTransformer, training_loop
 from stageformer.batching.sentences import Ints
-from stageformer.errors import friendly
+from stageformer.commands.program import command
 from stageformer.export.torch_layers import load_torch_stack
 from stageformer.model.transformer import Transformer
 
@@ -35,7 +35,7 @@ WINDOW = 10
 Floats = npt.NDArray[np.float64]
 
 
-@click.command(help=__doc__)
+@command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of the corpus, prepared.")
 @click.option("--config", "name", type=click.Choice(list(CONFIGURATIONS)), default="tiny", show_default=True)
 @click.option("--seeds", type=click.IntRange(min=2), default=3, show_default=True, help="Trainings of each system.")
@@ -43,7 +43,6 @@ Floats = npt.NDArray[np.float64]
 @click.option("--updates", type=click.IntRange(min=WINDOW), help="[default: those of one epoch]")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Threads on the CPU.")
 @click.option("--output", type=click.Path(path_type=Path), help="A picture: .svg or .png.")
-@friendly
 def main(
     data: Path, name: str, seeds: int, batch_tokens: int, updates: int | None, threads: int, output: Path | None
 ) -> None:

@@ -26,7 +26,8 @@ from benchmarks.configurations import CONFIGURATIONS, ROOT, SHARED_DATA, paramet
 from benchmarks.processes import run
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
-from stageformer.errors import StageformerError, friendly
+from stageformer.commands.program import command
+from stageformer.errors import StageformerError
 from stageformer.params.groups import Parameters
 from stageformer.params.render import render
 from stageformer.terminal.text import columns
@@ -35,7 +36,7 @@ STAGES = ("ingest", "tokenize", "vocab", "embed", "train_encoder", "encode")
 MEASURED = ("ingest", "tokenize", "vocab", "encode")
 
 
-@click.command(help=__doc__)
+@command(help=__doc__)
 @click.option("--corpus", type=click.Path(path_type=Path, dir_okay=False), help="A TSV of source and target, gzip.",
               default=SHARED_DATA / "tatoeba/deu-eng.tsv.gz", show_default=True)
 @click.option("--copies", type=click.IntRange(2), default=10, show_default=True, help="Copies in the large corpus.")
@@ -43,7 +44,6 @@ MEASURED = ("ingest", "tokenize", "vocab", "encode")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where to work: the memory of ten "
               "copies takes 8 GiB of disk.  [default: a temporary one]")
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="File for the figures.")
-@friendly
 def main(corpus: Path, copies: int, threads: int, folder: Path | None, json_path: Path | None) -> None:
     """Measure, print and write."""
     if not corpus.exists():

@@ -23,7 +23,7 @@ from benchmarks.configurations import CONFIGURATIONS
 from benchmarks.jobs import Job, Result, alternate, median, ratio, run_job, updates_within
 from benchmarks.processes import run
 from stageformer.artifacts.files import write_json
-from stageformer.errors import friendly
+from stageformer.commands.program import command
 
 SPEED = "target_tokens_per_second"
 JOINT, ENCODER, ENCODE, DECODER = WORK = ("stageformer", "encoder-stage", "encode", "decoder")
@@ -40,7 +40,7 @@ HEADER = (
 )
 
 
-@click.command(help=__doc__)
+@command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder of the corpus, prepared "
               "there unless it is there already.  [default: a temporary one]")
 @click.option("--config", type=click.Choice([*CONFIGURATIONS, "both"]), default="both", show_default=True)
@@ -51,7 +51,6 @@ HEADER = (
 @click.option("--target-tokens", type=click.IntRange(1), default=20_000_000, show_default=True,
               help="Length of each training, the encoder stage's too, for the break-even.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="File for all figures.")
-@friendly
 def main(
     data: Path | None, config: str, threads: int, seconds: float, rounds: int, batch_tokens: int, target_tokens: int,
     json_path: Path | None,

@@ -23,7 +23,7 @@ from benchmarks.configurations import CONFIGURATIONS
 from benchmarks.jobs import Job, Result, alternate, median, ratio, run_job, spread, updates_within
 from benchmarks.processes import run
 from stageformer.artifacts.files import write_json
-from stageformer.errors import friendly
+from stageformer.commands.program import command
 from stageformer.terminal.text import columns
 
 SPEED = "target_tokens_per_second"
@@ -39,7 +39,7 @@ def read_changes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
     return {name: YAML(typ="safe", pure=True).load(value) for name, value in pairs}
 
 
-@click.command(help=__doc__)
+@command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder of the corpus, prepared "
               "there unless it is there already.  [default: a temporary one]")
 @click.option("--config", type=click.Choice([*CONFIGURATIONS, "both"]), default="both", show_default=True)
@@ -52,7 +52,6 @@ def read_changes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
               help="A parameter of Stageformer, such as compute.micro_batch_tokens=2048.")
 @click.option("--breakdown/--no-breakdown", default=True, help="Say which part of an update takes how long.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="File for the figures.")
-@friendly
 def main(
     data: Path | None, config: str, threads: int, seconds: float, rounds: int, batch_tokens: int, precision: str,
     changes: dict[str, object], breakdown: bool, json_path: Path | None,

@@ -15,3 +15,8 @@ if sys.version_info < (3, 11) or importlib.util.find_spec("ruamel") is None:
         f"error: {sys.executable} lacks what the stages need; run `make repro`, or `make setup` once and then"
         " `source .venv/bin/activate` before `dvc repro`"
     )
+
+if sys.argv[:1] == ["-m"]:  # as a script: an interruption while torch is imported is one line, too
+    from stageformer.console.net import catch_what_imports_raise
+
+    catch_what_imports_raise()

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from stageformer.artifacts.files import write_json
-from stageformer.errors import friendly
+from stageformer.commands.program import command
 from stageformer.params.groups import Parameters, check
 from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
@@ -29,10 +29,9 @@ from stageformer.provenance.needs import check_packages
 ROOT = Path(__file__).parents[1]
 
 
-@click.command()
+@command()
 @click.option("--params", type=click.Path(path_type=Path), default="params.yaml", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default="data/check", show_default=True)
-@friendly
 def main(params: Path, output: Path) -> None:
     """Check every parameter and every combination of parameters; write the JSON Schema and the manifests."""
     # The schema comes first: an editor that shows where the mistake is needs it most when the check fails.

@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from stageformer.errors import StageformerError, did_you_mean, friendly
+from stageformer.commands.program import Command
+from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.base import parse
 from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
@@ -51,7 +52,7 @@ def stage(
         defaults = {**inputs, "output": f"data/{name}", "reports": f"reports/{name}"}
         options: list[click.Parameter] = [_option("params", "params_path", "params.yaml")]
         options += [_option(path.replace("_", "-"), path, default) for path, default in defaults.items()]
-        return click.Command(name, params=options, callback=friendly(run), help=_help(function))
+        return Command(name, params=options, callback=run, help=_help(function))
 
     return decorate
 

@@ -50,9 +50,10 @@ def made_once(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def scratch_of_the_session(tmp_path_factory):
-    """Checkpoints of the trainings that tests run are kept out of the user's own scratch folder."""
+    """Checkpoints and logs of what tests run are kept out of the user's own scratch folder; faults show a traceback."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STAGEFORMER_SCRATCH", str(tmp_path_factory.mktemp("scratch")))
+        patch.setenv("STAGEFORMER_DEBUG", "1")
         yield
 
 

@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner
 
 from stageformer.cli import main
-from stageformer.errors import friendly
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,30 +34,3 @@ def test_help_does_not_import_torch():
     code = "import sys; from stageformer.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "pyarrow", "numpy", "dvc", "matplotlib"} & set(run.stdout.splitlines()[-1].split())
-
-
-@pytest.mark.parametrize(
-    ("package", "extra"), [("matplotlib.figure", "figures"), ("sacrebleu", "scoring"), ("dvc.api", "pipeline")]
-)
-def test_a_missing_package_of_an_extra_is_one_line_that_says_how_to_install_it(package, extra, monkeypatch, capsys):
-    monkeypatch.setattr("stageformer.errors.find_spec", lambda name: None)
-
-    def command():
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-
-    with pytest.raises(SystemExit) as error:
-        friendly(command)()
-    assert error.value.code == 2
-    name = package.partition(".")[0]
-    assert capsys.readouterr().err == (
-        f"error: the package {name} is not installed; run `pip install 'stageformer[{extra}]'`\n"
-    )
-
-
-@pytest.mark.parametrize("name", ["nonsense", None])
-def test_another_missing_module_is_a_mistake_of_ours(name):
-    def command():
-        raise ModuleNotFoundError("no such module", name=name)
-
-    with pytest.raises(ModuleNotFoundError):
-        friendly(command)()

@@ -11,7 +11,7 @@ LIBRARY = ROOT / "src" / "stageformer"
 FLOORS = (
     {"errors", "kernels"},
     {"artifacts", "model"},
-    {"params"},
+    {"console", "params"},
     {"compute", "provenance", "scoring", "text", "vectors"},
     {"batching", "building", "corpus", "experiments"},
     {"memory"},

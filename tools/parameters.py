@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import render
 
 
-@friendly
+@command()
 def main() -> None:
     """Rewrite the file and say whether it changed."""
     path = Path("recipes/default.yaml")
@@ -24,10 +25,10 @@ def main() -> None:
     check(values)
     text = render(Parameters, values)
     if path.read_text(encoding="utf-8") == text:
-        print(f"{path}: the comments are up to date")
+        echo(f"{path}: the comments are up to date")
     else:
         path.write_text(text, encoding="utf-8")
-        print(f"{path}: rewritten; `stageformer use default` brings it to params.yaml")
+        echo(f"{path}: rewritten; `stageformer use default` brings it to params.yaml")
 
 
 if __name__ == "__main__":

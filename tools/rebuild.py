@@ -13,8 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
-
+from stageformer.console.output import echo
 from stageformer.errors import StageformerError
 from stageformer.params.reading import read_yaml
 from stageformer.params.recipes import load_recipe, use
@@ -37,7 +36,7 @@ def rebuild(root: Path, folder: Path, recipe: str | None) -> Path:
     top = os.path.commonpath([root.parent, *(os.path.normpath(root / name) for name in files)])
     clone = folder / "clone" / root.relative_to(top)
     clone.mkdir(parents=True)
-    click.echo(f"cloning into {clone}")
+    echo(f"cloning into {clone}")
     git(root, "clone", "--quiet", str(root), str(clone))
     if recipe:
         use(recipe, clone / "params.yaml", clone / "recipes")

@@ -23,7 +23,9 @@ from typing import Any
 
 import click
 
-from stageformer.errors import StageformerError, friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
+from stageformer.errors import StageformerError
 from stageformer.experiments.status import Recorded, changed_code, recorded_manifest
 from stageformer.params.differences import compare
 from stageformer.params.reading import read_yaml
@@ -69,10 +71,9 @@ class Run:
         return groups
 
 
-@click.command()
+@command()
 @click.option("--recipe", help="Recipe to verify, or several in quotes, rather than the committed params.yaml.")
 @click.option("--keep", type=click.Path(path_type=Path), help="New folder for the clones, which are left there.")
-@friendly
 def main(recipe: str | None, keep: Path | None) -> None:
     """Prove that the pipeline gives the same bits.
 
@@ -86,11 +87,11 @@ def main(recipe: str | None, keep: Path | None) -> None:
         raise StageformerError("there is no dvc.lock to compare with; run `make repro` and commit it, or name a recipe")
     with _folder(keep) as folder:
         if recipe and compare(expected.parameters(), load_recipe(recipe, root / "recipes")):
-            click.echo(f"dvc.lock was not made with the recipe {recipe!r}: the pipeline is run twice")
+            echo(f"dvc.lock was not made with the recipe {recipe!r}: the pipeline is run twice")
             expected, title = Run.read(rebuild(root, folder / "first", recipe)), "first run"
         rebuilt = Run.read(rebuild(root, folder / "second", recipe))
     lines, is_same = report(expected, rebuilt, title)
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
     sys.exit(0 if is_same else 1)
 
 

@@ -10,6 +10,7 @@ from stageformer.commands.completion import completion
 from stageformer.commands.explain import explain
 from stageformer.commands.export import export
 from stageformer.commands.memory import memory
+from stageformer.commands.program import group
 from stageformer.commands.report import report
 from stageformer.commands.score import score
 from stageformer.commands.show import show
@@ -19,7 +20,7 @@ from stageformer.commands.translate import translate
 from stageformer.commands.use import use
 
 
-@click.group("stageformer", context_settings={"help_option_names": ["-h", "--help"]})
+@group("stageformer", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stageformer", prog_name="stageformer")
 def main() -> None:
     """Train, inspect and use the Transformer of a repository: the current folder, or the nearest above it."""

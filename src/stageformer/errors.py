@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import sys
-from collections.abc import Callable, Iterable
+import errno
+from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import ParamSpec
-
-Arguments = ParamSpec("Arguments")
-
 
 EXTRAS = {
     "MeCab": "japanese",
@@ -50,27 +45,15 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
-def friendly(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make a command print a StageformerError as one line on stderr and exit with code 2, without a traceback.
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether memory ran out: Python, the system, torch and Arrow each have words of their own for it."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS_OF_MEMORY)
 
-    A package of an extra that is missing is such an error, wherever the command imports it.
-    """
 
-    @functools.wraps(command)
-    def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        try:
-            try:
-                command(*args, **kwargs)
-            except ModuleNotFoundError as error:
-                package = (error.name or "").partition(".")[0]
-                if package in EXTRAS:
-                    require(package)
-                raise
-        except StageformerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(2)
-
-    return wrapper
+_SIGNS_OF_MEMORY = ("can't allocate memory", "Cannot allocate memory", "out of memory", "bad_alloc", "new thread")
+"""In messages of torch, whose errors on the CPU have no class of their own, and of Python for a thread too many."""
 
 
 def require(package: str) -> None:

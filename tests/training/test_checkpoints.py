@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.scratch import scratch_folder
 from stageformer.batching.pairs import Pairs
 from stageformer.building.weights import weights_of
 from stageformer.errors import StageformerError
@@ -19,7 +20,7 @@ from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.provenance.fingerprint import training_fingerprint
 from stageformer.training import checkpoints as module
-from stageformer.training.checkpoints import Checkpoints, scratch_folder
+from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.loop import train
 from stageformer.training.state import Progress
 from stageformer.training.tasks.translation import TranslationTask
@@ -241,13 +242,6 @@ def test_the_fingerprint_is_of_parameters_inputs_and_processes(
     seen.append(now())
     assert len(set(seen)) == len(seen) == 7
 
-
-def test_the_scratch_folder_is_outside_of_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("STAGEFORMER_SCRATCH")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/a/cache")
-    assert scratch_folder() == Path("/a/cache/stageformer")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert scratch_folder() == Path.home() / ".cache" / "stageformer"
 
 
 def test_an_equal_training_that_ends_does_not_disturb_one_that_is_writing(scratch: Path) -> None:

@@ -132,7 +132,8 @@ def test_a_bad_file_is_one_line_and_the_old_output_stays(run, tmp_path):
 def test_options_that_do_not_go_together_are_refused(run, options):
     result = run(*options)
     assert result.exit_code == 2
-    assert result.stderr.startswith("Usage:")
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_nbest_lists_number_score_and_text(run, translator):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from stageformer.commands.options import params_option, root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @params_option
 @root_option
-@friendly
 def check(params: Path | None, root: Path | None) -> None:
     """Check the parameter file: every key known, every value allowed, all of them possible together and installed."""
     from stageformer.params.groups import check as check_values
@@ -27,4 +25,4 @@ def check(params: Path | None, root: Path | None) -> None:
     with naming_file(params):
         check_values(values)
         check_packages(values)
-    click.echo(f"{params}: all parameters are known and allowed")
+    echo(f"{params}: all parameters are known and allowed")

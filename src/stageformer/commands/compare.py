@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from stageformer.commands.options import root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @click.argument("first", metavar="EXP1")
 @click.argument("second", metavar="[EXP2]", default="workspace")
 @click.option(
@@ -22,7 +23,6 @@ from stageformer.errors import friendly
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write it all to a file.")
 @root_option
-@friendly
 def compare(first: str, second: str, examples: int, json_path: Path | None, root: Path | None) -> None:
     """Compare the scores of two experiments, and show whether the difference may be chance.
 
@@ -38,6 +38,6 @@ def compare(first: str, second: str, examples: int, json_path: Path | None, root
     found = find_root(root)
     left, right = (Experiment.open(spec, found, Path()) for spec in (first, second))
     comparison = library(left, right, num_changed=examples)
-    click.echo(comparison_text(comparison))
+    echo(comparison_text(comparison))
     if json_path is not None:
         write_json(json_path, comparison.as_dict())

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from stageformer.commands.options import model_folder, model_option, root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @click.argument("sentence")
 @click.option("--layer", type=int, default=1, show_default=True, help="Of the encoder or the decoder, from 1.")
 @click.option("--head", type=int, default=1, show_default=True, help="From 1.")
@@ -29,7 +30,6 @@ from stageformer.errors import friendly
 @click.option("--translation", help="What the decoder reads. Default: what `translate` prints.")
 @model_option
 @root_option
-@friendly
 def explain(
     sentence: str, layer: int, head: int, kind: str, output: Path | None, translation: str | None, model: Path | None,
     root: Path | None,
@@ -56,4 +56,4 @@ def explain(
             file_path = path.with_name(f"{name}.{format_}")
             with atomic_file(file_path) as file:
                 file.write(found.picture(format_))
-            click.echo(str(file_path))
+            echo(str(file_path))

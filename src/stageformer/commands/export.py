@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 
 from stageformer.commands.options import root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--format", "formats", multiple=True, help="One to copy; may be repeated. Default: all exported.")
 @click.option("--license", "license_", metavar="ID", help="Licence of the model, such as apache-2.0.")
 @click.option("--data-license", metavar="ID", help="Licence of the corpus.")
 @root_option
-@friendly
 def export(
     folder: Path, formats: tuple[str, ...], license_: str | None, data_license: str | None, root: Path | None
 ) -> None:
@@ -29,4 +29,4 @@ def export(
     from stageformer.params.root import find_root
 
     copied = publish(find_root(root), folder, formats=formats, license=license_, data_license=data_license)
-    click.echo(f"{folder}: {', '.join(copied)}")
+    echo(f"{folder}: {', '.join(copied)}")

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from stageformer.errors import friendly
+from stageformer.commands.program import command, group
+from stageformer.console.output import echo
 
 
-@click.group()
+@group()
 def memory() -> None:
     """Work with saved encoder output."""
 
 
-@memory.command("export")
+@command("export")
 @click.argument("split", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option(
     "--format", "format_", type=click.Choice(["npy", "pt"]), default="npy", show_default=True, help="Of the copy."
 )
-@friendly
 def export_memory(split: Path, output: Path, format_: str) -> None:
     """Write a padded copy of the memory in the folder SPLIT into the folder OUTPUT, for other tools."""
     from stageformer.memory.padded import export_padded, padded_bytes
@@ -29,6 +29,9 @@ def export_memory(split: Path, output: Path, format_: str) -> None:
     store = MemoryStore(split)
     width = store.lengths.max(initial=0)
     size = padded_bytes(store, format_) / 2**20
-    click.echo(f"{output}: [{len(store)}, {width}, {store.width}] and mask, {size:,.1f} MiB", err=True)
+    echo(f"{output}: [{len(store)}, {width}, {store.width}] and mask, {size:,.1f} MiB", err=True)
     for path in export_padded(store, output, format_):
-        click.echo(str(path))
+        echo(str(path))
+
+
+memory.add_command(export_memory)

@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 
 from stageformer.commands.options import root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @click.argument("experiments", nargs=-1, metavar="[EXP1] [EXP2]")
 @click.option(
     "--output", type=click.Path(path_type=Path), default="report.html", show_default=True, help="File to write."
 )
 @root_option
-@friendly
 def report(experiments: tuple[str, ...], output: Path, root: Path | None) -> None:
     """Write one HTML file on a run: scores, pipeline, parameters, curves, pictures and translations.
 
@@ -32,5 +32,5 @@ def report(experiments: tuple[str, ...], output: Path, root: Path | None) -> Non
     found = find_root(root)
     opened = [Experiment.open(spec, found, Path()) for spec in experiments or (WORKSPACE,)]
     for left_out in write_report(opened, output, root=found):
-        click.echo(left_out, err=True)
-    click.echo(f"{output}: {output.stat().st_size / 2**20:,.1f} MiB")
+        echo(left_out, err=True)
+    echo(f"{output}: {output.stat().st_size / 2**20:,.1f} MiB")

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from stageformer.commands.options import Parameter, root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@command()
 @click.option("--hypotheses", type=_FILE, help="Text file of translations, one per line, rather than the last run's.")
 @click.option("--references", type=_FILE, multiple=True, help="Text file of references; may be given several times.")
 @click.option(
@@ -22,7 +23,6 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--bleu-tokenize", type=Parameter("evaluate.bleu_tokenize"), help="sacreBLEU's tokenisation for BLEU.")
 @click.option("--phonemes", is_flag=True, help="The texts are phonemes with spaces between them: PER and WER.")
 @root_option
-@friendly
 def score(
     hypotheses: Path | None,
     references: tuple[Path, ...],
@@ -54,4 +54,4 @@ def score(
         moses_language=run.moses_language,
         phonemes=phonemes or run.phonemes,
     )
-    click.echo(score_text(texts, settings, tokenized_language=tokenized))
+    echo(score_text(texts, settings, tokenized_language=tokenized))

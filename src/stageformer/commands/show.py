@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--id", "sentence", type=int, help="Show the sentence with this id.")
 @click.option(
     "--rows", type=click.IntRange(min=0), default=5, show_default=True, help="Sentences or entries in the sample."
 )
-@friendly
 def show(path: Path, sentence: int | None, rows: int) -> None:
     """Show what the artifact PATH is, who made it from what, its shapes and a readable sample.
 
@@ -26,4 +26,4 @@ def show(path: Path, sentence: int | None, rows: int) -> None:
 
     lock = next((folder / "dvc.lock" for folder in path.resolve().parents if (folder / "dvc.lock").exists()), None)
     values, root = (read_yaml(lock), lock.parent) if lock else (None, Path())
-    click.echo(library.show(path, rows=rows, sentence=sentence, lock=values, root=root))
+    echo(library.show(path, rows=rows, sentence=sentence, lock=values, root=root))

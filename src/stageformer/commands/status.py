@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from stageformer.commands.options import root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @root_option
-@friendly
 def status(as_json: bool, root: Path | None) -> None:
     """Show what `dvc repro` would run, and why: which parameter, file of code, input or output changed.
 
@@ -27,5 +27,5 @@ def status(as_json: bool, root: Path | None) -> None:
     from stageformer.terminal.status_text import status_text
 
     found = read_status(find_root(root))
-    click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if as_json else status_text(found))
+    echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if as_json else status_text(found))
     sys.exit(0 if found.up_to_date else 1)

@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 
 from stageformer.commands.options import root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo
 
 
-@click.command()
+@command()
 @click.option("--examples", type=click.IntRange(min=0), default=12, show_default=True, help="Number of translations.")
 @root_option
-@friendly
 def summary(examples: int, root: Path | None) -> None:
     """Show the scores of the last run and some translations beside their references."""
     from stageformer.params.root import find_root
     from stageformer.terminal.summary import summary as library
 
-    click.echo(library(find_root(root), examples=examples))
+    echo(library(find_root(root), examples=examples))

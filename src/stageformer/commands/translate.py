@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from stageformer.commands.options import Number, Parameter, model_folder, model_option, root_option
-from stageformer.errors import StageformerError, friendly
+from stageformer.commands.program import command
+from stageformer.console.output import answer, echo, say
+from stageformer.errors import StageformerError
 
 if TYPE_CHECKING:
     from stageformer.terminal.answers import Answers
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@command()
 @click.argument("sentences", nargs=-1)
 @click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
 @click.option("--output", "output_path", type=_PATH, help="File for as many translations.")
@@ -43,7 +45,6 @@ _PATH = click.Path(path_type=Path)
               help="What searches.")
 @model_option
 @root_option
-@friendly
 def translate(
     sentences: tuple[str, ...], input_path: Path | None, output_path: Path | None, beam_size: int | None,
     nbest: int | None, sample: bool, temperature: float, top_k: int, top_p: float, seed: int, prefix: str,
@@ -78,7 +79,7 @@ def translate(
     if input_path is None:
         show = answers.lines(sentences, origin="arguments", show_progress=False) if sentences else None
         for line in show or _answer_standard_input(answers, interactive):
-            click.echo(line)
+            answer(line)
         return
     texts, origin = read_sentences(input_path), str(input_path)
     if score_path is not None:
@@ -89,7 +90,7 @@ def translate(
         write_lines(output_path, lines)
     else:
         for line in lines:
-            click.echo(line)
+            answer(line)
 
 
 def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]:
@@ -98,7 +99,7 @@ def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]
 
     origin = "standard input"
     if interactive:
-        click.echo("> ", nl=False, err=True)
+        echo("> ", err=True, end="")
     for number, line in enumerate(sys.stdin.buffer, start=1):
         try:
             text = decode_line(line, origin, number)
@@ -106,6 +107,6 @@ def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]
         except StageformerError as error:
             if not interactive:
                 raise
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}")
         if interactive:
-            click.echo("> ", nl=False, err=True)
+            echo("> ", err=True, end="")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from stageformer.commands.options import params_option, root_option
-from stageformer.errors import friendly
+from stageformer.commands.program import command
+from stageformer.console.output import echo, say
 
 if TYPE_CHECKING:
     from stageformer.params.recipes import Recipe
 
 
-@click.command()
+@command()
 @click.argument("names", nargs=-1)
 @params_option
 @click.option(
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     help="Folder of the recipes. Default: recipes/ of the repository.",
 )
 @root_option
-@friendly
 def use(names: tuple[str, ...], params: Path | None, recipes: Path | None, root: Path | None) -> None:
     """Replace the parameter file with the recipes NAMES and show what changed; without NAMES, list the recipes.
 
@@ -42,21 +42,21 @@ def use(names: tuple[str, ...], params: Path | None, recipes: Path | None, root:
         known = library.list_recipes(recipes)
         width = max(map(len, known))
         for name, recipe in known.items():
-            click.echo(f"{name:{width}}  {recipe.description}{_goes_with(recipe, known)}")
+            echo(f"{name:{width}}  {recipe.description}{_goes_with(recipe, known)}")
         return
     applied = library.use(" ".join(names), params, recipes)
     for conflict in applied.conflicts:
-        click.echo(f"note: {conflict}", err=True)
+        say(f"note: {conflict}")
     if applied.conflicts:
-        click.echo("Of two recipes, the one that is named later counts.", err=True)
+        say("Of two recipes, the one that is named later counts.")
     for difference in applied.differences:
-        click.echo(str(difference))
+        echo(str(difference))
     if not applied.differences:
-        click.echo(f"{params}: nothing to change, it holds {' '.join(names)!r} already")
+        echo(f"{params}: nothing to change, it holds {' '.join(names)!r} already")
     if applied.differences and applied.lost:
-        click.echo(f"Lost, set by hand on top of {applied.nearest!r} and in no recipe:")
+        echo(f"Lost, set by hand on top of {applied.nearest!r} and in no recipe:")
         for difference in applied.lost:
-            click.echo(f"  {difference.key}: {show(difference.new)}")
+            echo(f"  {difference.key}: {show(difference.new)}")
 
 
 def _goes_with(recipe: Recipe, known: Mapping[str, Recipe]) -> str:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from pathlib import Path
 
 import pyarrow
 import torch
+
+from stageformer.console.output import warn
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "CT2_FORCE_CPU_ISA": "AVX2"}
 """The environment variables that limit torch's own kernels and those of CTranslate2."""
@@ -44,10 +45,8 @@ def use_instruction_set(name: str, *, quiet: bool = False) -> None:
         if in_use != "AVX2":
             obstacle = f"this process has computed with {in_use} already"
     if obstacle and not quiet and os.environ.get("RANK", "0") == "0":
-        print(
-            f"warning: compute.instruction_set is avx2, but {obstacle}: the last bits may differ from those of other "
-            "machines",
-            file=sys.stderr,
+        warn(
+            f"compute.instruction_set is avx2, but {obstacle}: the last bits may differ from those of other machines"
         )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -19,6 +18,7 @@ import numpy as np
 
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import write_parts
+from stageformer.console.output import say
 from stageformer.corpus.filters import fold
 from stageformer.corpus.hashes import HashSet, hashes
 from stageformer.corpus.plan import make_plan, normalised
@@ -78,7 +78,7 @@ def ingest(corpus: Mapping[str, Source], params: Ingest, output: Path) -> Statis
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     for origin, reading in statistics.sources.items():
-        print(f"ingest: {origin}: {reading.summary()}", file=sys.stderr)
+        say(f"ingest: {origin}: {reading.summary()}")
     return statistics
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from stageformer.compute.device import make_pool
 from stageformer.compute.pool import Pool
+from stageformer.console.output import say
 from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import Floats, log_probabilities, perplexity
 from stageformer.decoding.rules import Hypothesis
@@ -90,5 +90,5 @@ def _best(memory: Memory, search: Search, batch_tokens: int, title: str, pool: P
     """Return the best translation of each sentence, and print how fast they were found."""
     started = time.perf_counter()
     found = translate_corpus(memory, search, batch_tokens, f"translate: {title}", pool)
-    print(f"translate: {title}: {len(found) / (time.perf_counter() - started):,.0f} sentences/s", file=sys.stderr)
+    say(f"translate: {title}: {len(found) / (time.perf_counter() - started):,.0f} sentences/s")
     return [best for best, *_ in found]

@@ -5,7 +5,6 @@ The work is the sentences of a split, in the same batches, by greedy search.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from stageformer.batching.sentences import Sentences
 from stageformer.compute.device import make_pool
+from stageformer.console.output import say
 from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.search import by_greedy
 from stageformer.export.formats.base import Format, Run, Workload, timed
@@ -82,7 +82,7 @@ def compare(
         found.examples[name] = [asdict(example) for example in disagreements[:NUM_EXAMPLES]]
         found.speeds[name] = round(run.sentences_per_second, 1)
     for name, speed in found.speeds.items():
-        print(f"export: {name}: {speed:,.0f} sentences/s", file=sys.stderr)
+        say(f"export: {name}: {speed:,.0f} sentences/s")
     return found
 
 

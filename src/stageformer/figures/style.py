@@ -6,7 +6,6 @@ import contextlib
 import functools
 import io
 import logging
-import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
 from stageformer.artifacts.files import atomic_file
+from stageformer.console.output import warn
 
 FIRST = "DejaVu Sans"
 """Pictures of text that it can write are the same on every machine."""
@@ -52,10 +52,9 @@ def _fallbacks(missing: frozenset[str]) -> tuple[str, ...]:
     if left and not _told:
         _told.update(left)
         shown = " ".join(sorted(left)[:_SHOWN]) + (" ..." if len(left) > _SHOWN else "")
-        print(
-            f"warning: pictures: no installed font has {len(left)} of the characters ({shown}); boxes are drawn for "
-            "them; install a font of that script, such as Noto Sans CJK",
-            file=sys.stderr,
+        warn(
+            f"pictures: no installed font has {len(left)} of the characters ({shown}); boxes are drawn for them; "
+            "install a font of that script, such as Noto Sans CJK"
         )
     return tuple(families)
 

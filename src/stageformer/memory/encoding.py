@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.device import make_pool
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.compute.processes import ALONE, Processes
+from stageformer.console.output import say
 from stageformer.memory.sources import encoder
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.store import dropout_copies, dropout_copy
@@ -105,7 +105,7 @@ def encode_splits(
     if processes.is_first:
         for old in set(dropout_copies(output)) - {folder for folder, _, _ in planned}:
             shutil.rmtree(old)
-        print(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}", file=sys.stderr)
+        say(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}")
     for writer, (folder, split, copy) in zip(writers, planned, strict=True):
         encode_split(writer, sentences[split], source, params, compute, f"encode {folder.name}", processes, copy)
     sizes = {

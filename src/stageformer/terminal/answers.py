@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stageformer.console.output import clean
 from stageformer.decoding.sampling import Sampling
 from stageformer.figures.traces import attention_weights
-from stageformer.terminal.text import clean, display_width
+from stageformer.terminal.text import display_width
 from stageformer.text.conversion import source_ids
 from stageformer.text.normalisation import normalise
 from stageformer.translator.translator import Score, Translation, Translator

@@ -9,10 +9,11 @@ from typing import Any
 
 from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import MADE_BY, SCHEMA_VERSION
+from stageformer.console.output import clean
 from stageformer.errors import StageformerError
 from stageformer.provenance.code import FOLDER as MANIFESTS
 from stageformer.terminal.show_tables import show_table, table_line
-from stageformer.terminal.text import clean, columns, flat_fields, labelled
+from stageformer.terminal.text import columns, flat_fields, labelled
 
 
 def show(

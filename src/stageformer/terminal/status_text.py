@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from stageformer.console.output import clean
 from stageformer.experiments.status import Reason, StageStatus, Status
-from stageformer.terminal.text import clean
 
 LIMIT = 6
 """Reasons of one kind that are named for a stage."""

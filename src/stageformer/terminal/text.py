@@ -6,15 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_DIRECTION_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def clean(text: str) -> str:
-    """Return the text with control characters and controls of direction spelled out: they could garble the terminal."""
-    return "".join(
-        repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _DIRECTION_CONTROLS else c
-        for c in text
-    )
+from stageformer.console.output import clean
 
 
 def display_width(text: str) -> int:

@@ -5,7 +5,6 @@ A table is cut part by part (:func:`tokenize_part`), each a function of that par
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from stageformer.artifacts.files import write_csv, write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import open_table, read_batches, write_parts
+from stageformer.console.output import say
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
 from stageformer.text.tokenizers.base import Options, Tokenizer
@@ -128,7 +128,7 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
         for side, counted in total.sides.items()
     )
     sentences = total.sides["source"].sentences
-    print(f"tokenize: read {sentences:,} pairs, learnt {learnt} tokens ({params.kind}), wrote: {cut}", file=sys.stderr)
+    say(f"tokenize: read {sentences:,} pairs, learnt {learnt} tokens ({params.kind}), wrote: {cut}")
 
 
 def tokenize_part(batch: pa.RecordBatch, tokenizers: Tokenizers) -> tuple[dict[str, Any], TokenCounts]:

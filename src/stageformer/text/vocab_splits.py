@@ -5,7 +5,6 @@ Tables are counted and mapped part by part (:func:`count_part`, :func:`map_part`
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from tqdm import tqdm
 from stageformer.artifacts.files import write_csv, write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import decoded, open_table, read_batches, write_parts
+from stageformer.console.output import say
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
 from stageformer.text.pair import load_tokenizers
@@ -126,7 +126,7 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
     write_json(reports / "metrics.json", metrics)
     write_csv(reports / "frequencies.csv", ("rank", "count", "side"), _frequencies(counts))
     write_csv(reports / "coverage.csv", ("types", "coverage", "side"), _coverage(counts))
-    print(f"vocab: {_summary(metrics)}", file=sys.stderr)
+    say(f"vocab: {_summary(metrics)}")
 
 
 def build_vocabularies(counts: dict[str, Counter[str]], params: Vocab) -> Vocabularies:

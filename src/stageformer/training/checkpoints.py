@@ -8,7 +8,6 @@ of all that its result depends on, and success removes them.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -21,7 +20,9 @@ from types import FrameType
 from torch import Tensor
 
 from stageformer.artifacts.files import remove_left_over
+from stageformer.artifacts.scratch import scratch_folder
 from stageformer.artifacts.tensors import read_tensors, write_tensors
+from stageformer.console.output import warn
 from stageformer.errors import StageformerError
 from stageformer.training.state import Progress
 
@@ -30,14 +31,6 @@ KEPT = 2
 
 LARGEST_SHARE = 0.005
 """Of the time, for writing."""
-
-
-def scratch_folder() -> Path:
-    """Return where checkpoints are kept: ``$STAGEFORMER_SCRATCH``, or a folder of the user's cache."""
-    if scratch := os.environ.get("STAGEFORMER_SCRATCH"):
-        return Path(scratch)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "stageformer"
 
 
 class Checkpoints:
@@ -61,7 +54,7 @@ class Checkpoints:
                 progress = Progress.from_dict(file.metadata["progress"])
             except (StageformerError, KeyError, TypeError) as error:
                 if not quiet:
-                    print(f"warning: checkpoint skipped: {error}; trying the one before it", file=sys.stderr)
+                    warn(f"checkpoint skipped: {error}; trying the one before it")
                 continue
             # Copied, so that the file can be replaced while its numbers are in use.
             return progress, {name: tensor.clone() for name, tensor in file.tensors.items()}

@@ -32,6 +32,7 @@ from stageformer.building.weights import load_weights
 from stageformer.compute.pool import Pool
 from stageformer.compute.precision import compile_layers
 from stageformer.compute.processes import ALONE, Processes
+from stageformer.console.output import clean, say
 from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
@@ -95,8 +96,7 @@ def train(
         if checkpoints is not None and (newest := checkpoints.newest(quiet=not processes.is_first)) is not None:
             state.restore(*newest)
             if processes.is_first:
-                print(f"{title}: resuming after update {state.progress.update:,} of {training.max_updates:,}",
-                      file=sys.stderr)  # fmt: skip
+                say(f"{title}: resuming after update {state.progress.update:,} of {training.max_updates:,}")
         progress = state.progress
         for update, earlier in progress.history:
             log(update, earlier)
@@ -205,7 +205,7 @@ class _Display:
         else:
             left = self.seconds / (update - self._update_before) * (last - update)
             line += f", {tqdm.format_interval(left)} left"
-        self._bar.write(line, file=sys.stderr)
+        self._bar.write(clean(line), file=sys.stderr)
 
 
 def _metrics(task: Task, model: nn.Module, state: TrainingState, validation: Validation) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 
 from stageformer.artifacts.files import write_json
 from stageformer.compute.processes import joined
+from stageformer.console.output import say
 from stageformer.params.compute import Compute
 from stageformer.params.training import Training
 from stageformer.training.checkpoints import Checkpoints
@@ -57,7 +57,7 @@ def run(
             return
         if task is not None:  # What differs from run to run is printed, and in no output.
             updates = f"{metrics['updates']:,.0f} updates in {outcome.seconds:,.0f} s"
-            print(f"{name}: {updates}, {outcome.speed}", file=sys.stderr)
+            say(f"{name}: {updates}, {outcome.speed}")
         save()
         write_json(reports / "metrics.json", metrics)
         checkpoints.remove()

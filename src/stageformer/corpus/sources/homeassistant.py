@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from stageformer.console.output import say
 from stageformer.corpus.sources.base import Record, Rejected, Source, is_unicode
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.ingest import HomeAssistant, Ingest
@@ -113,7 +114,7 @@ def fetch_wheel(params: HomeAssistant, cache: Path) -> Path:
     if wheel.is_file() and _sha256(wheel) == params.sha256:
         return wheel
     cache.mkdir(parents=True, exist_ok=True)
-    print(f"ingest: downloading homeassistant {params.version} as data into {cache}", file=sys.stderr)
+    say(f"ingest: downloading homeassistant {params.version} as data into {cache}")
     with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
         requirements = Path(folder, "requirements.txt")
         requirements.write_text(f"homeassistant=={params.version} --hash=sha256:{params.sha256}\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What reaches the terminal: cleaned text, and one line for whatever goes wrong."""

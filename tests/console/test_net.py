@@ -1,0 +1,161 @@
+"""Whatever goes wrong is one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from stageformer.commands.program import command
+from stageformer.console.net import net
+from stageformer.errors import StageformerError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("STAGEFORMER_DEBUG")
+    monkeypatch.setenv("STAGEFORMER_SCRATCH", str(tmp_path / "scratch"))
+    return tmp_path / "scratch"
+
+
+def run(error: BaseException) -> Result:
+    @command()
+    def fails() -> None:
+        raise error
+
+    result = CliRunner().invoke(fails, [])
+    assert result.stdout == ""
+    return result
+
+
+def out_of_memory_of_torch() -> RuntimeError:
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (StageformerError("a.txt: no such file"), "a.txt: no such file"),
+        (OSError(errno.EACCES, "Permission denied", "a/b"), "a/b: permission denied"),
+        (OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"), "b: invalid cross-device link"),
+        (OSError(errno.EIO, "Input/output error"), "the operating system says: input/output error"),
+        (MemoryError(), "out of memory: "),
+        (pa.ArrowMemoryError("malloc of size 1 failed"), "out of memory: "),
+        (OSError(errno.ENOMEM, "Cannot allocate memory", "a.parquet"), "out of memory: "),
+        (RuntimeError("can't start new thread"), "out of memory: "),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 TiB"), "out of memory: "),
+    ],
+)
+def test_mistakes_and_limits_of_the_machine(error: BaseException, message: str, scratch: Path) -> None:
+    result = run(error)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {message}")
+    assert result.stderr.count("\n") == 1
+    assert not scratch.exists()
+
+
+def test_what_torch_raises_for_want_of_memory_is_recognised() -> None:
+    assert run(out_of_memory_of_torch()).stderr.startswith("error: out of memory")
+
+
+def test_a_fault_has_a_code_and_a_log(scratch: Path) -> None:
+    result = run(KeyError("one\ntwo\x1b[31m"))
+    (log,) = (scratch / "logs").iterdir()
+    assert result.exit_code == 3
+    assert result.stderr == (
+        rf"error: a fault of Stageformer: KeyError: 'one\ntwo\x1b[31m' [{log.stem}]; the traceback is in {log}: "
+        "please report it\n"
+    )
+    assert "Traceback (most recent call last):" in log.read_text()
+    assert "in fails\n" in log.read_text()
+    assert f"[{log.stem}]" in run(KeyError("another message")).stderr, "the same fault has the same code"
+    assert f"[{log.stem}]" not in run(ValueError("another class")).stderr
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGEFORMER_DEBUG", "1")
+    lines = run(KeyError("one")).stderr.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1].startswith("error: a fault of Stageformer: KeyError: 'one' [")
+
+
+def test_a_log_that_cannot_be_written_is_elsewhere(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch.write_text("no folder")
+    (scratch.parent / "t").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch.parent / "t"))
+    assert f"the traceback is in {scratch.parent / 't'}" in run(KeyError("x")).stderr
+    monkeypatch.setattr("tempfile.tempdir", "/proc/none")
+    assert run(KeyError("x")).stderr.endswith("set STAGEFORMER_DEBUG=1 to see the traceback, and please report it\n")
+
+
+def test_a_panic_of_a_library_in_rust_is_caught_like_any_fault() -> None:
+    class PanicException(BaseException):
+        pass
+
+    assert run(PanicException("the world ends")).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"), [("matplotlib.figure", "figures"), ("sacrebleu", "scoring"), ("dvc.api", "pipeline")]
+)
+def test_a_missing_package_of_an_extra_is_one_line_that_says_how_to_install_it(
+    package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stageformer.errors.find_spec", lambda name: None)
+    result = run(ModuleNotFoundError(f"No module named {package!r}", name=package))
+    name = package.partition(".")[0]
+    assert result.exit_code == 2
+    assert result.stderr == f"error: the package {name} is not installed; run `pip install 'stageformer[{extra}]'`\n"
+
+
+@pytest.mark.parametrize("name", ["nonsense", None])
+def test_another_missing_module_is_a_fault_of_ours(name: str | None) -> None:
+    assert run(ModuleNotFoundError("no such module", name=name)).exit_code == 3
+
+
+def test_an_end_of_file_is_not_taken_for_an_interruption() -> None:
+    assert run(EOFError("cut off")).exit_code == 3
+    result = run(KeyboardInterrupt())
+    assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
+
+
+def test_an_exit_code_passes() -> None:
+    assert run(SystemExit(1)).exit_code == 1
+    with pytest.raises(SystemExit) as left, net():
+        sys.exit(7)
+    assert left.value.code == 7
+
+
+def test_a_wrong_option_is_one_line() -> None:
+    @command("fails")
+    def fails() -> None: ...
+
+    result = CliRunner().invoke(fails, ["--no-such\x1b[31m"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: No such option '--no-such\\x1b[31m'; see `fails --help`\n"
+
+
+def test_an_interruption_while_a_stage_imports_torch_is_one_line() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "stages.embed", "--params", "none"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    maps = Path(f"/proc/{child.pid}/maps")
+    deadline = time.monotonic() + 60
+    while "libtorch" not in maps.read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGINT)
+    _, printed = child.communicate(timeout=60)
+    assert (child.returncode, printed.strip()) == (130, "interrupted")
