@@ -46,7 +46,7 @@ def use(names: tuple[str, ...], params: Path | None, recipes: Path | None, root:
         return
     applied = library.use(" ".join(names), params, recipes)
     for conflict in applied.conflicts:
-        say(f"note: {conflict}")
+        echo(f"note: {conflict}", err=True)
     if applied.conflicts:
         say("Of two recipes, the one that is named later counts.")
     for difference in applied.differences:
