@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,26 +86,47 @@ def test_any_unicode_passes_unchanged(text: str) -> None:
     assert decoded == text if text.strip() else isinstance(decoded, Rejected)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (bz2.compress(b"a"), "compressed with bzip2.*bunzip2"),
-        (lzma.compress(b"a"), "compressed with xz.*unxz"),
-        (b"\x28\xb5\x2f\xfd\x04\x00", "compressed with zstd.*unzstd"),
-    ],
-)
-def test_other_compression_is_named(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "text.gz"
-    path.write_bytes(content)
-    with pytest.raises(StageformerError, match=rf"text\.gz: {message}") as error:
-        list(read_lines(path))
-    assert len(str(error.value).splitlines()) == 1
+def zipped(text: bytes, *names: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.mkdir("folder")
+        for name in names or ("folder/a.txt",):
+            archive.writestr(name, text)
+    return content.getvalue()
 
 
-def test_a_zip_is_named(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "text", "w") as archive:
-        archive.writestr("a", "b")
-    with pytest.raises(StageformerError, match="compressed with zip"):
+def zstd(text: bytes) -> bytes:
+    """Two frames, as `zstd` and `cat` make them."""
+    half = len(text) // 2
+    return b"".join(pa.compress(part, "zstd", asbytes=True) for part in (text[:half], text[half:]))
+
+
+COMPRESSIONS = {
+    "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd, "zip": zipped,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressed_files_have_the_lines_of_the_plain_one_and_cut_ones_are_refused(tmp_path: Path, name: str) -> None:
+    lines = [f"Zeile {number * 7919 % 10007}".encode() for number in range(20000)]
+    path = tmp_path / "text"  # no suffix: the first bytes decide
+    for text in (b"\r\n".join(lines), b"\xef\xbb\xbf" + b"\n".join([*lines, b""])):
+        path.write_bytes(COMPRESSIONS[name](text))
+        assert list(read_lines(path)) == lines
+    path.write_bytes(COMPRESSIONS[name](b""))
+    assert list(read_lines(path)) == []
+    content = COMPRESSIONS[name](b"\n".join(lines))
+    for wrong in (content[:-1000], content[:5000] + bytes(range(256)) + content[5256:]):
+        path.write_bytes(wrong)
+        message = rf"text: the {name} file is cut off or damaged after line \d+"
+        with pytest.raises(StageformerError, match=message) as error:
+            list(read_lines(path))
+        assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_zip_of_two_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(zipped(b"a", "a", "b"))
+    with pytest.raises(StageformerError, match="text: the zip holds 2 files; name the one that is meant, unpacked"):
         list(read_lines(tmp_path / "text"))
 
 

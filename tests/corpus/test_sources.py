@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stageformer.corpus.ingest import open_corpus
+from stageformer.corpus.sources._rows import Columns
 from stageformer.corpus.sources.base import Record, Rejected, Source
 from stageformer.corpus.sources.jsonl import JsonlSource
 from stageformer.corpus.sources.lines import LinesSource
@@ -99,7 +100,7 @@ def test_bad_lines_of_either_file_are_reported_and_the_rest_stays_aligned(tmp_pa
 
 def test_tsv_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
-    source = TsvSource((path,), 1, 3, None)
+    source = TsvSource((path,), Columns("1", "3"))
     path.write_text("a\tb\n")
     assert f"{path}:1: found 2 columns, needed 3" in str(only(source).message)
     path.write_text("a\tb\t \n")
@@ -127,7 +128,7 @@ def test_tsv_mistakes(tmp_path: Path) -> None:
 def test_jsonl_mistakes(tmp_path: Path, line: str, reason: str, message: str) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text(line + "\n")
-    rejected = only(JsonlSource((path,), "en", "de", "g"))
+    rejected = only(JsonlSource((path,), Columns("en", "de", "g")))
     assert rejected.reason == reason
     assert message in str(rejected.message)
     assert "\n" not in str(rejected.message)
@@ -137,10 +138,10 @@ def test_parquet_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"source": ["a", None], "target": ["b", "c"], "n": [1, 2]}), path)
     with pytest.raises(StageformerError, match=r"no column 'sorce' \(did you mean 'source'\?\); it has source, t"):
-        list(ParquetSource((path,), "sorce", "target", None))
+        list(ParquetSource((path,), Columns("sorce", "target")))
     with pytest.raises(StageformerError, match="the column 'n' is of type int64, needed string"):
-        list(ParquetSource((path,), "source", "n", None))
-    records = list(ParquetSource((path,), "source", "target", None))
+        list(ParquetSource((path,), Columns("source", "n")))
+    records = list(ParquetSource((path,), Columns("source", "target")))
     assert records[0] == Record("a", "b", "", "t.parquet: row 1")
     assert "row 2: the column 'source' is empty" in str(records[1])
 
@@ -150,7 +151,7 @@ def test_parquet_with_bytes_that_are_no_text(tmp_path: Path) -> None:
     bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"], pa.binary()).buffers())
     pq.write_table(pa.table({"source": bad, "target": ["b"]}), path)
     with pytest.raises(StageformerError, match="'source' holds bytes that are not UTF-8"):
-        list(ParquetSource((path,), "source", "target", None))
+        list(ParquetSource((path,), Columns("source", "target")))
 
 
 def test_cut_off_parquet(tmp_path: Path) -> None:
@@ -158,9 +159,9 @@ def test_cut_off_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"source": ["a"] * 100, "target": ["b"] * 100}), path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(StageformerError, match="not a readable Parquet file"):
-        list(ParquetSource((path,), "source", "target", None))
+        list(ParquetSource((path,), Columns("source", "target")))
     with pytest.raises(StageformerError, match="no such file"):
-        list(ParquetSource((tmp_path / "none.parquet",), "source", "target", None))
+        list(ParquetSource((tmp_path / "none.parquet",), Columns("source", "target")))
 
 
 def test_shards_are_read_one_after_the_other(folder: Path, make_params) -> None:
@@ -203,10 +204,10 @@ def test_a_field_inside_of_another(folder: Path, make_params) -> None:
     assert isinstance(records[3], Rejected)
     assert records[3].reason == "empty"
     message = r"no (field|column) 'en' \(did you mean 'translation.en'\?\)"
-    assert re.search(message, str(next(iter(JsonlSource((folder / "n.jsonl",), "en", "de", None)))))
+    assert re.search(message, str(next(iter(JsonlSource((folder / "n.jsonl",), Columns("en", "de"))))))
     with pytest.raises(StageformerError, match=message):
-        list(ParquetSource((folder / "n.parquet",), "en", "de", None))
-    plain = JsonlSource((folder / "plain",), "a.b", "a", None)
+        list(ParquetSource((folder / "n.parquet",), Columns("en", "de")))
+    plain = JsonlSource((folder / "plain",), Columns("a.b", "a"))
     (folder / "plain").write_text('{"a": "x", "a.b": "y"}')  # a name with a dot comes before a way into a field
     assert list(plain) == [Record("y", "x", "", "plain:1")]
 
@@ -215,7 +216,7 @@ def test_a_field_inside_of_another(folder: Path, make_params) -> None:
     ("changes", "message"),
     [
         ({"source": "lines"}, "files.train is empty"),
-        ({"source": "lines", "files": {"train": ["one"]}}, "files.train names 1 files; source 'lines' needs 2"),
+        ({"source": "lines", "files": {"train": ["one"]}}, "files.train names 1 files; source 'lines' needs 2 a"),
         ({"source": "tsv", "files": {"train": ["a"], "source_column": "en"}}, "files.source_column is 'en'; tsv needs"),
         ({"source": "tsv", "files": {"train": ["a"], "group_column": "0"}}, "files.group_column is '0'; tsv needs"),
         ({"test_fraction": 0.0}, "test_fraction is 0 and files.test is empty"),

@@ -120,9 +120,9 @@ def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
             assert key in place["required"]
             place = place["properties"][key]
         assert place["description"] == field.description
-        assert (place.get("minimum", -math.inf), place.get("maximum", math.inf)) == limits(field)
+        values = place.get("items", place)  # of a list, each item is one of the choices, or within the limits
+        assert (values.get("minimum", -math.inf), values.get("maximum", math.inf)) == limits(field)
         allowed, optional = choices(field), is_optional(field)
-        values = place.get("items", place)  # of a list, each item is one of the choices
         assert values.get("enum") == ([*allowed, *[None] * optional] if allowed else None)
         assert ("null" in place["type"]) == optional
 

@@ -33,7 +33,8 @@ def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) 
         "source_language": "en",
         "target_language": "de",
         "homeassistant": {"version": "2026.2.3", "sha256": SHA256},
-        "files": {split: [] for split in SPLITS} | {"source_column": "1", "target_column": "2", "group_column": None},
+        "files": {name: [] for name in (*SPLITS, "tags", "weights")}
+        | {"header": False, "source_column": "1", "target_column": "2", "group_column": None},
         "require_letters": True,
         "drop_duplicates": True,
         "min_kept": 0.1,

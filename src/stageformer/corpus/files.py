@@ -1,26 +1,25 @@
-"""The user's files: plain or gzip, one or many, with errors that name file, line and byte."""
+"""The user's files: plain or compressed, one or many, with errors that name file, line and byte."""
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import glob
 import gzip
 import io
+import lzma
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any, cast
+
+import pyarrow as pa
 
 from stageformer.errors import StageformerError, did_you_mean
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_GZIP = b"\x1f\x8b"
-_OTHER_COMPRESSION = {
-    b"BZh": ("bzip2", "bunzip2"),
-    b"\xfd7zXZ\x00": ("xz", "unxz"),
-    b"PK\x03\x04": ("zip", "unzip"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
-}
-"""First bytes -> the compression, and the program that undoes it."""
+_BUFFER = 1 << 17
 
 
 def expand(name: str) -> list[Path]:
@@ -61,31 +60,63 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a plain or gzip file without their ends.
+    """Yield the lines of a plain or compressed file without their ends.
 
     Only LF and CRLF end a line: other separators of Unicode (U+2028, U+0085, form feed) are text. A byte order mark at
-    the start is not part of the text. Gzip is recognised by its first bytes, not by the file's name.
+    the start is not part of the text. Compression (gzip, bzip2, xz, zstd, zip) is recognised by the first bytes, not by
+    the file's name.
 
     Raises:
-        StageformerError: the file is missing, unreadable, a cut-off or damaged gzip file, or compressed otherwise.
+        StageformerError: the file is missing, unreadable, cut off or damaged, or a zip that holds more than one file.
     """
     number = 0
     with readable(path), path.open("rb") as file:
         head = file.peek(8)
-        for magic, (compression, program) in _OTHER_COMPRESSION.items():
-            if head.startswith(magic):
-                raise StageformerError(
-                    f"{path}: compressed with {compression}, and only plain files and gzip are read; unpack it first "
-                    f"({program})"
-                )
-        lines = io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 17) if head.startswith(_GZIP) else file
+        name, unpack = next((found for magic, found in _COMPRESSIONS.items() if head.startswith(magic)), ("", None))
         try:
-            for line in lines:
+            for line in unpack(file) if unpack else file:
                 number += 1
                 if number == 1:
                     line = line.removeprefix(_BYTE_ORDER_MARK)
                 yield line.removesuffix(b"\n").removesuffix(b"\r")
-        except (EOFError, gzip.BadGzipFile, zlib.error):
+        except _SeveralFilesError as error:
+            message = f"{path}: the zip holds {error} files; name the one that is meant, unpacked"
+            raise StageformerError(message) from None
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+            if not unpack or (isinstance(error, OSError) and error.errno is not None):
+                raise
             raise StageformerError(
-                f"{path}: the gzip file is cut off or damaged after line {number}; copy it again"
+                f"{path}: the {name} file is cut off or damaged after line {number}; copy it again"
             ) from None
+
+
+class _SeveralFilesError(Exception):
+    """A zip holds another number of files than one."""
+
+
+def _unzip(file: IO[bytes]) -> IO[bytes]:
+    archive = zipfile.ZipFile(file)
+    names = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(names) != 1:
+        raise _SeveralFilesError(len(names))
+    return archive.open(names[0])
+
+
+def _unzstd(file: IO[bytes]) -> Iterator[bytes]:
+    with pa.CompressedInputStream(pa.PythonFile(cast(io.IOBase, file), "r"), "zstd") as stream:
+        rest = b""
+        while block := stream.read(_BUFFER):
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
+
+
+_COMPRESSIONS: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
+    b"\x1f\x8b": ("gzip", lambda file: io.BufferedReader(gzip.GzipFile(fileobj=file), _BUFFER)),
+    b"BZh": ("bzip2", bz2.BZ2File),
+    b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile),
+    b"\x28\xb5\x2f\xfd": ("zstd", _unzstd),
+    b"PK\x03\x04": ("zip", _unzip),
+}
+"""First bytes -> the compression, and what gives the lines in it."""

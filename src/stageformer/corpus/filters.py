@@ -30,19 +30,21 @@ def has_letters(text: str) -> bool:
     return any(map(str.isalpha, _NOT_WORDS.sub("", text)))
 
 
-def why_dropped(source: str, target: str, params: Ingest) -> str | None:
+def why_dropped(source: str, target: str | None, params: Ingest) -> str | None:
     """Return the first reason to drop this normalised pair from training, or None.
 
     That it is a duplicate is not known here. Lengths are in characters. The ratio is that of the two lengths plus 10,
-    so that short sentences may differ more.
+    so that short sentences may differ more. A source without a target (None) passes the filters that compare the two.
     """
-    if not source or not target:
+    texts = (source,) if target is None else (source, target)
+    if not all(texts):
         return "empty"
-    if params.require_letters and not (has_letters(source) and has_letters(target)):
+    if params.require_letters and not all(map(has_letters, texts)):
         return "no_letters"
     if params.drop_equal and source == target:
         return "equal_sides"
-    shorter, longer = sorted((len(source), len(target)))
+    lengths = [len(text) for text in texts]
+    shorter, longer = min(lengths), max(lengths)
     if params.max_characters is not None and longer > params.max_characters:
         return "too_long"
     ratio = params.max_length_ratio

@@ -23,14 +23,14 @@ from stageformer.corpus.filters import fold
 from stageformer.corpus.hashes import HashSet, hashes
 from stageformer.corpus.plan import make_plan, normalised
 from stageformer.corpus.references import References
-from stageformer.corpus.sources.base import Record, Source
+from stageformer.corpus.sources.base import Record, Records, Source
 from stageformer.corpus.statistics import Statistics
 from stageformer.errors import StageformerError
 from stageformer.params.choices import chosen, implementation
 from stageformer.params.ingest import Ingest
 
 
-def open_corpus(params: Ingest, cache: Path) -> dict[str, Source]:
+def open_corpus(params: Ingest, cache: Path) -> Mapping[str, Records]:
     """Return the sources by split. ``train`` is always there; a split that is not is to be split off from it.
 
     Args:
@@ -44,7 +44,7 @@ def open_corpus(params: Ingest, cache: Path) -> dict[str, Source]:
     return source.open(params, cache)
 
 
-def ingest(corpus: Mapping[str, Source], params: Ingest, output: Path) -> Statistics:
+def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Statistics:
     """Write ``{train,valid,test}.parquet`` (kind ``sentences``) into ``output``, and report what was dropped on stderr.
 
     ``train`` is filtered, freed of duplicates (the first in reading order stays) and split. A ready-made valid or test
@@ -103,16 +103,18 @@ def rows_of_part(
     for sources in leaky:
         is_leak |= sources.contains(keys)
     for pair, leaks in zip(pairs, is_leak.tolist(), strict=True):
-        targets, merged = references.of(split, pair.source, pair.target) if split != "train" else ([pair.target], 0)
+        targets, merged = references.of(split, pair.input, pair.target) if split != "train" else ([pair.target], 0)
         if leaks:
             statistics.drop(origin, "leak", pair.where, pair.source, pair.target, rows=1 + merged)
             continue
+        repeats = pair.weight if split == "train" else 1
         statistics.reading(origin).merged += merged
-        rows.append(pair)
-        all_references.append(targets)
+        statistics.reading(origin).repeated += repeats - 1
+        rows += [pair] * repeats
+        all_references += [targets] * repeats
     statistics.keep(origin, split, rows, sum(map(len, all_references)))
     columns: dict[str, list[Any]] = {
-        "source": [row.source for row in rows],
+        "source": [row.input for row in rows],
         "target": [row.target for row in rows],
         "references": all_references,
         "group": [row.group for row in rows],
@@ -130,7 +132,7 @@ def _numbered(
         first_id = end
 
 
-def _yields_to(split: str, corpus: Mapping[str, Source]) -> tuple[str, ...]:
+def _yields_to(split: str, corpus: Mapping[str, Records]) -> tuple[str, ...]:
     """Return the splits whose sources are leaks in this one. A ready-made split keeps its rows, so the other yields."""
     if split == "train":
         return ("valid", "test")
@@ -141,7 +143,7 @@ def _yields_to(split: str, corpus: Mapping[str, Source]) -> tuple[str, ...]:
     return ("valid",) if "valid" in corpus else ()
 
 
-def _empty_split(split: str, corpus: Mapping[str, Source], statistics: Statistics) -> str:
+def _empty_split(split: str, corpus: Mapping[str, Records], statistics: Statistics) -> str:
     total = statistics.total()
     remedy = "loosen the filters of ingest or give more text"
     if split != "train" and split not in corpus:

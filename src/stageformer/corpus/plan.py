@@ -7,7 +7,7 @@ done in their order: duplicates, and further references of a source.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,7 +19,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.corpus.filters import FILTERS, fold, why_dropped
 from stageformer.corpus.hashes import Hashes, HashSet, hashes
 from stageformer.corpus.references import References
-from stageformer.corpus.sources.base import Record, Rejected, Source
+from stageformer.corpus.sources.base import Record, Records, Rejected
 from stageformer.corpus.statistics import Reading, Statistics
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Ingest
@@ -43,7 +43,7 @@ class Plan:
     sources: dict[str, HashSet] = field(default_factory=lambda: {"valid": HashSet(), "test": HashSet()})
     """The folded sources of valid and test."""
 
-    def select(self, source: Source, origin: str, split: str) -> Iterator[list[Record]]:
+    def select(self, source: Records, origin: str, split: str) -> Iterator[list[Record]]:
         """Read a source of the corpus again, and yield the records that the plan gives to this split, in parts."""
         wanted, decisions = SPLITS.index(split), self.decisions[origin]
         with tqdm(total=len(decisions), desc=f"ingest: {split}", unit=" pairs", disable=None) as progress:
@@ -59,7 +59,7 @@ class Plan:
                 ]
 
 
-def make_plan(corpus: Mapping[str, Source], params: Ingest, references: References, statistics: Statistics) -> Plan:
+def make_plan(corpus: Mapping[str, Records], params: Ingest, references: References, statistics: Statistics) -> Plan:
     """Read the whole corpus once, and decide which split each record belongs to, or that it is dropped.
 
     Raises:
@@ -90,7 +90,7 @@ def make_plan(corpus: Mapping[str, Source], params: Ingest, references: Referenc
                 sources.add(judged.source_hashes[rows])
                 if params.merge_references:
                     pairs = [judged.pairs[row] for row in rows.tolist()]
-                    is_left[rows[references.add(split, [(pair.source, pair.target) for pair in pairs])]] = False
+                    is_left[rows[references.add(split, [(pair.input, pair.target) for pair in pairs])]] = False
             decided = np.full(reading.read - before, _LEFT_OUT, dtype=np.uint8)
             decided[judged.places[is_left]] = judged.splits[is_left]
             decisions += decided.tobytes()
@@ -112,7 +112,7 @@ class Judged:
     splits: NDArray[np.int64]
     """The split that each of them would go to."""
     pair_hashes: Hashes
-    """Of both sides."""
+    """Of both sides, with the tag."""
     source_hashes: Hashes
     """Of the folded source."""
 
@@ -135,7 +135,7 @@ def judge_part(part: Part, origin: str, params: Ingest, fractions: Mapping[str, 
         pair = normalised(record)
         split = origin
         if origin == "train":
-            if reason := why_dropped(pair.source, pair.target, params):
+            if reason := why_dropped(pair.source, pair.target if params.has_targets else None, params):
                 statistics.drop(origin, reason, pair.where, pair.source, pair.target)
                 continue
             split = split_of(pair.group or fold(pair.source), params.seed, **fractions)
@@ -147,7 +147,7 @@ def judge_part(part: Part, origin: str, params: Ingest, fractions: Mapping[str, 
         np.array(places, dtype=np.int64),
         pairs,
         np.array(splits, dtype=np.int64),
-        hashes((pair.source, pair.target) for pair in pairs),
+        hashes((pair.input, pair.target) for pair in pairs),
         hashes((fold(pair.source),) for pair in pairs),
     )
 
@@ -184,7 +184,7 @@ def _check_enough_is_left(reading: Reading, min_kept: float) -> None:
         )
 
 
-def _parts(source: Iterable[Record | Rejected]) -> Iterator[Part]:
+def _parts(source: Records) -> Iterator[Part]:
     part: Part = []
     for record in source:
         part.append(record)

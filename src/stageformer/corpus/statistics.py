@@ -34,6 +34,8 @@ class Reading:
     read: int = 0
     merged: int = 0
     """Rows of valid and test that became further references of an earlier row."""
+    repeated: int = 0
+    """Rows of train that are there once more, by the weight of their corpus."""
     dropped: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
     """By split."""
@@ -42,6 +44,7 @@ class Reading:
         """Add the counts of the next part."""
         self.read += other.read
         self.merged += other.merged
+        self.repeated += other.repeated
         self.dropped.update(other.dropped)
         self.kept.update(other.kept)
 
@@ -54,9 +57,10 @@ class Reading:
         """Return one line on what was read, dropped and kept."""
         dropped = f"dropped {self.dropped.total():,} ({self.reasons()})" if self.dropped else "dropped nothing"
         merged = f", merged {self.merged:,} as further references" if self.merged else ""
+        repeated = f", repeated {self.repeated:,} by weight" if self.repeated else ""
         kept = ", ".join(f"{self.kept[split]:,} {split}" for split in SPLITS if self.kept[split])
         pairs = "pair" if self.read == 1 else "pairs"
-        return f"read {self.read:,} {pairs}, {dropped}{merged}, kept {self.kept.total():,} ({kept or 'none'})"
+        return f"read {self.read:,} {pairs}, {dropped}{merged}{repeated}, kept {self.kept.total():,} ({kept or 'none'})"
 
 
 @dataclass
@@ -80,7 +84,7 @@ class SplitStatistics:
             lengths = [len(text) for text in texts]
             counted.characters[side] = sum(lengths)
             counted.longest[side] = max(lengths, default=0)
-            counted.words[side] = Counter(min(text.count(" ") + 1, _LONGEST_BIN) for text in texts)
+            counted.words[side] = Counter(min(text.count(" ") + 1, _LONGEST_BIN) for text in texts if text)
         return counted
 
     def add(self, other: Self) -> None:
@@ -154,6 +158,7 @@ class Statistics:
             "read": total.read,
             "kept": total.kept.total(),
             "merged_references": total.merged,
+            "repeated": total.repeated,
             "dropped_in_all": total.dropped.total(),
             "dropped": {**dict.fromkeys(REASONS, 0), **total.dropped},
             "sentences": {name: split.sentences for name, split in self.splits.items()},

@@ -144,9 +144,11 @@ class Limits(NamedTuple):
 
 
 def limits(field: FieldInfo) -> Limits:
-    """Return the limits of a field, as they were given to :func:`param`."""
-    low = next((item.ge for item in field.metadata if hasattr(item, "ge")), -math.inf)
-    high = next((item.le for item in field.metadata if hasattr(item, "le")), math.inf)
+    """Return the limits of a field, as they were given to :func:`param`; of a list, those of its items."""
+    marks = [mark for item in typing.get_args(field.annotation) for mark in getattr(item, "__metadata__", ())]
+    metadata = [*field.metadata, *(item for mark in marks for item in getattr(mark, "metadata", ()))]
+    low = next((item.ge for item in metadata if hasattr(item, "ge")), -math.inf)
+    high = next((item.le for item in metadata if hasattr(item, "le")), math.inf)
     return Limits(low, high)
 
 

@@ -10,6 +10,8 @@ from pydantic import model_validator
 from stageformer.params.base import MAX_SEED, Name, OneOf, Params, group, param
 from stageformer.params.choices import kinds
 
+_ADDRESS = re.compile(r"https?://[^/@#]+/[^#]*#sha256=[0-9a-f]{64}")
+
 
 class HomeAssistant(Params):
     """Where the default corpus comes from."""
@@ -30,13 +32,36 @@ class Files(Params):
     """The user's own corpus. Paths are relative to the root of the repository or absolute."""
 
     train: list[str] = param(
-        "lines: [source, target]; tsv, jsonl, parquet: [file, ...]; a file (may be gzip), a folder, or a pattern with *"
+        "lines: [source, target]; tsv, jsonl, parquet: [file, ...]; a file (may be compressed), a folder, a pattern "
+        "with *, or https://...#sha256=..."
     )
     valid: list[str] = param("as train; empty: split off from train")
     test: list[str] = param("as train; empty: split off from train")
+    tags: list[str] = param(
+        "put before the sources, such as [<2de>, <2fr>]: one for each corpus of train, valid, test; []: none"
+    )
+    weights: list[Annotated[int, param("times", minimum=1, maximum=1000)]] = param(
+        "how often each corpus of train is repeated, such as [1, 5]; []: each is there once"
+    )
+    header: bool = param("tsv: the first line of each file names the columns")
     source_column: Name = param("jsonl, parquet: name of the source field, such as translation.en; tsv: number, from 1")
-    target_column: Name = param("jsonl, parquet: name of the target field, such as translation.de; tsv: number, from 1")
+    target_column: Name | None = param("the same for the target; null: the corpus has one side alone")
     group_column: Name | None = param("rows with the same value stay in one split; null: rows with the same source")
+
+    @property
+    def num_sides(self) -> int:
+        """Return 2 for pairs, and 1 for a corpus of one side alone."""
+        return 1 if self.target_column is None else 2
+
+    @model_validator(mode="after")
+    def _has_complete_addresses(self) -> Self:
+        for split in ("train", "valid", "test"):
+            for name in getattr(self, split):
+                if re.match("https?://", name) and not _ADDRESS.fullmatch(name):
+                    raise ValueError(
+                        f"files.{split} has {name[:200]!r}; needed https://host/path#sha256=, then 64 digits of 0-9a-f"
+                    )
+        return self
 
 
 class Ingest(Params):
@@ -67,6 +92,11 @@ class Ingest(Params):
     test_fraction: float = param("share of the groups split off for the test", minimum=0, maximum=0.5)
     seed: int = param("seed of the split", minimum=0, maximum=MAX_SEED)
 
+    @property
+    def has_targets(self) -> bool:
+        """Whether the corpus has pairs, rather than one side alone."""
+        return self.source == "homeassistant" or self.files.target_column is not None
+
     @model_validator(mode="after")
     def _has_every_split(self) -> Self:
         if self.source == "homeassistant":
@@ -77,15 +107,27 @@ class Ingest(Params):
             raise ValueError(f"source is {self.source!r} but files.train is empty; name the training files")
         for split in ("train", "valid", "test"):
             names = getattr(self.files, split)
-            if names and self.source == "lines" and len(names) != 2:
-                raise ValueError(f"files.{split} names {len(names)} files; source 'lines' needs 2, one per side")
+            self._check_names(split, names)
             self._check_fraction(split, names)
-        if self.source == "tsv":
+        if self.source == "tsv" and not self.files.header:
             for name in ("source_column", "target_column", "group_column"):
                 column = getattr(self.files, name)
                 if column is not None and not re.fullmatch(r"[1-9][0-9]{0,5}", column):
-                    raise ValueError(f"files.{name} is {column!r}; tsv needs the number of the column, from 1")
+                    raise ValueError(
+                        f"files.{name} is {column!r}; tsv needs the number of the column, from 1, or files.header: true"
+                    )
         return self
+
+    def _check_names(self, split: str, names: list[str]) -> None:
+        """Check that the names make whole corpora, as many as there are tags and weights."""
+        step = self.files.num_sides if self.source == "lines" else 1
+        if len(names) % step:
+            raise ValueError(f"files.{split} names {len(names)} files; source 'lines' needs 2 a corpus, one per side")
+        corpora = len(names) // step
+        for name in ("tags", "weights"):
+            given = len(getattr(self.files, name))
+            if given and names and given != corpora and (name == "tags" or split == "train"):
+                raise ValueError(f"files.{name} has {given} values, but files.{split} names {corpora} corpora")
 
     def _check_fraction(self, split: str, names: list[str]) -> None:
         if split != "train" and not names and getattr(self, f"{split}_fraction") == 0:

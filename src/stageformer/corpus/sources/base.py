@@ -7,12 +7,14 @@ of ``ingest.source``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from stageformer.artifacts.header import SPLITS
-from stageformer.corpus.files import expand
+from stageformer.corpus.download import fetch, is_address
+from stageformer.corpus.files import expand, read_lines
 from stageformer.errors import did_you_mean
 from stageformer.params.ingest import Files, Ingest
 
@@ -24,10 +26,20 @@ class Record(NamedTuple):
 
     source: str
     target: str
+    """Empty where the corpus has one side alone."""
     group: str
     """Rows with the same group stay in one split; empty: no group."""
     where: str
     """File name and line, or component and key: for the reader of reports, the same on every machine."""
+    tag: str = ""
+    """What is put before the source, such as ``<2de>``; empty: nothing."""
+    weight: int = 1
+    """How often the pair is written into train."""
+
+    @property
+    def input(self) -> str:
+        """The source as the model gets it: with its tag."""
+        return f"{self.tag} {self.source}" if self.tag else self.source
 
 
 class Rejected(NamedTuple):
@@ -41,12 +53,16 @@ class Rejected(NamedTuple):
     source: str = ""
 
 
+Records = Iterable[Record | Rejected]
+"""A corpus, or one split of it, that can be read again and again in the same order."""
+
+
 class Source(ABC):
     """A corpus, or one split of it, that can be read again and again in the same order."""
 
     @classmethod
     @abstractmethod
-    def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
+    def open(cls, params: Ingest, cache: Path) -> Mapping[str, Records]:
         """Return the sources by split. ``train`` is always there; a split that is not is to be split off from it.
 
         Args:
@@ -67,26 +83,100 @@ class Source(ABC):
         """
 
 
-class FileSource(Source):
-    """A corpus in the user's own files, named in ``ingest.files``."""
+class ListedSource(Source):
+    """A corpus that ``ingest.files`` lists: for each split, one corpus or several, each with its tag and its weight."""
 
     @classmethod
-    def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
+    def open(cls, params: Ingest, cache: Path) -> dict[str, Records]:
         """See :meth:`Source.open`."""
-        by_split = {split: getattr(params.files, split) for split in SPLITS}
-        return {split: cls.of_files([expand(name) for name in names], params.files)
-                for split, names in by_split.items() if names}  # fmt: skip
+        step = cls.names_per_corpus(params.files)
+        by_split: dict[str, list[str]] = {split: getattr(params.files, split) for split in SPLITS}
+        return {
+            split: mixture(
+                [cls.of_names(names[start : start + step], params, cache) for start in range(0, len(names), step)],
+                params.files.tags,
+                params.files.weights if split == "train" else [],
+            )
+            for split, names in by_split.items()
+            if names
+        }
+
+    @staticmethod
+    def names_per_corpus(files: Files) -> int:
+        """Return how many names in ``ingest.files`` make one corpus."""
+        return 1
+
+    @classmethod
+    @abstractmethod
+    def of_names(cls, names: list[str], params: Ingest, cache: Path) -> Self:
+        """Return one corpus, from its names in ``ingest.files``. Raises StageformerError as :meth:`Source.open`."""
+
+
+class FileSource(ListedSource):
+    """A corpus in the user's own files."""
+
+    @classmethod
+    def of_names(cls, names: list[str], params: Ingest, cache: Path) -> Self:
+        """See :meth:`ListedSource.of_names`."""
+        files = [[fetch(name, cache)] if is_address(name) else expand(name) for name in names]
+        return cls.of_files(files, params.files)
 
     @classmethod
     @abstractmethod
     def of_files(cls, files: list[list[Path]], params: Files) -> Self:
-        """Return the source over the files of one split.
+        """Return the source over the files of one corpus.
 
         Args:
             files: for each name in the parameters, the files that it refers to: itself, or those of a folder or of a
                 pattern.
             params: the columns.
         """
+
+
+class LineSource(FileSource):
+    """A corpus in files with a record on each line."""
+
+    files: tuple[Path, ...]
+
+    def __iter__(self) -> Iterator[Record | Rejected]:
+        """See :meth:`Source.__iter__`."""
+        for file in self.files:
+            lines = enumerate(read_lines(file), start=1)
+            record_of = self.reader(file, lines)
+            for number, line in lines:
+                text = decode(file, number, line)
+                yield text if isinstance(text, Rejected) else record_of(number, text)
+
+    @abstractmethod
+    def reader(self, file: Path, lines: Iterator[tuple[int, bytes]]) -> Callable[[int, str], Record | Rejected]:
+        """Return what makes a record of a line, given its number and text; a header is taken from ``lines`` first."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several corpora, one after the other, each with its tag and its weight."""
+
+    corpora: tuple[tuple[Records, str, int], ...]
+
+    def __iter__(self) -> Iterator[Record | Rejected]:
+        """See :meth:`Source.__iter__`."""
+        for corpus, tag, weight in self.corpora:
+            for record in corpus:
+                yield record if isinstance(record, Rejected) else record._replace(tag=tag, weight=weight)
+
+
+def mixture(corpora: Sequence[Records], tags: Sequence[str], weights: Sequence[int]) -> Records:
+    """Return several corpora as one.
+
+    Args:
+        corpora: one or more.
+        tags: of each; none: no tags.
+        weights: of each; none: each corpus is there once.
+    """
+    if len(corpora) == 1 and not tags and not weights:
+        return corpora[0]
+    of_each = tags or [""] * len(corpora), weights or [1] * len(corpora)
+    return Mixture(tuple(zip(corpora, *of_each, strict=True)))
 
 
 def is_unicode(text: str) -> bool:

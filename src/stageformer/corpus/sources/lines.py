@@ -1,4 +1,4 @@
-"""A corpus in line-aligned text files, one for each side, plain or gzip."""
+"""A corpus in line-aligned text files, one for each side, plain or compressed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 from stageformer.corpus.files import read_lines
 from stageformer.corpus.sources.base import FileSource, Record, Rejected, decode
@@ -16,45 +16,55 @@ from stageformer.params.ingest import Files
 
 @dataclass(frozen=True)
 class LinesSource(FileSource):
-    """Line N of a file is the translation of line N of its counterpart."""
+    """Line N of a file belongs to line N of the others."""
 
-    files: tuple[tuple[Path, Path], ...]
-    """Each file of the source with that of the target."""
+    files: tuple[tuple[Path, ...], ...]
+    """Each file of the source, with that of the target if there are targets."""
+
+    @staticmethod
+    def names_per_corpus(files: Files) -> int:
+        """See :meth:`ListedSource.names_per_corpus`."""
+        return files.num_sides
 
     @classmethod
     def of_files(cls, files: list[list[Path]], params: Files) -> Self:
-        """See :meth:`FileSource.of_files`. Raises StageformerError unless both sides have as many files."""
-        sources, targets = files
-        if len(sources) != len(targets):
-            raise StageformerError(
-                f"{sources[0]} and so on are {len(sources)} files, but {targets[0]} and so on are {len(targets)}; "
-                "each file of the source needs one of the target; see ingest.files"
-            )
-        return cls(tuple(zip(sources, targets, strict=True)))
+        """See :meth:`FileSource.of_files`. Raises StageformerError unless all sides have as many files."""
+        sources = files[0]
+        for others in files[1:]:
+            if len(sources) != len(others):
+                raise StageformerError(
+                    f"{sources[0]} and so on are {len(sources)} files, but {others[0]} and so on are {len(others)}; "
+                    "each file of the source needs one of the target; see ingest.files"
+                )
+        return cls(tuple(zip(*files, strict=True)))
 
     def __iter__(self) -> Iterator[Record | Rejected]:
         """See :meth:`Source.__iter__`."""
-        for source, target in self.files:
-            yield from _pairs(source, target)
+        for files in self.files:
+            yield from _records(files)
 
 
-def _pairs(source_file: Path, target_file: Path) -> Iterator[Record | Rejected]:
-    target_lines = read_lines(target_file)
-    source_lines = read_lines(source_file)
-    for number, (source_line, target_line) in enumerate(zip_longest(source_lines, target_lines), start=1):
-        if source_line is None or target_line is None:
-            longer, rest = (target_file, target_lines) if source_line is None else (source_file, source_lines)
-            shorter = source_file if source_line is None else target_file
-            num_lines = number + sum(1 for _ in rest)
-            raise StageformerError(
-                f"{shorter} ends at line {number - 1}, but {longer} has {num_lines} lines; "
-                "line N of the one must be the translation of line N of the other"
-            )
-        source = decode(source_file, number, source_line)
-        target = decode(target_file, number, target_line)
-        if isinstance(source, Rejected):
-            yield source
-        elif isinstance(target, Rejected):
-            yield target._replace(source=source)
+def _records(files: tuple[Path, ...]) -> Iterator[Record | Rejected]:
+    readers = [read_lines(file) for file in files]
+    for number, lines in enumerate(zip_longest(*readers), start=1):
+        if None in lines:
+            _refuse_unequal(files, lines, number, readers)
+        texts = [decode(file, number, line) for file, line in zip(files, lines, strict=True)]
+        bad = next((text for text in texts if isinstance(text, Rejected)), None)
+        if bad:
+            yield bad._replace(source=texts[0]) if isinstance(texts[0], str) else bad
         else:
-            yield Record(source, target, "", f"{source_file.name}:{number}")
+            source, target = (*map(str, texts), "")[:2]
+            yield Record(source, target, "", f"{files[0].name}:{number}")
+
+
+def _refuse_unequal(
+    files: tuple[Path, ...], lines: tuple[bytes | None, ...], number: int, readers: list[Iterator[bytes]]
+) -> NoReturn:
+    ended = lines.index(None)
+    longer = next(side for side, line in enumerate(lines) if line is not None)
+    num_lines = number + sum(1 for _ in readers[longer])
+    raise StageformerError(
+        f"{files[ended]} ends at line {number - 1}, but {files[longer]} has {num_lines} lines; "
+        "line N of the one must belong to line N of the other"
+    )

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stageformer.corpus.files import readable
-from stageformer.corpus.sources.base import REMEDY, FileSource, Record, Rejected, did_you_mean_field
+from stageformer.corpus.sources._rows import Columns, Rows
+from stageformer.corpus.sources.base import FileSource, Record, Rejected, did_you_mean_field
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Files
 
@@ -28,14 +29,12 @@ class ParquetSource(FileSource):
     """
 
     files: tuple[Path, ...]
-    source_column: str
-    target_column: str
-    group_column: str | None
+    columns: Columns
 
     @classmethod
     def of_files(cls, files: list[list[Path]], params: Files) -> Self:
         """See :meth:`FileSource.of_files`."""
-        return cls(tuple(chain(*files)), params.source_column, params.target_column, params.group_column)
+        return cls(tuple(chain(*files)), Columns.of(params))
 
     def __iter__(self) -> Iterator[Record | Rejected]:
         """See :meth:`Source.__iter__`."""
@@ -48,13 +47,14 @@ class ParquetSource(FileSource):
                 raise StageformerError(f"{path}: not a readable Parquet file ({reason}); copy it again") from None
 
     def _records(self, path: Path, table: pq.ParquetFile) -> Iterator[Record | Rejected]:
-        names = [name for name in (self.source_column, self.target_column, self.group_column) if name is not None]
+        rows = Rows(self.columns, lambda name: f"the column {name!r}")
+        names = rows.names
         fields = _fields(list(table.schema_arrow))
         for name in names:
             if name not in fields:
                 hint = did_you_mean_field(name, list(fields))
                 raise StageformerError(f"{path}: no column {name!r}{hint}; it has {', '.join(fields)}")
-        for name in names[:2]:
+        for name in self.columns.texts:
             kind = fields[name][-1].type
             plain = kind.value_type if pa.types.is_dictionary(kind) else kind
             if not (pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_string_view(plain)):
@@ -67,16 +67,9 @@ class ParquetSource(FileSource):
                 outer, *inner = (field.name for field in fields[name])
                 column = pc.struct_field(batch.column(outer), inner) if inner else batch.column(outer)
                 columns.append(_texts(path, column, name, row))
-            groups = columns[2] if len(columns) > 2 else [""] * batch.num_rows
-            for source, target, group in zip(columns[0], columns[1], groups, strict=True):
+            for values in zip(*columns, strict=True):
                 row += 1
-                where = f"{path.name}: row {row}"
-                if not (source and source.strip() and target and target.strip()):
-                    name = names[1] if source and source.strip() else names[0]
-                    message = f"{path}: row {row}: the column {name!r} is empty; {REMEDY}"
-                    yield Rejected("empty", where, message, source or "")
-                else:
-                    yield Record(source, target, group or "", where)
+                yield rows.record(values, f"{path}: row {row}", f"{path.name}: row {row}")
 
 
 def _fields(fields: list[pa.Field[Any]]) -> dict[str, tuple[pa.Field[Any], ...]]:

@@ -1,0 +1,99 @@
+"""From the named fields of a row to a record: what the formats with columns have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from stageformer.corpus.sources.base import REMEDY, Record, Rejected, is_unicode
+from stageformer.params.ingest import Files
+
+MISSING = object()
+"""Stands for a field that a row lacks."""
+
+
+class Columns(NamedTuple):
+    """The columns that are read, by name or number."""
+
+    source: str
+    target: str | None = None
+    """None: the corpus has one side alone."""
+    group: str | None = None
+
+    @classmethod
+    def of(cls, params: Files) -> Columns:
+        """Return the columns that the parameters name."""
+        return cls(params.source_column, params.target_column, params.group_column)
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that hold text."""
+        return [name for name in (self.source, self.target) if name is not None]
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, in the order in which :class:`Rows` wants their values."""
+        return [*self.texts, *([self.group] if self.group is not None else [])]
+
+
+class Rows:
+    """Makes records of rows.
+
+    Args:
+        columns: the columns that are read.
+        describe: what a message calls a column, such as ``the field 'de'``.
+    """
+
+    def __init__(self, columns: Columns, describe: Callable[[str], str]) -> None:
+        self.columns = columns
+        self.names = columns.names
+        self._texts = columns.texts
+        self._describe = describe
+
+    def record(self, values: Sequence[Any], place: str, where: str, shown: str | None = None) -> Record | Rejected:
+        """Return the record of a row.
+
+        Args:
+            values: of the columns ``names``.
+            place: file and row, for messages.
+            where: the same without folders, for reports.
+            shown: what a report shows of a rejected row; None: its source.
+        """
+        for name, value in zip(self._texts, values, strict=False):
+            if isinstance(value, str) and value.strip():
+                if is_unicode(value):
+                    continue
+                problem = f"{place}: {self._describe(name)} holds a lone surrogate, which is not a character; {REMEDY}"
+                return Rejected("not_utf8", where, problem)
+            if shown is None:
+                shown = values[0] if isinstance(values[0], str) else ""
+            if value is None or isinstance(value, str):
+                return Rejected("empty", where, f"{place}: {self._describe(name)} is empty; {REMEDY}", shown)
+            message = f"{place}: {self._describe(name)} is not text: {value!r:.80}; {REMEDY}"
+            return Rejected("not_text", where, message, shown)
+        target = values[1] if self.columns.target is not None else ""
+        if self.columns.group is None:
+            return Record(values[0], target, "", where)
+        group = values[len(self._texts)]
+        if group is None:
+            group = ""
+        if not isinstance(group, str | int) or isinstance(group, bool) or not is_unicode(str(group)):
+            message = f"{place}: {self._describe(self.columns.group)} names no group: {group!r:.80}; {REMEDY}"
+            return Rejected("not_text", where, message, shown or values[0])
+        return Record(values[0], target, str(group), where)
+
+
+def field_of(values: Any, name: str) -> Any:
+    """Return the field of that name, in which a dot leads into a field, or ``MISSING``."""
+    if not isinstance(values, dict):
+        return MISSING
+    if name in values:
+        return values[name]
+    outer, dot, inner = name.partition(".")
+    return field_of(values.get(outer), inner) if dot else MISSING
+
+
+def names_in(values: dict[str, Any]) -> list[str]:
+    """Return the names of all fields, also of those inside of others."""
+    inner = [f"{name}.{key}" for name, value in values.items() if isinstance(value, dict) for key in names_in(value)]
+    return [*values, *inner]
