@@ -47,7 +47,7 @@ def loop_of_links(folder: Path) -> Path:
         (file_for_a_folder, "cannot be written: a part of its path is not a folder"),
         (file_above_its_folder, "cannot be written: a part of its path is not a folder"),
         (name_too_long, "cannot be written: file name too long"),
-        (loop_of_links, "cannot be written: a part of its path is not a folder"),
+        (loop_of_links, "cannot be written: too many levels of symbolic links"),
     ],
 )
 def test_places_where_nothing_can_be_written(tmp_path: Path, make: Callable[[Path], Path], reason: str) -> None:

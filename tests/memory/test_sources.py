@@ -10,16 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from stageformer.artifacts.tables import write_table
 from stageformer.artifacts.tensors import write_tensors
+from stageformer.batching.pairs import open_sources
 from stageformer.batching.sentences import Ints, Sentences, presence
 from stageformer.building.model_files import encoder_fingerprint, save_model
 from stageformer.errors import StageformerError
 from stageformer.memory import sources
-from stageformer.memory.encoding import encode_split, memory_writer, open_source
+from stageformer.memory.encoding import encode_split, encode_splits, memory_writer, open_source
 from stageformer.memory.memory import EncodedMemory, Memory, StoredMemory, saved_or_encoded
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.sources.encoder import EncoderSource
-from stageformer.memory.store import MemoryStore, open_memory
+from stageformer.memory.store import MemoryStore, open_memory, write_empty_memories
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Encoder, Transformer
 from stageformer.params.base import parse
@@ -196,3 +198,27 @@ def test_saved_memory_is_read_where_the_maker_made_it_and_all_lengths_agree(
     made = saved_or_encoded(tmp_path, Summary(), ids, sentences, CPU)
     assert isinstance(made, EncodedMemory)
     assert made.batch(rows)[0].shape == (2, 1, WIDTH)
+
+
+def test_encoding_replaces_the_folder_when_all_of_it_is_whole(
+    tmp_path: Path, compute: Compute, sentences: Sentences
+) -> None:
+    table = {"id": range(25), "source_ids": list(sentences), "target_ids": [[1, EOS]] * 25}
+    write_table(tmp_path / "train.parquet", "ids", [table])
+    stored = {"train": open_sources(tmp_path / "train.parquet", VOCABULARY)}
+    copies = parse(Encode, {**ENCODE_VALUES, "dropout_copies": 2}, "encode")
+    output = tmp_path / "encode"
+    encode_splits(encoder_source(), stored, copies, compute, output)
+    assert {path.name for path in output.iterdir()} == {"train", "train-dropout-01", "train-dropout-02"}
+    before = {path: path.read_bytes() for path in output.rglob("*.pt")}
+    with pytest.raises(ValueError, match="for sentences of lengths"):
+        encode_splits(Liar(), stored, ENCODE, compute, output)
+    assert {path: path.read_bytes() for path in output.rglob("*.pt")} == before
+    encode_splits(Summary(), stored, ENCODE, compute, output)
+    assert [path.name for path in output.iterdir()] == ["train"]
+    assert MemoryStore(output / "train").fingerprint == "a service"
+    write_empty_memories(output)
+    assert {str(path.relative_to(output)) for path in output.rglob("*.pt")} == {
+        "train/empty.pt", "valid/empty.pt", "test/empty.pt"
+    }  # fmt: skip
+    assert not list(tmp_path.glob(".*"))

@@ -53,6 +53,8 @@ def test_folders(tmp_path: Path) -> None:
         "sides/source/tokenizer.json",
         "sides/target/tokenizer.json",
     ]
+    save_tokenizers(train(), tmp_path / "sides")
+    assert {path.name for path in (tmp_path / "sides").iterdir()} == {"config.json", "shared"}, "a side is left over"
 
 
 def test_no_text() -> None:

@@ -57,6 +57,17 @@ class Processes:
         dist.all_reduce(total)
         return tuple(total.tolist())
 
+    def from_first(self, text: str) -> str:
+        """Return the text that the first process gives; that of the others does not count."""
+        told = [text]
+        if self.size > 1:
+            dist.broadcast_object_list(told, src=0, device=self.device)
+        return told[0]
+
+    def wait(self) -> None:
+        """Wait until all processes have come here."""
+        self.add_numbers(0)
+
     def evenly(self, items: list[Item]) -> list[tuple[Item, bool]]:
         """Share items out so that each process has equally many; those that only fill up are marked with False."""
         own = [(item, True) for item in items[self.rank :: self.size]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.files import atomic_file, atomic_folder, read_json, write_json
 from stageformer.artifacts.tables import read_table
 from stageformer.building.model_files import load_model
 from stageformer.decoding.search import rules_for
@@ -13,6 +13,7 @@ from stageformer.errors import StageformerError
 from stageformer.export.card import NAME, card, facts
 from stageformer.export.comparison import compare
 from stageformer.export.formats.base import Workload, export_format
+from stageformer.params.choices import kinds
 from stageformer.params.compute import Compute
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
@@ -21,6 +22,8 @@ from stageformer.scoring.metrics import Scorer
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import load_vocabularies
 from stageformer.translator.model_folder import FORMAT, save_model_folder
+
+CARD = "README.md"
 
 
 def export_model(
@@ -54,7 +57,7 @@ def export_model(
         model_path: file of the model
         scores: metrics of the stage evaluate, for the card
         output: gets a folder for each format and one for our own translator, ``README.md`` (the card) and ``card.json``
-            (what it says)
+            (what it says); it is replaced when all of them are whole
         reports: gets ``metrics.json``, ``differences.json`` and ``speed.json``
 
     Raises:
@@ -63,11 +66,7 @@ def export_model(
     """
     tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
     model, _ = load_model(model_path)
-    save_model_folder(output / FORMAT, model=model_path, tokenizers=tokenizer, vocabularies=vocab, params=search)
     formats = {name: export_format(name) for name in params.formats}
-    for name, its in formats.items():
-        its.write(model, tokenizers, vocabularies, output / name)
-
     split = ingest / f"{search.split}.parquet"
     sentences = read_table(split, "sentences").to_pydict()
     if not sentences["id"]:
@@ -76,16 +75,19 @@ def export_model(
     rules = dataclasses.replace(rules_for(vocabularies.target, search), min_length_ratio=0.0)
     workload = Workload(sentences["source"], model, tokenizers, vocabularies, rules, search.batch_tokens, compute)
     scorer = Scorer(sentences["references"], lowercase=lowercase, bleu_tokenize=bleu_tokenize)
-    found = compare(formats, output, workload, sentences["id"], scorer)
-
+    inputs = [model_path, *sorted(tokenizer.rglob("*.json")), *sorted(vocab.glob("vocabulary*.parquet")), split]
+    with atomic_folder(output, (NAME, CARD, FORMAT, *kinds("stageformer.export.formats"))) as new:
+        save_model_folder(new / FORMAT, model=model_path, tokenizers=tokenizer, vocabularies=vocab, params=search)
+        for name, its in formats.items():
+            its.write(model, tokenizers, vocabularies, new / name)
+        found = compare(formats, new, workload, sentences["id"], scorer)
+        said = facts(
+            export=params, ingest=corpus, translate=search, model=model, tokenizer=tokenizers.source.kind,
+            scores=read_json(scores), formats=found.metrics, inputs=inputs,
+        )  # fmt: skip
+        write_json(new / NAME, said)
+        with atomic_file(new / CARD) as file:
+            file.write(card(said, {name: name for name in (FORMAT, *params.formats)}).encode())
     write_json(reports / "metrics.json", {"split": search.split, "sentences": len(workload.texts)} | found.metrics)
     write_json(reports / "differences.json", found.examples)
     write_json(reports / "speed.json", {"threads": compute.threads, "sentences_per_second": found.speeds})
-    inputs = [model_path, *sorted(tokenizer.rglob("*.json")), *sorted(vocab.glob("vocabulary*.parquet")), split]
-    said = facts(
-        export=params, ingest=corpus, translate=search, model=model, tokenizer=tokenizers.source.kind,
-        scores=read_json(scores), formats=found.metrics, inputs=inputs,
-    )  # fmt: skip
-    write_json(output / NAME, said)
-    with atomic_file(output / "README.md") as file:
-        file.write(card(said, {name: name for name in (FORMAT, *params.formats)}).encode())

@@ -7,15 +7,13 @@ CTranslate2 are folders in it.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.artifacts.files import atomic_file, atomic_folder, write_json
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.export.card import card, read_facts
 from stageformer.export.formats.base import export_format
@@ -66,10 +64,7 @@ def publish(
             )
     facts["formats"] = {name: found for name, found in facts["formats"].items() if name in chosen}
     stages = _locked(root, facts)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-        new = Path(scratch) / folder.name
-        new.mkdir()
+    with atomic_folder(folder, ()) as new:
         places = {name: _place(name) for name in available if name in chosen}
         for name, place in places.items():
             shutil.copytree(root / EXPORT / name, new / place, dirs_exist_ok=True)
@@ -78,7 +73,6 @@ def publish(
             file.write(card(facts, places, _origin(root, stages)).encode())
         for path in [new, *new.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)  # DVC's cache is read-only; this copy is the user's
-        os.replace(new, folder)
     return list(places)
 
 

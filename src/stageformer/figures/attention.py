@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.tables import read_table
 from stageformer.errors import StageformerError
 from stageformer.figures.canvas import Box, Canvas, text_width
@@ -206,7 +206,7 @@ def sentences_to_draw(translations: Translations, hypotheses: Path, ids: Path, n
 def draw_attention(
     model: Transformer, vocabularies: Vocabularies, sentences: Sequence[Sentence], folder: Path
 ) -> None:
-    """Draw four pictures for each sentence into ``folder``, of which older content is removed.
+    """Replace ``folder`` by one with four pictures of each sentence.
 
     ``ID-cross.png``: cross-attention of the last decoder layer, mean over heads; ``ID-cross-heads.png``: of every layer
     and head; ``ID-encoder.png``, ``ID-decoder.png``: self-attention of every layer and head of the encoder and of the
@@ -221,53 +221,55 @@ def draw_attention(
     Raises:
         StageformerError: the disk is full.
     """
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    for sentence in tqdm(sentences, desc="evaluate: pictures", unit="sentence", disable=None):
-        weights = attention_weights(model, sentence.source_ids, [vocabularies.target.bos_id, *sentence.translation_ids])
-        source = vocabularies.source.to_tokens(sentence.source_ids)
-        tokens = vocabularies.target.to_tokens(sentence.translation_ids)
-        read = [BOS, *tokens]
-        # The row of a token is the step that predicts it: what the model looked at to write it.
-        written = [*tokens, EOS]
-        labels = {"row_label": "token written", "column_label": "source token"}
-        attention_map(
-            weights.cross[-1].mean(0),
-            written,
-            source,
-            folder / f"{sentence.id}-cross.png",
-            title="Where the decoder looks: last layer, mean over heads",
-            caption=[
-                f"Source: {sentence.source}",
-                f"Translation: {sentence.translation}",
-                f"Reference: {sentence.reference}",
-            ],
-            **labels,
-        )
-        attention_heads(
-            weights.cross,
-            written,
-            source,
-            folder / f"{sentence.id}-cross-heads.png",
-            title="Where the decoder looks: every layer and head",
-            **labels,
-        )
-        attention_heads(
-            weights.encoder,
-            source,
-            source,
-            folder / f"{sentence.id}-encoder.png",
-            title="Where the encoder looks: every layer and head",
-            row_label="source token",
-            column_label="source token that it attends to",
-        )
-        attention_heads(
-            np.where(np.tri(len(read), dtype=bool), weights.decoder, -np.inf).astype(np.float32),
-            read,
-            read,
-            folder / f"{sentence.id}-decoder.png",
-            title="Where the decoder looks in what it has written: every layer and head",
-            row_label="token read",
-            column_label="token that it attends to (hatched: masked)",
-        )
+    with atomic_folder(folder, ("*.png",)) as new:
+        for sentence in tqdm(sentences, desc="evaluate: pictures", unit="sentence", disable=None):
+            _draw_sentence(model, vocabularies, sentence, new)
+
+
+def _draw_sentence(model: Transformer, vocabularies: Vocabularies, sentence: Sentence, folder: Path) -> None:
+    weights = attention_weights(model, sentence.source_ids, [vocabularies.target.bos_id, *sentence.translation_ids])
+    source = vocabularies.source.to_tokens(sentence.source_ids)
+    tokens = vocabularies.target.to_tokens(sentence.translation_ids)
+    read = [BOS, *tokens]
+    # The row of a token is the step that predicts it: what the model looked at to write it.
+    written = [*tokens, EOS]
+    labels = {"row_label": "token written", "column_label": "source token"}
+    attention_map(
+        weights.cross[-1].mean(0),
+        written,
+        source,
+        folder / f"{sentence.id}-cross.png",
+        title="Where the decoder looks: last layer, mean over heads",
+        caption=[
+            f"Source: {sentence.source}",
+            f"Translation: {sentence.translation}",
+            f"Reference: {sentence.reference}",
+        ],
+        **labels,
+    )
+    attention_heads(
+        weights.cross,
+        written,
+        source,
+        folder / f"{sentence.id}-cross-heads.png",
+        title="Where the decoder looks: every layer and head",
+        **labels,
+    )
+    attention_heads(
+        weights.encoder,
+        source,
+        source,
+        folder / f"{sentence.id}-encoder.png",
+        title="Where the encoder looks: every layer and head",
+        row_label="source token",
+        column_label="source token that it attends to",
+    )
+    attention_heads(
+        np.where(np.tri(len(read), dtype=bool), weights.decoder, -np.inf).astype(np.float32),
+        read,
+        read,
+        folder / f"{sentence.id}-decoder.png",
+        title="Where the decoder looks in what it has written: every layer and head",
+        row_label="token read",
+        column_label="token that it attends to (hatched: masked)",
+    )

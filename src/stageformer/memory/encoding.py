@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.tensors import read_tensors
 from stageformer.batching.batches import batches_by_length
 from stageformer.batching.pairs import StoredSentences
@@ -22,7 +23,7 @@ from stageformer.compute.processes import ALONE, Processes
 from stageformer.console.output import say
 from stageformer.memory.sources import encoder
 from stageformer.memory.sources.base import MemorySource
-from stageformer.memory.store import dropout_copies, dropout_copy
+from stageformer.memory.store import OF_THE_STAGE, dropout_copy
 from stageformer.memory.writer import MemoryShard, MemoryWriter, check_disk
 from stageformer.params.choices import chosen, kinds
 from stageformer.params.compute import Compute
@@ -84,7 +85,7 @@ def encode_splits(
         sentences: the sources of each split.
         params: the parameters of the stage.
         compute: how to compute.
-        output: folder for a folder of each split and copy; copies of an earlier run are removed.
+        output: folder for a folder of each split and copy; it is replaced when all of them are whole.
         processes: those that share the work, this one and the others.
 
     Returns:
@@ -93,25 +94,36 @@ def encode_splits(
     Raises:
         StageformerError: as :func:`encode_split`.
     """
-    # Folder of the memory, split, and number of the copy with dropout (0: without).
-    planned = [(output / split, split, 0) for split in sentences]
-    planned += [(dropout_copy(output, copy), "train", copy) for copy in range(1, params.dropout_copies + 1)]
-    writers = [
-        memory_writer(folder, sentences[split].ids, sentences[split].lengths, source, params)
-        for folder, split, _ in planned
-    ]
-    needed = sum(writer.required_bytes for writer in writers)
-    check_disk(output, needed)
-    if processes.is_first:
-        for old in set(dropout_copies(output)) - {folder for folder, _, _ in planned}:
-            shutil.rmtree(old)
-        say(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}")
-    for writer, (folder, split, copy) in zip(writers, planned, strict=True):
-        encode_split(writer, sentences[split], source, params, compute, f"encode {folder.name}", processes, copy)
+    with _replaced_by_all(output, processes) as new:
+        # Folder of the memory, split, and number of the copy with dropout (0: without).
+        planned = [(new / split, split, 0) for split in sentences]
+        planned += [(dropout_copy(new, copy), "train", copy) for copy in range(1, params.dropout_copies + 1)]
+        writers = [
+            memory_writer(folder, sentences[split].ids, sentences[split].lengths, source, params)
+            for folder, split, _ in planned
+        ]
+        needed = sum(writer.required_bytes for writer in writers)
+        check_disk(new, needed)
+        if processes.is_first:
+            say(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}")
+        for writer, (folder, split, copy) in zip(writers, planned, strict=True):
+            encode_split(writer, sentences[split], source, params, compute, f"encode {folder.name}", processes, copy)
     sizes = {
         split: {"sentences": len(table.ids), "tokens": int(table.lengths.sum())} for split, table in sentences.items()
     }
     return sizes | {"d_model": source.width, "bytes": needed}
+
+
+@contextmanager
+def _replaced_by_all(folder: Path, processes: Processes) -> Iterator[Path]:
+    """Yield the new folder that the first process makes for all, and replaces ``folder`` by when all are done."""
+    if processes.is_first:
+        with atomic_folder(folder, OF_THE_STAGE) as new:
+            yield Path(processes.from_first(str(new)))
+            processes.wait()
+    else:
+        yield Path(processes.from_first(""))
+        processes.wait()
 
 
 def encode_split(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.files import atomic_file, atomic_folder
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.tensors import is_finite, write_tensors
 from stageformer.batching.sentences import presence
@@ -41,7 +41,7 @@ def padded_bytes(store: MemoryStore, format: str) -> int:
 
 
 def export_padded(store: MemoryStore, folder: Path, format: str) -> list[Path]:
-    """Write a padded copy of the whole store, in order, with no more than one part of it in memory.
+    """Replace ``folder`` by a padded copy of the whole store, in order, with no more than one part of it in memory.
 
     Returns:
         The files written.
@@ -53,7 +53,12 @@ def export_padded(store: MemoryStore, folder: Path, format: str) -> list[Path]:
     if format not in FORMATS:
         raise StageformerError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
     check_disk(folder, padded_bytes(store, format))
-    return _export_npy(store, folder) if format == "npy" else _export_pt(store, folder)
+    with atomic_folder(folder, (*(f"{name}.npy" for name in _ARRAYS), "padded-*.pt")) as new:
+        names = _export_npy(store, new) if format == "npy" else _export_pt(store, new)
+    return [folder / name for name in names]
+
+
+_ARRAYS = ("memory", "mask", "lengths", "ids")
 
 
 def _parts(store: MemoryStore, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor, Tensor]]:
@@ -67,7 +72,7 @@ def _parts(store: MemoryStore, dtype: torch.dtype) -> Iterator[tuple[slice, Tens
         yield part, memory.to(dtype), present
 
 
-def _export_npy(store: MemoryStore, folder: Path) -> list[Path]:
+def _export_npy(store: MemoryStore, folder: Path) -> list[str]:
     shape = (len(store), int(store.lengths.max(initial=0)), store.width)
     dtype = padded_dtype(store, "npy")
     parts = (memory.numpy() for _, memory, _ in _parts(store, DTYPES[dtype]))
@@ -76,7 +81,7 @@ def _export_npy(store: MemoryStore, folder: Path) -> list[Path]:
     _write_npy(folder / "mask.npy", present.dtype, present.shape, [present])
     _write_npy(folder / "lengths.npy", store.lengths.dtype, store.lengths.shape, [store.lengths])
     _write_npy(folder / "ids.npy", store.ids.dtype, store.ids.shape, [store.ids])
-    return [folder / f"{name}.npy" for name in ("memory", "mask", "lengths", "ids")]
+    return [f"{name}.npy" for name in _ARRAYS]
 
 
 def _write_npy(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[npt.NDArray[Any]]) -> None:
@@ -87,8 +92,8 @@ def _write_npy(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], parts: 
             file.write(np.ascontiguousarray(part).data)
 
 
-def _export_pt(store: MemoryStore, folder: Path) -> list[Path]:
-    paths = []
+def _export_pt(store: MemoryStore, folder: Path) -> list[str]:
+    names = []
     metadata = {"d_model": store.width, "dtype": store.dtype, "fingerprint": store.fingerprint}
     num_parts = max(1, -(-len(store) // SENTENCES_PER_PART))
     for index, (part, memory, present) in enumerate(_parts(store, DTYPES[store.dtype])):
@@ -98,6 +103,6 @@ def _export_pt(store: MemoryStore, folder: Path) -> list[Path]:
             "lengths": torch.from_numpy(store.lengths[part]),
             "ids": torch.from_numpy(store.ids[part]),
         }
-        paths.append(folder / f"padded-{index:05d}.pt")
-        write_tensors(paths[-1], "padded_memory", tensors, {**metadata, "part": index, "num_parts": num_parts})
-    return paths
+        names.append(f"padded-{index:05d}.pt")
+        write_tensors(folder / names[-1], "padded_memory", tensors, {**metadata, "part": index, "num_parts": num_parts})
+    return names

@@ -9,7 +9,6 @@ Shape letters: B batch, S source length, E width of the memory (d_model, if it i
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.header import SPLITS, rerun_hint
 from stageformer.artifacts.tensors import TensorFile, read_tensors, write_tensors
 from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
 
+OF_THE_STAGE = (*SPLITS, "train-dropout-*")
+"""What the folder of the stage encode may hold, see :func:`~stageformer.artifacts.files.atomic_folder`."""
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -49,11 +51,10 @@ def write_empty_memory(folder: Path) -> None:
 
 
 def write_empty_memories(folder: Path) -> None:
-    """Write, in the folder of the stage encode, an empty memory for each split, and remove the copies with dropout."""
-    for copy in dropout_copies(folder):
-        shutil.rmtree(copy)
-    for split in SPLITS:
-        write_empty_memory(folder / split)
+    """Replace the folder of the stage encode by one with an empty memory for each split."""
+    with atomic_folder(folder, OF_THE_STAGE) as new:
+        for split in SPLITS:
+            write_empty_memory(new / split)
 
 
 def find_memory(folder: Path, fingerprint: str) -> MemoryStore | None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.files import atomic_file, atomic_folder
 from stageformer.errors import StageformerError
 
 SOURCES = {"stages": "stages", "stageformer": "src/stageformer"}
@@ -60,18 +60,16 @@ def manifests(root: Path, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_manifests(root: Path, values: Mapping[str, Any], folder: Path) -> None:
-    """Write the manifests into ``folder``, each as ``STAGE.txt``, and remove those of stages that are gone.
+    """Replace ``folder`` by one with the manifests, each as ``STAGE.txt``.
 
     Raises:
         StageformerError: as :func:`manifests`; nothing is written then.
     """
     texts = {f"{stage}.txt": text for stage, text in manifests(root, values).items()}
-    for name, text in texts.items():
-        with atomic_file(folder / name) as file:
-            file.write(text.encode())
-    for path in folder.iterdir():
-        if path.name not in texts:
-            path.unlink()
+    with atomic_folder(folder, ("*.txt",)) as new:
+        for name, text in texts.items():
+            with atomic_file(new / name) as file:
+                file.write(text.encode())
 
 
 def read_manifest(text: str) -> dict[str, str]:

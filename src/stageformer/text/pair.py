@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from stageformer.artifacts.files import read_json, write_json
+from stageformer.artifacts.files import atomic_folder, read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.errors import StageformerError
 from stageformer.params.choices import chosen, implementation
@@ -82,16 +82,21 @@ def train_tokenizers(
 
 
 def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> None:
-    """Write both tokenizers into ``folder``. Raises StageformerError when the disk is full."""
-    for name, tokenizer in tokenizers.by_folder.items():
-        tokenizer.save(folder / name)
+    """Write both tokenizers into ``folder``, which appears when it is whole and holds nothing else.
+
+    Raises:
+        StageformerError: as :func:`~stageformer.artifacts.files.atomic_folder`.
+    """
     config = {
         "kind": tokenizers.source.kind,
         "lowercase": tokenizers.source.lowercase,
         "joint": tokenizers.joint,
         "schema_version": SCHEMA_VERSION,
     }
-    write_json(folder / CONFIG_NAME, config)
+    with atomic_folder(folder, (CONFIG_NAME, "shared", "source", "target")) as new:
+        for name, tokenizer in tokenizers.by_folder.items():
+            tokenizer.save(new / name)
+        write_json(new / CONFIG_NAME, config)
 
 
 def load_tokenizers(folder: Path) -> Tokenizers:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
-from stageformer.artifacts.files import write_csv, write_json
+from stageformer.artifacts.files import atomic_folder, write_csv, write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import decoded, open_table, read_batches, write_parts
 from stageformer.console.output import say
@@ -96,7 +96,7 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
 
     Args:
         input_folder: ``tokenizer/``, and ``{train,valid,test}.parquet`` of tokens.
-        output: gets the vocabulary tables and ``{train,valid,test}.parquet`` of ids.
+        output: gets the vocabulary tables and ``{train,valid,test}.parquet`` of ids; replaced when all are whole.
         reports: gets ``metrics.json``, ``frequencies.csv`` and ``coverage.csv``.
         params: the group ``vocab``.
 
@@ -108,25 +108,30 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
     learnt = {"source": tokenizers.source.learnt, "target": tokenizers.target.learnt}
     candidates = {side: Counter(dict.fromkeys(learnt[side], 0) | counts[side]) for side in SIDES}
     vocabularies = build_vocabularies(candidates, params)
-    for name in {SHARED_NAME, SOURCE_NAME, TARGET_NAME} - vocabularies.by_file.keys():
-        (output / name).unlink(missing_ok=True)  # of an earlier run by hand with another vocab.shared
-    for name, vocabulary in vocabularies.by_file.items():
-        vocabulary.save(output / name)
     metrics: dict[str, Any] = {"vocabulary": _selection(candidates, vocabularies, params)}
-    for split in SPLITS:
-        found, path = IdCounts(), input_folder / f"{split}.parquet"
-        mapped = map(partial(map_part, vocabularies=vocabularies), _parts(path, split))
-        with decoded(path, "tokens"):
-            rows = write_parts(output / f"{split}.parquet", "ids", mapped, found)
-        metrics[split] = {
-            "sentences": rows,
-            "source": found.sides["source"].metrics(vocabularies.source),
-            "target": found.sides["target"].metrics(vocabularies.target),
-        }
+    holds = (SHARED_NAME, SOURCE_NAME, TARGET_NAME, *(f"{split}.parquet" for split in SPLITS))
+    with atomic_folder(output, holds) as new:
+        for name, vocabulary in vocabularies.by_file.items():
+            vocabulary.save(new / name)
+        for split in SPLITS:
+            metrics[split] = _map_split(input_folder, new, split, vocabularies)
     write_json(reports / "metrics.json", metrics)
     write_csv(reports / "frequencies.csv", ("rank", "count", "side"), _frequencies(counts))
     write_csv(reports / "coverage.csv", ("types", "coverage", "side"), _coverage(counts))
     say(f"vocab: {_summary(metrics)}")
+
+
+def _map_split(input_folder: Path, output: Path, split: str, vocabularies: Vocabularies) -> dict[str, Any]:
+    """Write the table of ids of a split, and return its figures for the report."""
+    found, path = IdCounts(), input_folder / f"{split}.parquet"
+    mapped = map(partial(map_part, vocabularies=vocabularies), _parts(path, split))
+    with decoded(path, "tokens"):
+        rows = write_parts(output / f"{split}.parquet", "ids", mapped, found)
+    return {
+        "sentences": rows,
+        "source": found.sides["source"].metrics(vocabularies.source),
+        "target": found.sides["target"].metrics(vocabularies.target),
+    }
 
 
 def build_vocabularies(counts: dict[str, Counter[str]], params: Vocab) -> Vocabularies:

@@ -70,14 +70,12 @@ def save_model_folder(folder: Path, *, model: Path, tokenizers: Path, vocabulari
     """Write the parts of a translator, as the pipeline made them, into a folder. The same parts give the same bytes.
 
     Args:
-        folder: created; what it holds is removed first, such as a vocabulary of another kind
+        folder: created
         model: the file of the stage train_decoder
         tokenizers: the folder of the tokenizers
         vocabularies: the folder of the stage vocab
         params: of the search
     """
-    if folder.exists():
-        shutil.rmtree(folder)
     files = {"model.pt": model}
     files |= {path.name: path for path in sorted(vocabularies.glob("vocabulary*.parquet"))}
     files |= {
