@@ -6,6 +6,7 @@ Reads:  data/ingest/, data/tokenize/tokenizer/, data/vocab/, data/train_decoder/
         data/translate/hypotheses.parquet, reports/translate/metrics.json
         reports/{train_encoder,train_decoder}/plots/metrics/
 Writes: data/evaluate/translations.parquet         id, source, references, translation, greedy, scores
+        reports/evaluate/translations.json         the same without greedy, for git: a sentence a line
         reports/evaluate/metrics.json              scores of beam, greedy and the copied source; perplexity; signatures
         reports/evaluate/by_length.csv             scores of beam search by words of the source
         reports/evaluate/by_rarest_word.csv        the same by occurrences in train of the rarest word of the source

@@ -5,14 +5,18 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from stageformer.artifacts.files import read_json, write_json
+from stageformer.artifacts.files import read_json
 from stageformer.artifacts.tables import write_table
 from stageformer.cli import main as stageformer
 from stageformer.errors import StageformerError
 from stageformer.experiments.comparison import compare
+from stageformer.experiments.contents import read_translations
 from stageformer.experiments.experiment import Experiment
 from stageformer.scoring.metrics import Scorer
-from stageformer.scoring.report import Translations, metrics, table
+from stageformer.scoring.report import Translations
+from stageformer.scoring.settings import Settings
+from stageformer.scoring.translated import PATH, translations_json
+from stageformer.scoring.writing import write_scores
 from stageformer.terminal.comparison_text import comparison_text
 
 WORDS = {"dog": "Hund", "cat": "Katze", "house": "Haus", "big": "groß", "small": "klein", "red": "rot"}
@@ -33,13 +37,18 @@ def write(root, share, seed, *, ids=None, changes=None, phonemes=False):
     beam = [" ".join(word for word in texts[0].split() if generator.random() >= share) for texts in references]
     ids = ids or list(range(100, 160))
     translations = Translations(ids, sources, references, beam, [-1.0] * 60, beam)
-    scorer = Scorer(references, lowercase=False, bleu_tokenize="13a", phonemes=phonemes)
-    write_table(root / "data/evaluate/translations.parquet", "translations", [table(translations, scorer)])
-    write_json(root / "reports/evaluate/metrics.json", {"split": "test"} | metrics(translations, scorer))
     train = {"id": range(3), "source": ["dog cat house", "big dog", "dog small red"], "target": [""] * 3}
-    write_table(root / "data/ingest/train.parquet", "sentences", [train | {"references": [[]] * 3, "group": [""] * 3}])
+    train |= {"references": [[]] * 3, "group": [""] * 3}
+    write_table(root / "train.parquet", "sentences", [train])
+    write_scores(
+        translations, Settings(False, "13a", None, phonemes), {"split": "test"}, output=root / "data/evaluate",
+        reports=root / "reports/evaluate", train=root / "train.parquet",
+    )  # fmt: skip
+    # What comparing needs is in git, all of it.
+    shutil.rmtree(root / "data")
+    (root / "train.parquet").unlink()
     (root / "dvc.yaml").write_text("stages: {}\n")
-    (root / "params.yaml").write_text("")
+    (root / "params.yaml").write_text(f"train_decoder: {{num_layers: {seed}, dropout: 1e-7}}\n")
     return root
 
 
@@ -103,9 +112,8 @@ def test_error_rates_are_compared_where_they_were_reported(root):
 
 def test_the_order_of_the_rows_does_not_matter(root):
     shutil.copytree(root / "bad", root / "turned")
-    path = root / "turned/data/evaluate/translations.parquet"
-    rows = Experiment.open("turned", root).read_table("data/evaluate/translations.parquet", "translations")
-    write_table(path, "translations", rows.take(list(range(60))[::-1]).to_batches())
+    path = root / "turned/reports/evaluate/translations.json"
+    path.write_bytes(translations_json(read_translations(Experiment.open("turned", root))[::-1]))
     assert compared(root, "good", "turned").differences == compared(root, "good", "bad").differences
 
 
@@ -135,29 +143,45 @@ def run(root, monkeypatch, *arguments):
     return CliRunner().invoke(stageformer, ["compare", *arguments])
 
 
-def test_the_command(root, monkeypatch, tmp_path):
-    result = run(root / "good", monkeypatch, "../bad", "--examples", "2", "--json", str(tmp_path / "found.json"))
+def test_the_command(root, monkeypatch):
+    result = run(root / "good", monkeypatch, "../bad", "--examples", "2")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "A: ../bad, B: workspace"
     assert result.stdout.count("  source ") == 2
     assert max(map(len, lines)) <= 100
     assert "  1                   20" not in result.stdout, "zeros that only help sorting are left out"
-    written = json.loads((tmp_path / "found.json").read_text())
+    assert "Parameters that differ, A -> B:\n  train_decoder.num_layers: 2 -> 1\n\n" in result.stdout
+    printed = run(root / "good", monkeypatch, "../bad", "--examples", "2", "--json").stdout
+    written = json.loads(printed)
     assert written["names"] == ["../bad", "workspace"]
     assert written["samples"] == 1000
     assert len(written["changed"]) == 2
     bleu = written["differences"]["bleu"]
     assert bleu["low"] < bleu["difference"] < bleu["high"]
-    first = (tmp_path / "found.json").read_bytes()
-    run(root / "good", monkeypatch, "../bad", "--examples", "2", "--json", str(tmp_path / "found.json"))
-    assert (tmp_path / "found.json").read_bytes() == first
+    assert written["parameters"] == [{"parameter": "train_decoder.num_layers", "old": 2, "new": 1}]
+    assert written["since_commit"] == [None, None]
+    assert run(root / "good", monkeypatch, "../bad", "--examples", "2", "--json").stdout == printed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{}, {"sentences": [{"id": 1}]}, {"sentences": 3}, {"id": "1"}, {"id": True}, {"references": ["a", None]},
+     {"score": "low"}, {"exact_match": 1}, {"further": 1}],
+)  # fmt: skip
+def test_damaged_translations_are_one_line(root, damage, tmp_path):
+    copy = shutil.copytree(root / "good", tmp_path / "copy")
+    content = read_json(copy / PATH)
+    content = {"sentences": [content["sentences"][0] | damage]} if damage and "sentences" not in damage else damage
+    (copy / PATH).write_text(json.dumps(content))
+    with pytest.raises(StageformerError, match=r"^copy: .*translations.json: not the translations of the stage"):
+        compared(tmp_path, str(copy.name), str(root / "bad"))
 
 
 def test_mistakes_are_one_line(root, monkeypatch, tmp_path):
     (root / "empty").mkdir(exist_ok=True)
     (root / "empty/dvc.yaml").write_text("")
-    for name, message in (("nowhere", "is not a git revision"), ("../empty", "has not run yet")):
+    for name, message in (("nowhere", "is not a git revision"), ("../empty", "make it with `dvc repro`")):
         result = run(root / "good", monkeypatch, name)
         assert result.exit_code == 2
         assert message in result.stderr

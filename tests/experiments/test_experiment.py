@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -123,18 +124,43 @@ def test_an_output_that_is_not_in_the_cache(repository, tmp_path):
     shutil.rmtree(copy / ".dvc/cache")
     experiment = Experiment.open("a-trial", copy)
     assert experiment.read_bytes("reports/m") == b"tried"
-    with pytest.raises(StageformerError, match=r"^a-trial: the content of data/evaluate/text is not in DVC's cache"):
+    missing = r"^a-trial: the content of data/evaluate/text is not in DVC's cache, "
+    with pytest.raises(StageformerError, match=missing + "and no remote is configured to fetch it from; run that"):
         experiment.read_bytes("data/evaluate/text")
 
 
-def test_json_and_tables_name_their_place(repository, tmp_path):
+def test_an_output_that_the_remote_lacks_and_then_has(repository, tmp_path, dvc):
+    copy = shutil.copytree(repository, tmp_path / "copy")
+    config = "[core]\n    analytics = false\n    remote = store\n['remote \"store\"']\n    url = ../../store\n"
+    (copy / ".dvc/config").write_text(config)
+    cache = shutil.move(copy / ".dvc/cache", tmp_path / "cache")
+    with pytest.raises(StageformerError, match=r"is not in DVC's cache, nor does the remote store give it \("):
+        Experiment.open("main", copy).read_bytes("data/evaluate/text")
+    shutil.copytree(Path(cache) / "files", tmp_path / "store/files")
+    assert Experiment.open("main", copy).read_bytes("data/evaluate/text") == b"committed"
+
+
+def test_how_to_get_what_is_missing_in_the_workspace(repository, tmp_path):
+    copy = shutil.copytree(repository, tmp_path / "copy")
+    shutil.rmtree(copy / "data")
+    workspace = Experiment.open("workspace", copy)
+    for path, message in (
+        ("data/evaluate/text", "`dvc repro` makes it, or takes it from DVC's cache; no remote is configured"),
+        ("data/other", "make it with `dvc repro`"),
+    ):
+        with pytest.raises(StageformerError, match=rf"^workspace: there is no {path}; {message}"):
+            workspace.read_json(path)
+    (copy / ".dvc/config").write_text("['remote \"store\"']\n    url = /nowhere\n")
+    with pytest.raises(StageformerError, match="`dvc pull` fetches it from the remote store, or `dvc repro` makes it"):
+        workspace.read_json("data/encode/a")
+
+
+def test_json_names_its_place(repository):
     experiment = Experiment.open("HEAD", repository)
     with pytest.raises(StageformerError, match=r"^HEAD: text: not readable as JSON"):
         experiment.read_json("text")
     with pytest.raises(StageformerError, match=r"^HEAD: there is no none"):
         experiment.read_json("none")
-    with pytest.raises(StageformerError, match=r"^HEAD: data/evaluate/text: not a readable Parquet file"):
-        experiment.read_table("data/evaluate/text", "translations")
 
 
 def test_folders_are_read_without_importing_dvc(repository):

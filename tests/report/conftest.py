@@ -6,9 +6,9 @@ import zlib
 
 import pytest
 
-from stageformer.artifacts.tables import write_table
 from stageformer.experiments.experiment import Experiment
 from stageformer.report.write import write_report
+from stageformer.scoring.translated import PATH, Translated, translations_json
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<!--"
 
@@ -77,11 +77,11 @@ def translations(number=60, gain=0.0):
         "source": [f"source {row * 7 % 61} word" if row else HOSTILE for row in rows],
         "references": [[f"Referenz {row}", f"Verweis {row}"] if row % 5 == 0 else [f"Referenz {row}"] for row in rows],
         "translation": [f"Referenz {row}" if row % 10 == 3 else f"Übersetzung {row}{HOSTILE}" for row in rows],
-        "greedy": ["" for _ in rows],
         "score": [-0.25 * (row % 9) for row in rows],
         "bleu": [100.0 if row % 10 == 3 else (row * 37 % 61) + gain for row in rows],
         "chrf": [float(row * 23 % 59) for row in rows],
         "exact_match": [row % 10 == 3 for row in rows],
+        "rarest_word": ["001" if row % 2 else "100+" for row in rows],
     }
 
 
@@ -127,9 +127,9 @@ def make_run(root, *, bleu=20.4, beam_size=4, model="ee", loss=3.0, gain=0.0, nu
     write("reports/vocab/coverage.csv", coverage)
     write("reports/embed/positions.png", png())
     write("reports/evaluate/attention/1003-cross.png", png(shade=int(bleu)))
-    train = {"id": [0], "source": ["source word"], "target": ["Wort"], "references": [["Wort"]], "group": [""]}
-    write_table(root / "data/ingest/train.parquet", "sentences", [train])
-    write_table(root / "data/evaluate/translations.parquet", "translations", [translations(number, gain)])
+    columns = translations(number, gain)
+    rows = [Translated(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+    write(PATH, translations_json(rows))
     return root
 
 

@@ -56,6 +56,18 @@ def test_the_stage_writes_what_it_says(root, run):
     assert (table["score"] < 0).all()
     sources = read_table(root / "data/ingest/test.parquet", "sentences").to_pydict()["source"]
     assert list(table["source"]) == sources
+    kept = (root / "reports/evaluate/translations.json").read_text()
+    assert len(kept.splitlines()) == 42, "a sentence a line, for git"
+    for name, column in pd.DataFrame(json.loads(kept)["sentences"]).items():
+        if name == "rarest_word":
+            # train holds the sentences of test: none has a word that is not in it.
+            assert set(column) <= {"001", "002-004", "005-009", "010-099", "100+"}
+        elif column.dtype == float:
+            assert list(column) == pytest.approx(list(table[name]), abs=1e-4)
+        else:
+            assert list(map(list, column)) == list(map(list, table[name])) if name == "references" else (
+                list(column) == list(table[name])
+            )
 
     rows = list(csv.DictReader((root / "reports/evaluate/by_length.csv").open()))
     assert sum(int(row["sentences"]) for row in rows) == 40
@@ -136,6 +148,10 @@ def test_summary_shows_scores_and_translations_within_100_columns(root, run):
     assert result.stdout.count("  source ") == 5
     assert "copied source" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 100
+    printed = json.loads(CliRunner().invoke(stageformer, ["summary", "--examples", "5", "--json"]).stdout)
+    assert printed["metrics"] == json.loads((root / "reports/evaluate/metrics.json").read_text())
+    kept = json.loads((root / "reports/evaluate/translations.json").read_text())["sentences"]
+    assert printed["translations"] == [kept[row] for row in (4, 12, 20, 28, 36)]
     (root / "reports/evaluate/metrics.json").write_text('{"sentences": 3}')
     result = CliRunner().invoke(stageformer, ["summary"])
     assert result.exit_code == 2

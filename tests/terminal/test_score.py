@@ -5,11 +5,11 @@ import pytest
 import sacrebleu
 from click.testing import CliRunner
 
-from stageformer.artifacts.files import write_json
 from stageformer.artifacts.tables import write_table
 from stageformer.cli import main as stageformer
-from stageformer.scoring.report import Translations, metrics, table
+from stageformer.scoring.report import Translations, metrics
 from stageformer.scoring.settings import Settings
+from stageformer.scoring.writing import write_scores
 
 TRANSLATIONS = ["Ein Mann läuft.", "Die Katze sitzt auf der Matte.", ""]
 REFERENCES = [["ein Mann rennt.", "Ein Mann läuft schnell."], ["Die Katze saß auf der Matte."], ["Haus"]]
@@ -23,7 +23,8 @@ def run(root, monkeypatch, *arguments):
 def scores(result):
     """By name: value and signature."""
     assert result.exit_code == 0, result.output
-    rows = [[cell for cell in line.split("  ") if cell.strip()] for line in result.stdout.splitlines()[1:]]
+    lines = [line for line in result.stdout.splitlines()[1:] if "BLEU is 0" not in line]
+    rows = [[cell for cell in line.split("  ") if cell.strip()] for line in lines]
     return {row[0].strip(): (row[1].strip(), row[2].strip() if len(row) > 2 else "") for row in rows}
 
 
@@ -59,13 +60,43 @@ def test_each_kind_of_bleu_has_a_name_of_its_own(files, monkeypatch):
     assert "PER %" in scores(run(files, monkeypatch, *arguments, "--phonemes"))
 
 
+def test_json_holds_the_scores_that_the_text_rounds(files, monkeypatch):
+    arguments = ["--hypotheses", "hypotheses", "--references", "first", "--tokenized", "de"]
+    shown = scores(run(files, monkeypatch, *arguments))
+    found = json.loads(run(files, monkeypatch, *arguments, "--json").stdout)
+    assert (found["sentences"], found["references"]) == (3, 3)
+    by_label = {"BLEU": "bleu", "BLEU tokenized, cased": "bleu_tokenized", "chrF": "chrf", "TER": "ter"}
+    for label, name in by_label.items():
+        score = found["scores"][name]
+        assert (f"{score['score']:.2f}", score["signature"]) == shown[label]
+    assert found["scores"]["exact_match"]["signature"] is None
+    assert len(found["scores"]) == len(shown)
+
+
+@pytest.mark.parametrize(
+    ("translation", "is_noted"), [("Haus rot", True), ("Haus, rot.", False), ("Haus rot blau gelb", False)]
+)
+def test_bleu_of_texts_too_short_for_it_has_a_note(files, monkeypatch, translation, is_noted):
+    """13a makes four tokens of the second text; sacreBLEU's BLEU is 0 where there is no run of four at all."""
+    for name in ("short", "reference"):
+        (files / name).write_text(f"{translation}\n" * 3)
+    result = run(files, monkeypatch, "--hypotheses", "short", "--references", "reference")
+    reference = sacrebleu.corpus_bleu([translation] * 3, [[translation] * 3]).score
+    assert scores(result)["BLEU"][0] == f"{reference:.2f}" == ("0.00" if is_noted else "100.00")
+    note = "  BLEU is 0: it needs runs of 4 tokens, and no translation has as many. chrF does without.\n"
+    assert result.stdout.endswith(note) == is_noted
+
+
 @pytest.mark.parametrize("settings", [Settings(False, "13a", None, False), Settings(True, "intl", "de", True)])
 def test_the_last_run_is_scored_as_the_stage_did(tmp_path, monkeypatch, settings):
     translations = Translations([1, 2, 3], ["a", "b", "c"], REFERENCES, TRANSLATIONS, [-1.0] * 3, TRANSLATIONS)
-    scorer = settings.scorer(REFERENCES)
-    write_table(tmp_path / "data/evaluate/translations.parquet", "translations", [table(translations, scorer)])
-    reported = metrics(translations, scorer)
-    write_json(tmp_path / "reports/evaluate/metrics.json", reported)
+    reported = metrics(translations, settings.scorer(REFERENCES))
+    train = {"id": [0], "source": ["a"], "target": ["b"], "references": [["b"]], "group": [""]}
+    write_table(tmp_path / "train.parquet", "sentences", [train])
+    write_scores(
+        translations, settings, {}, output=tmp_path / "data", reports=tmp_path / "reports/evaluate",
+        train=tmp_path / "train.parquet",
+    )  # fmt: skip
     for name in ("dvc.yaml", "params.yaml"):
         (tmp_path / name).touch()
     found = scores(run(tmp_path, monkeypatch))

@@ -291,7 +291,7 @@ def test_command_line(root: Path, tmp_path: Path) -> None:
 
 def test_mistakes(root: Path, tmp_path: Path) -> None:
     for path, sentence, message in (
-        (tmp_path / "none", None, "none: no such file or folder; run `dvc repro`"),
+        (tmp_path / "none", None, "none: no such file or folder"),
         (root / "data/vocab/vocabulary.parquet", 1, "a vocabulary has no sentences"),
         (root / "data/embed/embedding.pt", 1, "--id 1 needs a table of sentences or a folder of memory"),
         (root / "data/encode/train", 1, "no sentence 1 among the 3"),

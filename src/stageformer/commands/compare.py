@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import root_option
+from stageformer.commands.options import json_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 
@@ -21,23 +21,24 @@ from stageformer.console.output import echo
     show_default=True,
     help="Number of translations that changed most.",
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write it all to a file.")
+@json_option
 @root_option
-def compare(first: str, second: str, examples: int, json_path: Path | None, root: Path | None) -> None:
+def compare(first: str, second: str, examples: int, as_json: bool, root: Path | None) -> None:
     """Compare the scores of two experiments, and show whether the difference may be chance.
+
+    Also shows the parameters that differ, and what those of a folder, such as the workspace, differ in from the last
+    commit.
 
     EXP1 and EXP2 are git revisions, names of DVC experiments, folders of other copies of this repository, or
     `workspace`, which EXP2 is unless it is given. Nothing is checked out.
     """
-    from stageformer.artifacts.files import write_json
     from stageformer.experiments.comparison import compare as library
     from stageformer.experiments.experiment import Experiment
     from stageformer.params.root import find_root
     from stageformer.terminal.comparison_text import comparison_text
+    from stageformer.terminal.json_text import json_text
 
     found = find_root(root)
     left, right = (Experiment.open(spec, found, Path()) for spec in (first, second))
     comparison = library(left, right, num_changed=examples)
-    echo(comparison_text(comparison))
-    if json_path is not None:
-        write_json(json_path, comparison.as_dict())
+    echo(json_text(comparison.as_dict()) if as_json else comparison_text(comparison))

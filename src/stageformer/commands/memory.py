@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.paths import existing
 from stageformer.commands.program import command, group
 from stageformer.console.output import echo
 
@@ -26,7 +27,7 @@ def export_memory(split: Path, output: Path, format_: str) -> None:
     from stageformer.memory.padded import export_padded, padded_bytes
     from stageformer.memory.store import MemoryStore
 
-    store = MemoryStore(split)
+    store = MemoryStore(existing(split))
     width = store.lengths.max(initial=0)
     size = padded_bytes(store, format_) / 2**20
     echo(f"{output}: [{len(store)}, {width}, {store.width}] and mask, {size:,.1f} MiB", err=True)

@@ -71,6 +71,7 @@ model_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that `stageformer export` wrote. Default: what the pipeline of the repository made.",
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 params_option = click.option(
     "--params",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import Parameter, root_option
+from stageformer.commands.options import Parameter, json_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 
@@ -22,6 +22,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--lowercase", is_flag=True, help="Without regard to case.")
 @click.option("--bleu-tokenize", type=Parameter("evaluate.bleu_tokenize"), help="sacreBLEU's tokenisation for BLEU.")
 @click.option("--phonemes", is_flag=True, help="The texts are phonemes with spaces between them: PER and WER.")
+@json_option
 @root_option
 def score(
     hypotheses: Path | None,
@@ -30,6 +31,7 @@ def score(
     lowercase: bool,
     bleu_tokenize: str | None,
     phonemes: bool,
+    as_json: bool,
     root: Path | None,
 ) -> None:
     """Score the translations of the last run, or text files, and name the kind of each score.
@@ -39,7 +41,8 @@ def score(
     """
     from stageformer.params.root import find_root
     from stageformer.scoring.settings import Settings
-    from stageformer.terminal.score import last_run, score_text, text_files
+    from stageformer.terminal.json_text import json_text
+    from stageformer.terminal.score import last_run, score_texts, text_files
 
     if (hypotheses is None) != (not references):
         raise click.UsageError("give --hypotheses together with --references, or neither")
@@ -54,4 +57,5 @@ def score(
         moses_language=run.moses_language,
         phonemes=phonemes or run.phonemes,
     )
-    echo(score_text(texts, settings, tokenized_language=tokenized))
+    found = score_texts(texts, settings, tokenized_language=tokenized)
+    echo(json_text(found.as_dict()) if as_json else found.text())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.paths import existing
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 
@@ -19,11 +20,13 @@ from stageformer.console.output import echo
 def show(path: Path, sentence: int | None, rows: int) -> None:
     """Show what the artifact PATH is, who made it from what, its shapes and a readable sample.
 
-    PATH is a table, a tensor file, a JSON file or a folder of them, such as data/vocab or data/encode/train.
+    PATH is a table, a tensor file, a JSON file or a folder of them, such as data/vocab or data/encode/train; it is
+    relative to the current folder.
     """
     from stageformer.params.reading import read_yaml
     from stageformer.terminal import show as library
 
+    existing(path)
     lock = next((folder / "dvc.lock" for folder in path.resolve().parents if (folder / "dvc.lock").exists()), None)
     values, root = (read_yaml(lock), lock.parent) if lock else (None, Path())
     echo(library.show(path, rows=rows, sentence=sentence, lock=values, root=root))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
-import click
-
-from stageformer.commands.options import root_option
+from stageformer.commands.options import json_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 
 
 @command()
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@json_option
 @root_option
 def status(as_json: bool, root: Path | None) -> None:
     """Show what `dvc repro` would run, and why: which parameter, file of code, input or output changed.
@@ -24,8 +21,9 @@ def status(as_json: bool, root: Path | None) -> None:
     """
     from stageformer.experiments.status import read_status
     from stageformer.params.root import find_root
+    from stageformer.terminal.json_text import json_text
     from stageformer.terminal.status_text import status_text
 
     found = read_status(find_root(root))
-    echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if as_json else status_text(found))
+    echo(json_text(found.as_dict()) if as_json else status_text(found))
     sys.exit(0 if found.up_to_date else 1)

@@ -9,15 +9,15 @@ from functools import partial
 from typing import Any
 
 from stageformer.errors import StageformerError
+from stageformer.experiments.contents import METRICS, changes_since_commit, read_parameters, read_translations
 from stageformer.experiments.experiment import Experiment
-from stageformer.scoring.buckets import count_words, length_bucket, rarest_word_buckets, rows_by_bucket
+from stageformer.params import differences
+from stageformer.params.differences import Difference
+from stageformer.scoring.buckets import length_bucket, rows_by_bucket
 from stageformer.scoring.metrics import DIGITS
 from stageformer.scoring.settings import Settings
 from stageformer.scoring.significance import NUM_SAMPLES, SEED, BootstrapResult, paired_bootstrap
-
-_METRICS = "reports/evaluate/metrics.json"
-_TRANSLATIONS = "data/evaluate/translations.parquet"
-_TRAIN = "data/ingest/train.parquet"
+from stageformer.scoring.translated import Translated
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ class Comparison:
     references: int
     same_translations: int
     """sentences that both translated in the same way"""
+    parameters: list[Difference]
+    """what differs: the value in the first -> the value in the second"""
+    since_commit: tuple[tuple[Difference, ...] | None, tuple[Difference, ...] | None]
+    """what each differs in from the last commit, if it is a folder, such as the workspace; None for a revision"""
     differences: dict[str, BootstrapResult]
     """by name of the score"""
     by_length: list[Bucket]
@@ -64,7 +68,13 @@ class Comparison:
         """Return everything as plain values for JSON, scores rounded as in the metrics, and what test gave the p."""
         test = {"test": "paired bootstrap resampling", "samples": NUM_SAMPLES, "seed": SEED}
         rounded: dict[str, Any] = _rounded(dataclasses.asdict(self) | test)
-        return rounded
+        return rounded | {
+            "parameters": [difference.as_dict() for difference in self.parameters],
+            "since_commit": [
+                None if changes is None else [difference.as_dict() for difference in changes]
+                for changes in self.since_commit
+            ],
+        }
 
 
 def compare(first: Experiment, second: Experiment, *, num_changed: int) -> Comparison:
@@ -78,21 +88,20 @@ def compare(first: Experiment, second: Experiment, *, num_changed: int) -> Compa
     Raises:
         StageformerError: an experiment has no translations, or they are not those of the same sentences.
     """
-    metrics = second.read_json(_METRICS)
-    settings = Settings.of_metrics(metrics, f"{second.name}: {_METRICS}")
-    tables = [_rows(experiment) for experiment in (first, second)]
-    _check_same_sentences(tables[0], tables[1], (first.name, second.name))
+    metrics = second.read_json(METRICS)
+    settings = Settings.of_metrics(metrics, f"{second.name}: {METRICS}")
+    tables = [{row.id: row for row in read_translations(experiment)} for experiment in (first, second)]
+    check_same_sentences(tables[0], tables[1], (first.name, second.name))
     ids = list(tables[0])
-    sources = [tables[0][id_]["source"] for id_ in ids]
-    references = [tables[0][id_]["references"] for id_ in ids]
-    texts = [[table[id_]["translation"] for id_ in ids] for table in tables]
+    sources = [tables[0][id_].source for id_ in ids]
+    references = [tables[0][id_].references for id_ in ids]
+    texts = [[table[id_].translation for id_ in ids] for table in tables]
 
     scorer = settings.scorer(references)
-    differences = {
+    results = {
         name: paired_bootstrap(texts[0], texts[1], statistic) for name, statistic in scorer.statistics().items()
     }
     in_buckets = partial(_score_buckets, texts=texts, references=references, settings=settings)
-    train = map(str, first.read_table(_TRAIN, "sentences", ["source"]).column("source").to_pylist())
     chrf = [[score.chrf for score in scorer.sentences(system)] for system in texts]
     changes = [
         Change(id_, sources[row], references[row], (texts[0][row], texts[1][row]), (chrf[0][row], chrf[1][row]))
@@ -106,36 +115,39 @@ def compare(first: Experiment, second: Experiment, *, num_changed: int) -> Compa
         sentences=len(ids),
         references=sum(map(len, references)),
         same_translations=sum(map(str.__eq__, *texts)),
-        differences=differences,
+        parameters=differences.compare(read_parameters(first), read_parameters(second)),
+        since_commit=(changes_since_commit(first), changes_since_commit(second)),
+        differences=results,
         by_length=in_buckets(list(map(length_bucket, sources))),
-        by_rarest_word=in_buckets(rarest_word_buckets(sources, count_words(sources, train))),
+        by_rarest_word=in_buckets([row.rarest_word for row in tables[0].values()]),
         changed=changes[:num_changed],
     )
 
 
-def _rows(experiment: Experiment) -> dict[int, dict[str, Any]]:
-    columns = ["id", "source", "references", "translation"]
-    rows = experiment.read_table(_TRANSLATIONS, "translations", columns).to_pylist()
-    return {row["id"]: row for row in rows}
-
-
-def _check_same_sentences(
-    first: Mapping[int, Mapping[str, Any]], second: Mapping[int, Mapping[str, Any]], names: tuple[str, str]
+def check_same_sentences(
+    first: Mapping[int, Translated], second: Mapping[int, Translated], names: tuple[str, str]
 ) -> None:
+    """Raise StageformerError unless two experiments translated the same sentences, with the same references.
+
+    Args:
+        first: by id of the sentence.
+        second: likewise.
+        names: of the two, for the message.
+    """
     remedy = "; compare experiments with the same test set: equal parameters ingest.* and translate.split"
     for here, there, name in ((first, second, names[0]), (second, first, names[1])):
         if alone := [id_ for id_ in here if id_ not in there]:
             raise StageformerError(
                 f"{names[0]} and {names[1]} translated different sentences: {len(alone):,} of {len(here):,} are only "
-                f"in {name}, the first with id {alone[0]}: {here[alone[0]]['source']!r}{remedy}"
+                f"in {name}, the first with id {alone[0]}: {here[alone[0]].source!r}{remedy}"
             )
     for what in ("source", "references"):
-        if unlike := [id_ for id_ in first if first[id_][what] != second[id_][what]]:
+        if unlike := [id_ for id_ in first if getattr(first[id_], what) != getattr(second[id_], what)]:
             example = unlike[0]
+            here, there = (getattr(rows[example], what) for rows in (first, second))
             raise StageformerError(
                 f"{names[0]} and {names[1]} have different test sets: {len(unlike):,} of {len(first):,} sentences have "
-                f"another {what.removesuffix('s')}, the first with id {example}: {first[example][what]!r} and "
-                f"{second[example][what]!r}{remedy}"
+                f"another {what.removesuffix('s')}, the first with id {example}: {here!r} and {there!r}{remedy}"
             )
 
 

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from stageformer.artifacts.files import first_line
-from stageformer.artifacts.header import check_header
-from stageformer.artifacts.tables import SCHEMAS, describe_table, read_whole
 from stageformer.errors import StageformerError, did_you_mean
+from stageformer.experiments.missing import configured_remotes, how_to_get
 
 WORKSPACE = "workspace"
 
@@ -65,18 +60,17 @@ class Experiment(ABC):
             "`dvc exp list --all-commits` and `git log --oneline` list what there is"
         )
 
-    @staticmethod
-    def head(root: Path) -> Experiment | None:
-        """Return the last commit of the repository ``root``, or None if it is not kept by git or has no commit yet."""
-        commit, _ = _resolve("HEAD", root)
-        return None if commit is None else _Revision("HEAD", root, commit)
+    def last_commit(self) -> Experiment | None:
+        """Return the last commit of the repository that a folder is the root of; None if there is none."""
+        return None
 
     @abstractmethod
     def read_bytes(self, path: str) -> bytes | None:
         """Return the content of a file, or None if the experiment has no such file.
 
         Raises:
-            StageformerError: it has one, but its content is not in DVC's cache (nor in a remote that answers).
+            StageformerError: it has one, but its content is not in DVC's cache, nor in a remote; the message says
+                whether there is one.
         """
 
     @abstractmethod
@@ -93,27 +87,14 @@ class Experiment(ABC):
         except ValueError as error:
             raise StageformerError(f"{self.name}: {path}: not readable as JSON ({error})") from None
 
-    def read_table(self, path: str, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return a table, or some columns of it, of the given kind (:data:`stageformer.artifacts.tables.SCHEMAS`).
-
-        Raises:
-            StageformerError: it is missing, damaged, of another kind or version, or not in the cache.
-        """
-        place = f"{self.name}: {path}"
-        content = pa.BufferReader(self._required(path))
-        try:
-            file = pq.ParquetFile(content, page_checksum_verification=True)
-            check_header(Path(place), describe_table(file), kind)
-            if not file.schema_arrow.equals(SCHEMAS[kind]):
-                raise StageformerError(f"{place}: its columns are of another version; run that experiment again")
-            return read_whole(file, Path(place), kind, None if columns is None else [*columns])
-        except (pa.ArrowException, OSError) as error:
-            raise StageformerError(f"{place}: not a readable Parquet file ({first_line(error)})") from None
+    def _how_to_get(self, path: str) -> str:
+        """Return what brings a file that the experiment does not have, as the end of a message."""
+        return "its pipeline has not run yet, or an earlier version did; run that experiment again"
 
     def _required(self, path: str) -> bytes:
         content = self.read_bytes(path)
         if content is None:
-            raise StageformerError(f"{self.name}: there is no {path}; its pipeline has not run yet (`dvc repro`)")
+            raise StageformerError(f"{self.name}: there is no {path}; {self._how_to_get(path)}")
         return content
 
 
@@ -123,6 +104,13 @@ class _Folder(Experiment):
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self._root = root
+
+    def last_commit(self) -> Experiment | None:
+        commit, _ = _resolve("HEAD", self._root)
+        return None if commit is None else _Revision("HEAD", self._root, commit)
+
+    def _how_to_get(self, path: str) -> str:
+        return how_to_get(path, self._root)
 
     def read_bytes(self, path: str) -> bytes | None:
         try:
@@ -145,6 +133,7 @@ class _Revision(Experiment):
 
         self.name = name
         self.commit = commit
+        self._root = root
         self._files = DVCFileSystem(str(root), rev=commit)
 
     def read_bytes(self, path: str) -> bytes | None:
@@ -155,9 +144,11 @@ class _Revision(Experiment):
         except (OSError, DvcException) as error:
             if not self._files.exists(path):
                 return None
+            remotes = configured_remotes(self._root)
+            tried = f"nor does the remote {', '.join(remotes)} give it ({first_line(error)})"
+            why = tried if remotes else "and no remote is configured to fetch it from"
             raise StageformerError(
-                f"{self.name}: the content of {path} is not in DVC's cache ({first_line(error)}); get it with "
-                f"`dvc pull`, or run that experiment again"
+                f"{self.name}: the content of {path} is not in DVC's cache, {why}; run that experiment again"
             ) from None
         return content
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from stageformer.artifacts.files import first_line
 from stageformer.errors import StageformerError
-from stageformer.experiments.experiment import Experiment
+from stageformer.experiments.contents import changes_since_commit
+from stageformer.experiments.experiment import WORKSPACE, Experiment
 from stageformer.params.differences import ABSENT, Difference, compare, show
 from stageformer.params.groups import check
 from stageformer.params.messages import naming_file
-from stageformer.params.reading import parse_yaml, read_yaml
+from stageformer.params.reading import read_yaml
 from stageformer.provenance.code import FOLDER, manifests, read_manifest
 
 if TYPE_CHECKING:
@@ -88,10 +89,7 @@ class Status:
                 for stage in self.stages
                 if stage.would_run
             },
-            "since_head": None if self.since_head is None else [
-                {"parameter": difference.key, "old": difference.old, "new": difference.new}
-                for difference in self.since_head
-            ],
+            "since_head": None if self.since_head is None else [change.as_dict() for change in self.since_head],
         }
 
 
@@ -126,7 +124,7 @@ def read_status(root: Path) -> Status:
             stages = _stages(repo, root, values, code)
     except DvcException as error:
         raise StageformerError(f"{root / PIPELINE}: {first_line(error)}") from None
-    return Status(stages=tuple(stages), since_head=_since_head(root, values))
+    return Status(tuple(stages), since_head=changes_since_commit(Experiment.open(WORKSPACE, root)))
 
 
 def manifest_md5(text: str) -> str:
@@ -252,12 +250,6 @@ def _lock(root: Path) -> Mapping[str, Any]:
     path = root / "dvc.lock"
     stages: Any = read_yaml(path).get("stages") if path.exists() else None
     return stages if isinstance(stages, Mapping) else {}
-
-
-def _since_head(root: Path, values: Mapping[str, Any]) -> tuple[Difference, ...] | None:
-    head = Experiment.head(root)
-    content = None if head is None else head.read_bytes("params.yaml")
-    return None if content is None else tuple(compare(parse_yaml(content, "HEAD: params.yaml"), values))
 
 
 def _reason_as_dict(reason: Reason) -> dict[str, Any]:

@@ -17,6 +17,11 @@ class Difference:
     old: object
     new: object
 
+    def as_dict(self) -> dict[str, object]:
+        """Return it as JSON has it; of a parameter that is absent on one side, without that side's value."""
+        sides = {"old": self.old, "new": self.new}
+        return {"parameter": self.key} | {side: value for side, value in sides.items() if value is not ABSENT}
+
     def __str__(self) -> str:
         return f"{self.key}: {show(self.old)} -> {show(self.new)}"
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stageformer.errors import StageformerError
+from stageformer.experiments.contents import read_translations as read_sentences
 from stageformer.experiments.experiment import Experiment
+from stageformer.scoring.translated import PATH, Translated
 
-PATH = "data/evaluate/translations.parquet"
-COLUMNS = ("id", "source", "references", "translation", "score", "bleu", "chrf", "exact_match")
 MAX_ROWS = 20_000
 """sentences in the page: about 300 bytes each"""
 ROWS_A_PAGE = 25
@@ -59,14 +58,9 @@ def read_translations(experiments: Sequence[Experiment]) -> TranslationTable:
     """
     tables = []
     for experiment in experiments:
-        try:
-            missing = None if experiment.read_bytes(PATH) is not None else f"{experiment.name}: there is no {PATH}"
-        except StageformerError as error:  # it has them, but they are on another machine
-            missing = str(error)
-        if missing:
-            return TranslationTable([], [], [f"Translations are left out. {missing}."])
-        rows = experiment.read_table(PATH, "translations", COLUMNS).to_pylist()
-        tables.append({row["id"]: row for row in rows})
+        if experiment.read_bytes(PATH) is None:
+            return TranslationTable([], [], [f"Translations are left out. {experiment.name}: there is no {PATH}."])
+        tables.append({row.id: row for row in read_sentences(experiment)})
     translations = _one(tables[0]) if len(tables) == 1 else _two(tables[0], tables[1], experiments)
     if (number := len(translations.rows)) > MAX_ROWS:
         note = f"The first {MAX_ROWS:,} of {number:,} sentences are in this page, so that it stays quick."
@@ -74,7 +68,7 @@ def read_translations(experiments: Sequence[Experiment]) -> TranslationTable:
     return translations
 
 
-def _one(table: Mapping[int, Mapping[str, Any]]) -> TranslationTable:
+def _one(table: Mapping[int, Translated]) -> TranslationTable:
     columns = [
         Column("No.", "id"),
         Column("Source", "text", side="source"),
@@ -86,8 +80,8 @@ def _one(table: Mapping[int, Mapping[str, Any]]) -> TranslationTable:
     ]
     rows = [
         [
-            number, [row["source"]], row["references"], [row["translation"], row["exact_match"]],
-            round(row["bleu"], 1), round(row["chrf"], 1), round(row["score"], 2),
+            number, [row.source], row.references, [row.translation, row.exact_match],
+            round(row.bleu, 1), round(row.chrf, 1), round(row.score, 2),
         ]
         for number, row in table.items()
     ]
@@ -95,7 +89,7 @@ def _one(table: Mapping[int, Mapping[str, Any]]) -> TranslationTable:
 
 
 def _two(
-    old: Mapping[int, Mapping[str, Any]], new: Mapping[int, Mapping[str, Any]], experiments: Sequence[Experiment]
+    old: Mapping[int, Translated], new: Mapping[int, Translated], experiments: Sequence[Experiment]
 ) -> TranslationTable:
     names = [experiment.name for experiment in experiments]
     columns = [
@@ -107,13 +101,13 @@ def _two(
         Column("BLEU B − A", "number", 1, is_signed=True),
         Column("chrF B − A", "number", 1, is_signed=True),
     ]
-    shared = [number for number in old if number in new and old[number]["source"] == new[number]["source"]]
+    shared = [number for number in old if number in new and old[number].source == new[number].source]
     rows = [
         [
-            number, [(one := old[number])["source"]], one["references"],
-            [one["translation"], one["exact_match"]], [(other := new[number])["translation"], other["exact_match"]],
-            round(one["bleu"], 1), round(other["bleu"], 1),
-            round(other["bleu"] - one["bleu"], 1), round(other["chrf"] - one["chrf"], 1),
+            number, [(one := old[number]).source], one.references,
+            [one.translation, one.exact_match], [(other := new[number]).translation, other.exact_match],
+            round(one.bleu, 1), round(other.bleu, 1),
+            round(other.bleu - one.bleu, 1), round(other.chrf - one.chrf, 1),
         ]
         for number in shared
     ]

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
+from stageformer.experiments.contents import METRICS
 from stageformer.experiments.experiment import Experiment
 from stageformer.report import formats, parameters, scores
 from stageformer.report.analysis import data_charts, learning_curves, score_charts
@@ -30,7 +31,6 @@ _FACTS = (
     ("encoder layers", "train_encoder", "num_layers"), ("decoder layers", "train_decoder", "num_layers"),
     ("encoder", "train_decoder", "encoder"),
 )
-METRICS = "reports/evaluate/metrics.json"
 
 
 def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path = Path()) -> list[str]:
@@ -115,9 +115,7 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
 def _read_metrics(experiment: Experiment) -> dict[str, Any]:
     metrics = read_object(experiment, METRICS)
     if metrics is None:
-        raise StageformerError(
-            f"{experiment.name}: there is no {METRICS}; its pipeline has not run yet (`dvc repro`)"
-        )
+        raise StageformerError(f"{experiment.name}: there is no {METRICS}; its pipeline has not run yet (`dvc repro`)")
     return metrics
 
 

@@ -126,6 +126,14 @@ class Scorer:
             "exact_match": round(self._exact_match(translations), DIGITS),
         }
 
+    def note(self, translations: Sequence[str]) -> str:
+        """Return why BLEU is 0 although words may be right; "" if it is not for want of tokens."""
+        bleu = self._bleu.corpus_score(translations, None)
+        if bleu.score or bleu.totals[-1]:
+            return ""
+        order = self._bleu.max_ngram_order
+        return f"BLEU is 0: it needs runs of {order} tokens, and no translation has as many. chrF does without."
+
     def statistics(self) -> dict[str, Statistic]:
         """Return the scores that two systems are compared by, for resampling."""
         signatures = self.signatures

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from stageformer.console.output import clean
 from stageformer.experiments.comparison import Bucket, Change, Comparison
+from stageformer.params.differences import Difference
 from stageformer.scoring.labels import LABELS
 from stageformer.scoring.significance import NUM_SAMPLES, SEED
 from stageformer.terminal.text import columns, labelled
@@ -20,6 +22,7 @@ def comparison_text(comparison: Comparison) -> str:
         f"A: {first}, B: {second}",
         f"{comparison.sentences:,} sentences of the split {comparison.split}, {comparison.references:,} references; "
         f"{comparison.same_translations:,} translations are the same",
+        *_parameters(comparison),
         "",
         *_differences(comparison),
         "",
@@ -34,6 +37,21 @@ def comparison_text(comparison: Comparison) -> str:
     for change in comparison.changed:
         lines += ["", *_change(change)]
     return "\n".join(lines)
+
+
+def _parameters(comparison: Comparison) -> list[str]:
+    lines = _listed("Parameters that differ, A -> B", comparison.parameters)
+    for letter, changes in zip("AB", comparison.since_commit, strict=True):
+        # Beside HEAD, the same list would follow twice.
+        if changes and list(changes) != comparison.parameters:
+            lines += _listed(f"What {letter} differs in from the last commit (HEAD)", changes)
+    return lines
+
+
+def _listed(title: str, found: Sequence[Difference]) -> list[str]:
+    if not found:
+        return ["", f"{title}: none"]
+    return ["", f"{title}:", *(f"  {clean(str(difference))}" for difference in found)]
 
 
 def _differences(comparison: Comparison) -> list[str]:

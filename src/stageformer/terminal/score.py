@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from stageformer.artifacts.files import read_json
-from stageformer.artifacts.tables import read_table
 from stageformer.corpus.files import read_lines
 from stageformer.errors import StageformerError
+from stageformer.experiments.contents import METRICS, read_translations
+from stageformer.experiments.experiment import WORKSPACE, Experiment
 from stageformer.scoring.labels import LABELS, show_score
-from stageformer.scoring.metrics import TokenizedBleu
+from stageformer.scoring.metrics import DIGITS, TokenizedBleu
 from stageformer.scoring.settings import Settings
 from stageformer.terminal.text import columns
 
@@ -28,12 +29,12 @@ def last_run(root: Path) -> tuple[Texts, Settings]:
     """Return the translations by beam search of the stage evaluate, and how it scored them.
 
     Raises:
-        StageformerError: it has not run yet, or its table is damaged.
+        StageformerError: it has not run yet, or what it wrote is damaged.
     """
-    table = read_table(root / "data/evaluate/translations.parquet", "translations", ["references", "translation"])
-    content = table.to_pydict()
-    path = root / "reports/evaluate/metrics.json"
-    return Texts(content["translation"], content["references"]), Settings.of_metrics(read_json(path), str(path))
+    run = Experiment.open(WORKSPACE, root)
+    found = read_translations(run)
+    texts = Texts([each.translation for each in found], [each.references for each in found])
+    return texts, Settings.of_metrics(run.read_json(METRICS), METRICS)
 
 
 def text_files(hypotheses: Path, references: Sequence[Path]) -> Texts:
@@ -60,8 +61,42 @@ def text_files(hypotheses: Path, references: Sequence[Path]) -> Texts:
     return Texts(translations, rows)
 
 
-def score_text(texts: Texts, settings: Settings, *, tokenized_language: str | None = None) -> str:
-    """Return a line for each score: name, value and signature.
+@dataclass(frozen=True)
+class Scored:
+    """One score."""
+
+    name: str
+    """as in the metrics"""
+    label: str
+    value: float
+    signature: str
+    """"" for what sacreBLEU does not compute"""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What some texts score."""
+
+    sentences: int
+    references: int
+    scores: list[Scored]
+    note: str
+    """on what the scores may hide; "" for none"""
+
+    def text(self) -> str:
+        """Return a line for each score: name, value and signature."""
+        head = f"{self.sentences:,} sentences, {self.references:,} references"
+        cells = [[each.label, show_score(each.value), each.signature] for each in self.scores]
+        return "\n".join([head, *columns(cells, right=[1]), *([f"  {self.note}"] if self.note else [])])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        scores = {each.name: {"score": each.value, "signature": each.signature or None} for each in self.scores}
+        return {"sentences": self.sentences, "references": self.references, "scores": scores}
+
+
+def score_texts(texts: Texts, settings: Settings, *, tokenized_language: str | None = None) -> Scores:
+    """Score translations.
 
     Args:
         texts: what is scored.
@@ -75,18 +110,18 @@ def score_text(texts: Texts, settings: Settings, *, tokenized_language: str | No
     if settings.lowercase and tokenized_language is not None:
         settings = replace(settings, moses_language=tokenized_language)
     scorer = settings.scorer(texts.references)
-    scores, signatures = scorer.corpus(texts.translations), scorer.signatures
-    cells = [
-        [label, show_score(scores[key]), signatures.get(f"{key}_signature", "")]
-        for key, label in LABELS.items()
-        if key in scores
+    found, signatures = scorer.corpus(texts.translations), scorer.signatures
+    scores = [
+        Scored(name, label, found[name], signatures.get(f"{name}_signature", ""))
+        for name, label in LABELS.items()
+        if name in found
     ]
     if tokenized_language is not None and not settings.lowercase:
         tokenized = TokenizedBleu(texts.references, language=tokenized_language, lowercase=False)
-        score = show_score(tokenized.corpus(texts.translations))
-        cells.insert(1, ["BLEU tokenized, cased", score, tokenized.signature])
-    head = f"{len(texts.translations):,} sentences, {sum(map(len, texts.references)):,} references"
-    return "\n".join([head, *columns(cells, right=[1])])
+        score = round(tokenized.corpus(texts.translations), DIGITS)
+        scores.insert(1, Scored("bleu_tokenized", "BLEU tokenized, cased", score, tokenized.signature))
+    note = "" if found["bleu"] else scorer.note(texts.translations)
+    return Scores(len(texts.translations), sum(map(len, texts.references)), scores, note)
 
 
 def _read(path: Path) -> list[str]:

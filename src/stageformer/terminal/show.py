@@ -40,7 +40,7 @@ def show(
     """
     width = width or shutil.get_terminal_size().columns
     if not path.exists():
-        raise StageformerError(f"{path}: no such file or folder; run `dvc repro` to make it, or `dvc pull` to fetch it")
+        raise StageformerError(f"{path}: no such file or folder")
     is_memory = path.is_dir() and any(path.glob("memory-*.pt"))
     if sentence is not None and not is_memory and path.suffix != ".parquet":
         raise StageformerError(f"{path}: --id {sentence} needs a table of sentences or a folder of memory")
