@@ -13,7 +13,7 @@ from typing import Any
 
 from stageformer.artifacts.files import first_line
 from stageformer.errors import StageformerError, did_you_mean
-from stageformer.experiments.missing import configured_remotes, how_to_get
+from stageformer.experiments.missing import how_to_get, remote_settings
 
 WORKSPACE = "workspace"
 
@@ -134,7 +134,8 @@ class _Revision(Experiment):
         self.name = name
         self.commit = commit
         self._root = root
-        self._files = DVCFileSystem(str(root), rev=commit)
+        # The remotes are those of today: at an older commit, there may have been none yet.
+        self._files = DVCFileSystem(str(root), rev=commit, config=remote_settings(root))
 
     def read_bytes(self, path: str) -> bytes | None:
         from dvc.exceptions import DvcException
@@ -144,7 +145,7 @@ class _Revision(Experiment):
         except (OSError, DvcException) as error:
             if not self._files.exists(path):
                 return None
-            remotes = configured_remotes(self._root)
+            remotes = remote_settings(self._root)["remote"]
             tried = f"nor does the remote {', '.join(remotes)} give it ({first_line(error)})"
             why = tried if remotes else "and no remote is configured to fetch it from"
             raise StageformerError(

@@ -27,13 +27,21 @@ def how_to_get(path: str, root: Path) -> str:
         return "make it with `dvc repro`"
     if find_spec("dvc") is None:  # as where only a model is used
         return "`dvc pull` or `dvc repro` brings it"
-    if remotes := configured_remotes(root):
+    if remotes := remote_settings(root)["remote"]:
         return f"`dvc pull` fetches it from the remote {', '.join(remotes)}, or `dvc repro` makes it"
     return "`dvc repro` makes it, or takes it from DVC's cache; no remote is configured to pull it from"
 
 
-def configured_remotes(root: Path) -> list[str]:
-    """Return the names of the remotes that DVC is told of, in the repository ``root`` or for this user or machine."""
+def remote_settings(root: Path) -> dict[str, Any]:
+    """Return what DVC is told of remotes, in the repository ``root`` or for this user or machine.
+
+    Returns:
+        ``core`` with the name of the default ``remote``, if there is one; ``remote`` with the settings of each by name.
+    """
     from dvc.config import Config
 
-    return sorted(Config(str(root / ".dvc"), validate=False)["remote"])
+    settings = Config(str(root / ".dvc"), validate=False)
+    return {
+        "core": {name: value for name, value in settings["core"].items() if name == "remote"},
+        "remote": {name: dict(values) for name, values in settings["remote"].items()},
+    }
