@@ -16,6 +16,7 @@ from stageformer.commands.score import score
 from stageformer.commands.show import show
 from stageformer.commands.status import status
 from stageformer.commands.summary import summary
+from stageformer.commands.table import table
 from stageformer.commands.translate import translate
 from stageformer.commands.use import use
 
@@ -27,7 +28,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, show, translate, explain, summary, report, score, compare, memory, export, completion,
+    use, check, status, show, translate, explain, summary, report, score, compare, table, memory, export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:

@@ -69,6 +69,28 @@ class BootstrapResult:
     signature: str
 
 
+@dataclass(frozen=True)
+class Interval:
+    """Between which values a score lies in 95 % of the samples of the test set."""
+
+    low: float
+    high: float
+
+
+def bootstrap(translations: Sequence[str], statistic: Statistic) -> Interval:
+    """Return the interval of a score of one system, from ``NUM_SAMPLES`` samples of the test set.
+
+    Intervals of two systems that overlap say nothing on which is better: :func:`paired_bootstrap` does.
+
+    Args:
+        translations: by the system.
+        statistic: the score; it holds the references.
+    """
+    samples = [statistic.score(totals) for totals in resample(statistic.counts(translations))]
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return Interval(float(low), float(high))
+
+
 def paired_bootstrap(first: Sequence[str], second: Sequence[str], statistic: Statistic) -> BootstrapResult:
     """Compare two systems on ``NUM_SAMPLES`` samples of the test set, drawn with replacement; of its own size each.
 
