@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from stageformer.artifacts.files import check_writable
 from stageformer.commands.program import Command
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.base import parse
@@ -45,6 +46,8 @@ def stage(
             values = read_yaml(params_path)
             with naming_file(params_path):
                 arguments = {key: _read(values, params_path, key, cls) for key, cls in params.items()}
+            for folder in (paths["output"], paths["reports"]):
+                check_writable(folder, is_folder=True)
             function(*arguments.values(), **paths)
             if os.environ.get("RANK", "0") == "0":  # of several processes, only the first writes
                 write_record(paths["reports"], arguments.get("compute"))

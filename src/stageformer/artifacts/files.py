@@ -65,14 +65,18 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def check_writable(path: Path) -> None:
-    """Check, before the work, that :func:`atomic_file` can write ``path``: it makes a file beside it and removes it.
+def check_writable(path: Path, *, is_folder: bool = False) -> None:
+    """Check, before the work, that a file can be written: one is made beside it, or in the folder, and removed.
+
+    Args:
+        path: of the file, or of the folder that files are to be written into.
+        is_folder: which of the two.
 
     Raises:
         StageformerError: as :func:`atomic_file`, but for a full disk.
     """
     try:
-        if (place := _place(path)) is None:
+        if (place := _place(path / "x" if is_folder else path)) is None:
             if not os.access(path, os.W_OK):  # opening it would tell whoever reads the pipe that all is over
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
@@ -97,7 +101,7 @@ def _place(path: Path) -> Path | None:
         mode = stat.S_IFREG
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode) or _is_descriptor(path):
+    if not stat.S_ISREG(mode) or _descriptor(path) is not None:
         return None
     target = Path(os.path.realpath(path))
     return path if _IN_CACHE.search(target.as_posix()) else target
@@ -106,17 +110,17 @@ def _place(path: Path) -> Path | None:
 _IN_CACHE = re.compile("/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 
-def _is_descriptor(path: Path) -> bool:
-    """Whether ``path`` is an open file of a process, such as ``/dev/stdout``, which others go on writing."""
+def _descriptor(path: Path) -> Path | None:
+    """Return ``/proc/PID/fd/NUMBER`` if ``path`` leads to an open file of a process, such as ``/dev/stdout``."""
     for _ in range(40):  # as many links as the system follows
         folder = os.path.realpath(path.parent)
-        if re.fullmatch("/proc/.+/fd", folder):
-            return True
         path = Path(folder, path.name)
+        if re.fullmatch("/proc/.+/fd", folder):
+            return path
         if not path.is_symlink():
-            return False
+            return None
         path = Path(folder, path.readlink())
-    return False
+    return None
 
 
 @contextlib.contextmanager
@@ -126,7 +130,10 @@ def _written_through(path: Path) -> Iterator[IO[bytes]]:
         yield file
         file.seek(0)
         try:
-            with path.open("ab") as through:
+            found = _descriptor(path)
+            own = found is not None and found.parent == Path(f"/proc/{os.getpid()}/fd")
+            # Opened anew, a file would be written from its start, over what this process prints.
+            with os.fdopen(os.dup(int(found.name)), "wb") if found and own else path.open("ab") as through:
                 shutil.copyfileobj(file, through)
         except OSError as error:
             raise StageformerError(f"{path}: cannot be written: {reason_of(error)}") from None

@@ -9,6 +9,7 @@ import click
 from stageformer.commands.options import model_folder, model_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
+from stageformer.errors import StageformerError
 
 
 @command()
@@ -38,22 +39,30 @@ def explain(
 
     With --kind all, there are three pictures, and the kind is added to the name of each file.
     """
-    from stageformer.artifacts.files import atomic_file
+    from stageformer.artifacts.files import atomic_file, check_writable
     from stageformer.figures.explain import explain as explain_sentence
     from stageformer.figures.operation import KINDS
     from stageformer.figures.style import FORMATS
     from stageformer.translator.translator import Translator
 
     path = output or Path(f"attention-{layer}-{head}")
+    if path.name in ("", ".."):
+        raise StageformerError(f"{path}: is a folder; name a file in it")
     formats = [format_ for format_ in FORMATS if path.suffix == f".{format_}"] or FORMATS
     stem = path.name.removesuffix(path.suffix) if len(formats) == 1 else path.name
     kinds = [each for each in KINDS if kind in ("all", each)]
+    paths = {
+        (each, format_): path.with_name(f"{stem}-{each}.{format_}" if kind == "all" else f"{stem}.{format_}")
+        for each in kinds
+        for format_ in formats
+    }
+    for file_path in paths.values():
+        check_writable(file_path)
     translator = Translator.load(model_folder(model, root))
     explained = explain_sentence(translator, sentence, layer=layer, head=head, kinds=kinds, translation=translation)
     for found in explained:
-        name = f"{stem}-{found.operation.kind}" if kind == "all" else stem
         for format_ in formats:
-            file_path = path.with_name(f"{name}.{format_}")
+            file_path = paths[found.operation.kind, format_]
             with atomic_file(file_path) as file:
                 file.write(found.picture(format_))
             echo(str(file_path))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import root_option
+from stageformer.commands.options import Output, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 
 
 @command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=Output(is_folder=True))
 @click.option("--format", "formats", multiple=True, help="One to copy; may be repeated. Default: all exported.")
 @click.option("--license", "license_", metavar="ID", help="Licence of the model, such as apache-2.0.")
 @click.option("--data-license", metavar="ID", help="Licence of the corpus.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.options import Output
 from stageformer.commands.paths import existing
 from stageformer.commands.program import command, group
 from stageformer.console.output import echo
@@ -18,7 +19,7 @@ def memory() -> None:
 
 @command("export")
 @click.argument("split", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("output", type=Output(is_folder=True))
 @click.option(
     "--format", "format_", type=click.Choice(["npy", "pt"]), default="npy", show_default=True, help="Of the copy."
 )

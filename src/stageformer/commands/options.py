@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,22 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # not generic before c
         if not self.low <= number <= self.high:  # which NaN is not
             self.fail(f"{value} is not in the range from {self.low} to {self.high}", param, ctx)
         return number
+
+
+class Output(click.Path):
+    """A file that a command writes, or a folder for files. Whether that can be done is checked before the work."""
+
+    def __init__(self, *, is_folder: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self.is_folder = is_folder
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See :class:`click.ParamType`. Raises StageformerError when it cannot be written."""
+        from stageformer.artifacts.files import check_writable
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        check_writable(path, is_folder=self.is_folder)
+        return path
 
 
 class Parameter(click.ParamType):  # type: ignore[type-arg]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import root_option
+from stageformer.commands.options import Output, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 
@@ -14,7 +14,7 @@ from stageformer.console.output import echo
 @command()
 @click.argument("experiments", nargs=-1, metavar="[EXP1] [EXP2]")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default="report.html", show_default=True, help="File to write."
+    "--output", type=Output(), default="report.html", show_default=True, help="File to write."
 )
 @root_option
 def report(experiments: tuple[str, ...], output: Path, root: Path | None) -> None:

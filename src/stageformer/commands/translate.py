@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stageformer.commands.options import Number, Parameter, model_folder, model_option, root_option
+from stageformer.commands.options import Number, Output, Parameter, model_folder, model_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import answer, echo, say
 from stageformer.errors import StageformerError
@@ -24,7 +24,7 @@ _PATH = click.Path(path_type=Path)
 @command()
 @click.argument("sentences", nargs=-1)
 @click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
-@click.option("--output", "output_path", type=_PATH, help="File for as many translations.")
+@click.option("--output", "output_path", type=Output(), help="File for as many translations.")
 @click.option("--beam-size", type=Parameter("translate.beam_size"), help="Default: translate.beam_size of params.yaml.")
 @click.option("--nbest", type=Parameter("translate.beam_size"), metavar="N",
               help="Show N translations of each sentence: number of the sentence, score and text.")

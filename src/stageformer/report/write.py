@@ -57,11 +57,8 @@ def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path 
     )
     environment.filters["marked"] = _marked
     page = environment.get_template("page.html").render(content)
-    try:
-        with atomic_file(output) as file:
-            file.write(page.encode())
-    except OSError as error:
-        raise StageformerError(f"{output}: cannot be written ({error.strerror}); choose another --output") from None
+    with atomic_file(output) as file:
+        file.write(page.encode())
     return [*content["translations"].notes, *(f"{path}: no room left" for path in content["gallery"].left_out)]
 
 
