@@ -53,7 +53,7 @@ def parameters(configuration: Configuration, changes: Mapping[str, object] | Non
         StageformerError: there is no such parameter, or its value is not allowed.
     """
     values: dict[str, Any] = {
-        "tokenize.vocabulary_size": 10_000,
+        "tokenize.source.vocabulary_size": 10_000,
         "embed.d_model": configuration.d_model,
         "embed.max_length": MAX_LENGTH,
         "train_encoder.way": "joint",

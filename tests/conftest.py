@@ -119,17 +119,15 @@ def make_toy_root(root):
     from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
     from stageformer.model.transformer import Transformer
     from stageformer.text.pair import save_tokenizers, train_tokenizers
-    from stageformer.text.tokenizers.base import Options
     from stageformer.text.vocabulary import SHARED_NAME, Vocabulary
+    from tests.families import family
 
     params = (Path(__file__).parent.parent / "recipes/default.yaml").read_text()
     # What the default recipe is tuned to must not change what the toy model says.
     params = re.sub("length_penalty: .*", "length_penalty: 0.6", params)
     (root / "params.yaml").write_text(params.replace("threads: 2", "threads: 1"))
     shutil.copy(Path(__file__).parent.parent / "dvc.yaml", root)
-    tokenizers = train_tokenizers(
-        "char", list(WORDS), list(WORDS.values()), options=Options(100, lowercase=False), joint=True
-    )
+    tokenizers = train_tokenizers(list(WORDS), list(WORDS.values()), family("char"), None)
     save_tokenizers(tokenizers, root / "data/tokenize/tokenizer")
     characters = sorted({character for pair in WORDS.items() for character in "".join(pair)} | {" "})
     counts = {

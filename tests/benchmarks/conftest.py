@@ -25,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ingest.source": "lines",
         "ingest.files.train": [str(folder / "source"), str(folder / "target")],
         "ingest.max_length_ratio": 3.0,
-        "tokenize.vocabulary_size": 60,
+        "tokenize.source.vocabulary_size": 60,
     }
     prepare(folder, parameters(CONFIGURATIONS["tiny"], changes))
     return folder

@@ -15,9 +15,9 @@ from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.pair import train_tokenizers
-from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
 from tests.export.conftest import BOS, EOS, PAD, UNK, random_model
+from tests.families import family
 
 pytest.importorskip("transformers")
 
@@ -32,7 +32,7 @@ NEW = ["The bigger house?", "Unknown: 雪 ▁ x", "", "a <eos> b"]
 
 def made(**options):
     """A tokenizer and a vocabulary per side, which lacks rare pieces, and a model for them."""
-    tokenizers = train_tokenizers("bpe", SOURCES, TARGETS, options=Options(60, lowercase=True), joint=False)
+    tokenizers = train_tokenizers(SOURCES, TARGETS, family(case="lower"), family(case="lower"))
     sides = []
     for tokenizer, texts in ((tokenizers.source, SOURCES), (tokenizers.target, TARGETS)):
         counts = {}

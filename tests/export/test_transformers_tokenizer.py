@@ -6,10 +6,11 @@ from stageformer.errors import StageformerError
 from stageformer.export.transformers_tokenizer import transformers_tokenizer
 from stageformer.params.choices import kinds
 from stageformer.text.conversion import source_ids, target_text
+from stageformer.text.form import Form
 from stageformer.text.normalisation import normalise
 from stageformer.text.pair import tokenizer_class
-from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocabulary import UNK, Vocabulary
+from tests.families import family
 
 pytest.importorskip("transformers")
 
@@ -38,7 +39,8 @@ def made(tmp_path_factory):
     for kind in KINDS:
         for lowercase in (False, True):
             folder = tmp_path_factory.mktemp(kind)
-            ours = tokenizer_class(kind).train(SENTENCES, Options(150, lowercase))
+            options = family(kind, vocabulary_size=150, case="lower" if lowercase else "keep")
+            ours = tokenizer_class(kind).train(SENTENCES, options)
             counts = {}
             for tokens in ours.encode_batch(SENTENCES):
                 for token in tokens:
@@ -104,6 +106,6 @@ def test_a_family_that_the_library_cannot_express_is_refused(made):
             return None
 
     with pytest.raises(StageformerError) as caught:
-        transformers_tokenizer(Foreign(False), vocabulary)
-    assert str(caught.value).startswith("tokenize.kind is 'foreign', which the library tokenizers cannot express")
+        transformers_tokenizer(Foreign(Form()), vocabulary)
+    assert str(caught.value).startswith("the tokenizer is of the kind 'foreign', which the library tokenizers cannot")
     assert str(caught.value).endswith("take huggingface out of export.formats")

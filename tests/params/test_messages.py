@@ -22,7 +22,7 @@ DEFAULT = Path(__file__).parents[2] / "recipes/default.yaml"
         ),
         ("  split: test", "  split:", "translate.split must be a text, found null"),
         ("    train: []", "    train: [one, null]", "ingest.files.train[1] must be a text, found null"),
-        ("  joint: true", "  joint: yes", "tokenize.joint must be true or false, found 'yes'"),
+        ("  shared: true", "  shared: yes", "vocab.shared must be true or false, found 'yes'"),
     ],
 )  # fmt: skip
 def test_the_line_of_a_mistake(tmp_path: Path, found: str, instead: str, message: str) -> None:

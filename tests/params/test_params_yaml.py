@@ -15,7 +15,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from stageformer.errors import StageformerError
-from stageformer.params.base import Params, choices, group_of, is_optional, limits, value_type
+from stageformer.params.base import Params, choices, group_of, is_optional, kinds, limits, value_type
 from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import describe, json_schema, render
@@ -29,6 +29,9 @@ def leaves(cls: type[Params], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
         inner = group_of(field)
         if inner:
             yield from leaves(inner, f"{prefix}{name}.")
+        elif kinds(field):
+            for number, one in enumerate(dict.fromkeys(kinds(field).values())):
+                yield from leaves(one, f"{prefix}{name}.{number}.")
         else:
             yield f"{prefix}{name}", field
 
@@ -72,7 +75,8 @@ def test_the_comments_are_in_the_file_word_for_word() -> None:
     lines = [line.strip() for line in DEFAULT.read_text(encoding="utf-8").splitlines()]
     words = " ".join(re.sub("^# ?", "", line) for line in lines)
     for path, field in ALL:
-        assert f"{describe(field)} {path.split('.')[-1]}:" in words, path
+        if not re.search(r"\.\d", path):  # of a group of several kinds, the file has one
+            assert f"{describe(field)} {path.split('.')[-1]}:" in words, path
 
 
 def test_no_default_hides_in_a_class() -> None:
@@ -116,6 +120,9 @@ def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
     for path, field in ALL:
         place: Any = schema
         for key in path.split("."):
+            if key.isdigit():  # one of several kinds of a group
+                place = place["oneOf"][int(key)]
+                continue
             assert place["additionalProperties"] is False
             assert key in place["required"]
             place = place["properties"][key]
@@ -123,7 +130,8 @@ def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
         values = place.get("items", place)  # of a list, each item is one of the choices, or within the limits
         assert (values.get("minimum", -math.inf), values.get("maximum", math.inf)) == limits(field)
         allowed, optional = choices(field), is_optional(field)
-        assert values.get("enum") == ([*allowed, *[None] * optional] if allowed else None)
+        given = [values["const"]] if "const" in values else values.get("enum")
+        assert given == ([*allowed, *[None] * optional] if allowed else None)
         assert ("null" in place["type"]) == optional
 
 
@@ -135,6 +143,7 @@ def test_the_schema_names_the_types_of_json() -> None:
     assert files["train"]["items"] == {"type": "string"}
     assert files["group_column"]["type"] == ["string", "integer", "null"]
     assert groups["train_decoder"]["properties"]["training"]["properties"]["clip_norm"]["type"] == ["number", "null"]
+    assert groups["tokenize"]["properties"]["target"]["oneOf"][-1] == {"type": "null"}
     assert "$ref" not in str(groups)
     assert "title" not in str(groups)
 
@@ -144,7 +153,8 @@ def test_the_schema_names_the_types_of_json() -> None:
     [
         ("train_encoder.num_heads", 3,
          "params: train_encoder.num_heads is 3, which does not divide d_model (128) of embed"),
-        ("tokenize.joint", False, "params: vocab.shared needs tokenize.joint"),
+        ("tokenize.target", {"kind": "char", "case": "keep", "normalisation": "none"},
+         "params: vocab.shared is true, but tokenize.target is a tokenizer of its own; set vocab.shared to false"),
         ("embed.d_model", 129, "params: embed: d_model is 129; sinusoidal positions need an even number"),
         ("ingest.source", "lines", "params: ingest: source is 'lines' but files.train is empty"),
         ("train_decoder.training.clip_norm", 0,
@@ -154,7 +164,8 @@ def test_the_schema_names_the_types_of_json() -> None:
         ("translate.max_length_ratio", 1e18, "params: translate.max_length_ratio is 1e+18; the maximum is 1000"),
         ("translate.max_length_offset", 2**70, "params: translate.max_length_offset is 11805916207174"),
         ("train_decoder.training.batch_tokens", 2**70, "params: train_decoder.training.batch_tokens is 11805916207174"),
-        ("tokenize.vocabulary_size", 10**9, "params: tokenize.vocabulary_size is 1000000000; the maximum is 1000000"),
+        ("tokenize.source.vocabulary_size", 10**9,
+         "params: tokenize.source.vocabulary_size is 1000000000; the maximum is 1000000"),
         ("embed.d_model", 10**9, "params: embed.d_model is 1000000000; the maximum is 65536"),
         ("train_decoder.num_layers", 10**6, "params: train_decoder.num_layers is 1000000; the maximum is 1000"),
     ],

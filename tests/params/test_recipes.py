@@ -129,7 +129,7 @@ def test_every_conflict_has_a_line(folder: Path) -> None:
     (conflict,) = combine("multi30k smoke", folder / "recipes").conflicts
     head, *lines = conflict.splitlines()
     assert head == "smoke overrides multi30k:"
-    assert lines[0] == "  tokenize.vocabulary_size: 5000 -> 300"
+    assert lines[0] == "  tokenize.source.vocabulary_size: 5000 -> 300"
     assert len(lines) == 9
 
 

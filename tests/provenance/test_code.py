@@ -164,11 +164,21 @@ def test_both_sides_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Code(root, {}).closure("stages.one")
 
 
+def test_the_families_of_both_sides_are_in_the_manifest_and_no_others() -> None:
+    sides = {"source": {"kind": "char"}, "target": {"kind": "word"}}
+    for target, families in ((sides["target"], {"char", "word"}), (None, {"char"})):
+        values = PARAMS | {"tokenize": sides | {"target": target}}
+        paths = read_manifest(Code(ROOT, values).manifest("stages.tokenize"))
+        found = {Path(path).stem for path in paths if path.startswith("src/stageformer/text/tokenizers/")}
+        assert found == families | {"base"}
+
+
 def test_the_parameters_that_choose_exist() -> None:
     # A parameter that has moved would leave its kinds out of the manifests.
+    values = PARAMS | {"tokenize": {"source": PARAMS["tokenize"]["source"], "target": PARAMS["tokenize"]["source"]}}
     for package, parameters in code.CHOICES.items():
         for parameter in parameters:
-            assert list(code._values(PARAMS, parameter.split("."), parameter)), (package, parameter)
+            assert list(code._values(values, parameter.split("."), parameter)), (package, parameter)
 
 
 def test_a_manifest_is_what_md5sum_prints() -> None:

@@ -16,6 +16,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import write_table
 from stageformer.text.pair import load_tokenizers
 from stages.tokenize import main
+from tests.families import values
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = {
@@ -37,8 +38,8 @@ def write_sentences(folder: Path, rows: dict[str, list[tuple[str, str]]] = ROWS)
         write_table(folder / "ingest" / f"{split}.parquet", "sentences", [columns])
 
 
-def write_params(folder: Path, **changes: object) -> None:
-    group = {"kind": "bpe", "vocabulary_size": 60, "joint": True, "lowercase": False} | changes
+def write_params(folder: Path, kind: str = "bpe", target: dict[str, object] | None = None, **changes: object) -> None:
+    group = {"source": values(kind, **changes), "target": target}
     (folder / "params.yaml").write_text(json.dumps({"tokenize": group}))
 
 
@@ -58,7 +59,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("joint", [True, False])
 def test_outputs(kind: str, joint: bool, tmp_path: Path) -> None:
     write_sentences(tmp_path)
-    write_params(tmp_path, kind=kind, joint=joint, vocabulary_size=300)
+    write_params(tmp_path, kind, None if joint else values(kind, vocabulary_size=300), vocabulary_size=300)
     result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
     assert result.exit_code == 0
     tokenizers = load_tokenizers(tmp_path / "run" / "data" / "tokenizer")
@@ -91,11 +92,11 @@ def test_one_line_says_what_was_done(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
     cut = "source 128 (4.27 per word), target 144 (4.97 per word)"
     assert result.stderr == f"tokenize: read 9 pairs, learnt no tokens (char), wrote: {cut}\n"
-    write_params(tmp_path, joint=False)
+    write_params(tmp_path, target=values())
     result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
     tokenizers = load_tokenizers(tmp_path / "run" / "data" / "tokenizer")
     sizes = f"{tokenizers.source.size} and {tokenizers.target.size}"
-    assert f"learnt {sizes} tokens (bpe), wrote: source" in result.stderr
+    assert f"learnt {sizes} tokens (bpe and bpe), wrote: source" in result.stderr
 
 
 def test_what_does_not_come_back_is_reported(tmp_path: Path) -> None:
@@ -140,10 +141,10 @@ def fails_with(folder: Path, message: str) -> None:
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     write_sentences(tmp_path)
-    write_params(tmp_path, kind="bep")
-    fails_with(tmp_path, "tokenize.kind is 'bep' (did you mean 'bpe'?)")
-    write_params(tmp_path, lower_case=True)
-    fails_with(tmp_path, "unknown key tokenize.lower_case (did you mean 'lowercase'?)")
+    (tmp_path / "params.yaml").write_text('{"tokenize": {"source": {"kind": "bep"}, "target": null}}')
+    fails_with(tmp_path, "tokenize.source.kind is 'bep' (did you mean 'bpe'?)")
+    write_params(tmp_path, cas="lower")
+    fails_with(tmp_path, "unknown key tokenize.source.cas (did you mean 'case'?)")
     write_params(tmp_path)
     table = tmp_path / "ingest" / "test.parquet"
     table.write_bytes(table.read_bytes()[:-10])

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from stageformer.artifacts.tables import write_table
 from stageformer.text.pair import save_tokenizers, train_tokenizers
-from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocabulary import load_vocabularies
 from stages.vocab import main
+from tests.families import family
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS: dict[str, list[tuple[list[str], list[str]]]] = {
@@ -35,10 +35,7 @@ def write_tokens(folder: Path, rows: dict[str, list[tuple[list[str], list[str]]]
         }
         write_table(folder / "tokenize" / f"{split}.parquet", "tokens", [columns])
     if not (folder / "tokenize" / "tokenizer").exists():
-        options = Options(8, lowercase=False)
-        save_tokenizers(
-            train_tokenizers("char", ["a"], ["x"], options=options, joint=True), folder / "tokenize" / "tokenizer"
-        )
+        save_tokenizers(train_tokenizers(["a"], ["x"], family("char"), None), folder / "tokenize" / "tokenizer")
 
 
 def run(folder: Path, name: str = "run", **changes: object) -> None:
@@ -129,7 +126,7 @@ def test_metrics(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shared", [True, False])
 def test_every_learnt_token_has_an_id(tmp_path: Path, shared: bool) -> None:
     text = ["lower newer", "newest low"]
-    tokenizers = train_tokenizers("byte_bpe", text, text, options=Options(300, lowercase=False), joint=True)
+    tokenizers = train_tokenizers(text, text, family("byte_bpe", vocabulary_size=300), None)
     save_tokenizers(tokenizers, tmp_path / "tokenize" / "tokenizer")
     tokens = [(*tokenizers.source.encode_batch([line, line]),) for line in text]
     write_tokens(tmp_path, dict.fromkeys(ROWS, tokens))

@@ -10,7 +10,7 @@ import pytest
 from stageformer.errors import StageformerError
 from stageformer.params.choices import kinds
 from stageformer.text.pair import Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
-from stageformer.text.tokenizers.base import Options
+from tests.families import family
 
 KINDS = kinds("stageformer.text.tokenizers")
 SOURCE = ["the lights are on", "the lights are off"]
@@ -18,7 +18,7 @@ TARGET = ["das Licht ist an", "das Licht ist aus"]
 
 
 def train(kind: str = "bpe", joint: bool = True) -> Tokenizers:
-    return train_tokenizers(kind, SOURCE, TARGET, options=Options(60, lowercase=False), joint=joint)
+    return train_tokenizers(SOURCE, TARGET, family(kind), None if joint else family(kind))
 
 
 @pytest.mark.parametrize("joint", [True, False])
@@ -40,6 +40,18 @@ def test_one_a_side_learns_from_its_side_alone() -> None:
     assert len(source_only) > 1
 
 
+def test_each_side_its_own_family_and_form(tmp_path: Path) -> None:
+    source, target = family("char", case="lower"), family(normalisation="nfkc")
+    save_tokenizers(train_tokenizers(SOURCE, [*TARGET, "ﬁnal"], source, target), tmp_path)
+    loaded = load_tokenizers(tmp_path)
+    assert not loaded.joint
+    assert loaded.source.encode_batch(["On ﬁ"]) == [["o", "n", " ", "ﬁ"]]
+    assert loaded.target.kind == "bpe"
+    assert loaded.target.encode_batch(["ﬁnal"]) == loaded.target.encode_batch(["final"]) == [["▁final"]]
+    assert loaded.target.decode(["▁Licht"]) == "Licht"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "target"], "char writes nothing"
+
+
 def test_folders(tmp_path: Path) -> None:
     save_tokenizers(train(), tmp_path / "joint")
     save_tokenizers(train(joint=False), tmp_path / "sides")
@@ -59,7 +71,7 @@ def test_folders(tmp_path: Path) -> None:
 
 def test_no_text() -> None:
     with pytest.raises(StageformerError, match="the target side of the training split holds no text"):
-        train_tokenizers("bpe", SOURCE, ["", ""], options=Options(60, lowercase=False), joint=True)
+        train_tokenizers(SOURCE, ["", ""], family(), None)
 
 
 def error(folder: Path) -> str:
@@ -86,18 +98,20 @@ def test_missing_and_damaged_files_are_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "bep"}, "unknown kind 'bep' of tokenizers (did you mean 'bpe'?)"),
-        ({"kind": 3}, "needs 'kind' of type str"),
-        ({"joint": "yes"}, "needs 'joint' of type bool"),
+        ({"source": {"kind": "bep", "case": "keep", "normalisation": "none"}},
+         "unknown kind 'bep' of tokenizers (did you mean 'bpe'?)"),
+        ({"source": {"kind": 3}}, "source needs 'kind' of type str"),
+        ({"source": "bpe"}, "source needs 'kind' of type str"),
+        ({"source": {"kind": "bpe", "case": "keep"}}, "source needs 'normalisation' of type str"),
         ({"schema_version": 99}, "found schema version 99, needed 1"),
     ],
-)
+)  # fmt: skip
 def test_wrong_config(change: dict[str, object], message: str, tmp_path: Path) -> None:
     save_tokenizers(train(), tmp_path)
     path = tmp_path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert message in error(tmp_path)
     path.write_text("[]")
-    assert "needs 'kind'" in error(tmp_path)
+    assert "needs 'source'" in error(tmp_path)
     path.write_text("{")
     assert "not readable as JSON" in error(tmp_path)

@@ -11,9 +11,9 @@ import pytest
 from stageformer.artifacts.tables import SCHEMAS
 from stageformer.text.pair import train_tokenizers
 from stageformer.text.tokenize_splits import SIDES, TokenCounts, tokenize_part
-from stageformer.text.tokenizers.base import Options
 from stageformer.text.vocab_splits import IdCounts, count_part, map_part
 from stageformer.text.vocabulary import Vocabularies, Vocabulary
+from tests.families import family
 
 SOURCE = ["Turn on the light", "the light", "", "off 漢字", "Turn it off", "the end"]
 TARGET = ["Licht an", "das Licht", "nichts", "aus", "Schalte es aus 漢", ""]
@@ -43,7 +43,7 @@ def sentences() -> pa.RecordBatch:
 
 @CUTS
 def test_any_parts_give_the_same(sentences: pa.RecordBatch, cuts: list[int]) -> None:
-    tokenizers = train_tokenizers("bpe", SOURCE, TARGET, options=Options(40, lowercase=False), joint=False)
+    tokenizers = train_tokenizers(SOURCE, TARGET, family(vocabulary_size=40), family(vocabulary_size=40))
 
     def tokenized(sizes: list[int]) -> tuple[pa.Table, TokenCounts]:
         total, parts = TokenCounts(), []

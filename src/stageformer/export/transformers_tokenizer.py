@@ -69,8 +69,8 @@ def transformers_tokenizer(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Tran
     alone = tokenizer.to_hugging_face()
     if alone is None:
         raise StageformerError(
-            f"tokenize.kind is {tokenizer.kind!r}, which the library tokenizers cannot express, so that transformers "
-            "could not cut a text as the model needs it; take huggingface out of export.formats"
+            f"the tokenizer is of the kind {tokenizer.kind!r}, which the library tokenizers cannot express, so that "
+            "transformers could not cut a text as the model needs it; take huggingface out of export.formats"
         )
     description = json.loads(alone.to_str())
     known = set(vocabulary.tokens)

@@ -180,7 +180,8 @@ def kinds(field: FieldInfo) -> dict[str, type[Params]]:
     name = field.discriminator
     if not isinstance(name, str):
         return {}
-    return {tag: cls for cls in _options(field.annotation) for tag in choices(cls.model_fields[name])}
+    classes = [cls for cls in _options(field.annotation) if cls is not type(None)]
+    return {tag: cls for cls in classes for tag in choices(cls.model_fields[name])}
 
 
 def group_of(field: FieldInfo, values: Mapping[str, Any] | None = None) -> type[Params] | None:

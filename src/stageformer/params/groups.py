@@ -48,8 +48,11 @@ class Parameters(Params):
                 layers.stack_config(d_model)
             except ValueError as error:
                 raise ValueError(f"{name}.{error} of embed") from None
-        if self.vocab.shared and not self.tokenize.joint:
-            raise ValueError("vocab.shared needs tokenize.joint: one vocabulary over two tokenizers")
+        if self.vocab.shared and not self.tokenize.is_joint:
+            raise ValueError(
+                "vocab.shared is true, but tokenize.target is a tokenizer of its own; set vocab.shared to false, or "
+                "tokenize.target to null"
+            )
         if (
             self.train_decoder.target_embedding == "train_encoder"
             and self.train_encoder.trained_by == "masked"

@@ -24,7 +24,7 @@ from typing import Any
 
 from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError, did_you_mean
-from stageformer.params.base import Params, group_of, kinds
+from stageformer.params.base import Params, group_of, is_optional, kinds
 from stageformer.params.differences import Difference, compare, leaves
 from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import parse_yaml, read_file, read_yaml
@@ -291,10 +291,11 @@ def _laid_over(
     for key, value in changes.items():
         if key not in base:
             raise StageformerError(f"unknown parameter {prefix}{key}{did_you_mean(str(key), base)}")
-        if isinstance(base[key], Mapping):
+        declared = cls.model_fields.get(key) if cls else None
+        is_none = value is None and declared is not None and is_optional(declared)
+        if isinstance(base[key], Mapping) and not is_none:
             if not isinstance(value, Mapping):
                 raise StageformerError(f"{prefix}{key} is a group of parameters, found {value!r}")
-            declared = cls.model_fields.get(key) if cls else None
             kind = declared.discriminator if declared and kinds(declared) else None
             # A group of another kind has other parameters: nothing of the old one stays.
             if kind is None or value.get(kind, base[key].get(kind)) == base[key].get(kind):

@@ -73,7 +73,7 @@ def describe(field: FieldInfo, kinds_of_group: tuple[str, ...] = ()) -> str:
     elif low > -math.inf:
         allowed.append(f"{low:,} to {high:,}" if high < _NO_LIMIT else f"{low:,} or more")
     if is_optional(field):
-        allowed += ["null"] if allowed else ["a value", "null"]
+        allowed += ["null"] if allowed else ["a group like the other" if kinds(field) else "a value", "null"]
     return f"{field.description} [{', or '.join(allowed)}]" if allowed else str(field.description)
 
 
@@ -138,6 +138,8 @@ class _EditorSchema(GenerateJsonSchema):
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         inner = self.generate_inner(schema["schema"])
+        if "oneOf" in inner:
+            return inner | {"oneOf": [*inner["oneOf"], {"type": "null"}]}
         types = inner["type"] if isinstance(inner["type"], list) else [inner["type"]]
         values = {"enum": [*inner["enum"], None]} if "enum" in inner else {}
         return inner | {"type": [*types, "null"]} | values

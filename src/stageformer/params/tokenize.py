@@ -1,19 +1,63 @@
-"""Parameters of the stage ``tokenize``."""
+"""Parameters of the stage ``tokenize``.
+
+A family without parameters of its own needs nothing here: it is found by the name of its file.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Literal
 
-from stageformer.params.base import OneOf, Params, param
+from stageformer.params.base import Params, group, param
 from stageformer.params.choices import kinds
+
+_LEARNT = ("bpe", "byte_bpe", "unigram")
+_OWN = (*_LEARNT, "wordpiece")
+
+
+class Family(Params):
+    """What every family of tokenizers has."""
+
+    kind: str = param("tokenizer")
+    case: Literal["keep", "lower"] = param("lower: lower-case the text first (the original case is lost)")
+    normalisation: Literal["none", "nfc", "nfkc"] = param(
+        "Unicode normalisation of the text, after that of ingest, which is NFC; nfkc: also ﬁ to fi, ① to 1 (lossy)"
+    )
+
+
+class Given(Family):
+    """A tokenizer that is wholly given by its code."""
+
+    kind: Literal[tuple(name for name in kinds("stageformer.text.tokenizers") if name not in _OWN)] = param("tokenizer")  # type: ignore
+
+
+class Learnt(Family):
+    """A tokenizer that learns its tokens from the training split."""
+
+    kind: Literal["bpe", "byte_bpe", "unigram"] = param("tokenizer")
+    vocabulary_size: int = param("number of tokens to learn", minimum=8, maximum=1_000_000)
+
+
+class WordPiece(Learnt):
+    """Pieces of words."""
+
+    kind: Literal["wordpiece"] = param("tokenizer")  # type: ignore[assignment]
+    max_word_length: int = param(
+        "a word of more characters becomes one token, mostly unknown", minimum=1, maximum=1_000_000
+    )
+
+
+AnyFamily = Learnt | WordPiece | Given
 
 
 class Tokenize(Params):
     """How text is cut into tokens."""
 
-    kind: Annotated[str, OneOf(kinds("stageformer.text.tokenizers"))] = param("tokenizer")
-    vocabulary_size: int = param(
-        "number of tokens that a trained tokenizer learns (not char, word)", minimum=8, maximum=1_000_000
+    source: AnyFamily = group("tokenizer of the source side", kind="kind")
+    target: AnyFamily | None = group(
+        "tokenizer of the target side; null: that of the source, trained on both sides", kind="kind"
     )
-    joint: bool = param("one tokenizer trained on both sides; false: one per side")
-    lowercase: bool = param("lower-case the text first (the original case is lost)")
+
+    @property
+    def is_joint(self) -> bool:
+        """Return whether one tokenizer serves both sides."""
+        return self.target is None

@@ -27,7 +27,7 @@ SOURCES = {"stages": "stages", "stageformer": "src/stageformer"}
 """Top-level package -> its folder, relative to the root."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "stageformer.text.tokenizers": ("tokenize.kind",),
+    "stageformer.text.tokenizers": ("tokenize.source.kind", "tokenize.target.kind"),
     "stageformer.corpus.sources": ("ingest.source",),
     "stageformer.export.formats": ("export.formats",),
     "stageformer.memory.sources": ("train_encoder.objective",),
@@ -243,6 +243,8 @@ def chosen_values(values: Mapping[str, Any], parameter: str) -> Iterator[str]:
 def _values(values: Any, keys: list[str], parameter: str) -> Iterator[Any]:
     if not keys:
         yield values
+    elif values is None:  # a group that is not there chooses nothing
+        return
     elif not isinstance(values, Mapping) or (keys[0] != "*" and keys[0] not in values):
         raise StageformerError(f"params: there is no {parameter}, which CHOICES in provenance/code.py names")
     else:

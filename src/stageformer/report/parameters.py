@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stageformer.params.base import Params, group_of
+from stageformer.params.base import Params, group_of, kinds
 from stageformer.params.differences import compare, show
 from stageformer.params.groups import Parameters
 
@@ -54,9 +54,13 @@ def _meaning(key: str) -> str:
     """What a parameter means; "" for one that today's classes do not know."""
     cls: type[Params] | None = Parameters
     meaning = ""
-    for name in key.split("."):
+    names = key.split(".")
+    for name, inner in zip(names, [*names[1:], ""], strict=True):
         if cls is None or name not in cls.model_fields:
             return ""
         field = cls.model_fields[name]
         meaning, cls = field.description or "", group_of(field)
+        # Of a group of several kinds, any that has the parameter: its meaning is the same in each.
+        owners = [kind for kind in kinds(field).values() if inner in kind.model_fields]
+        cls = owners[0] if owners else cls
     return meaning

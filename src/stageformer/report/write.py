@@ -27,7 +27,7 @@ from stageformer.report.scores import chance
 from stageformer.report.translations import ROWS_A_PAGE, Column, TranslationTable, read_translations
 
 _FACTS = (
-    ("corpus", "ingest", "source"), ("tokenizer", "tokenize", "kind"), ("d_model", "embed", "d_model"),
+    ("corpus", "ingest", "source"), ("tokenizer", "tokenize", "source"), ("d_model", "embed", "d_model"),
     ("encoder layers", "train_encoder", "num_layers"), ("decoder layers", "train_decoder", "num_layers"),
     ("encoder", "train_decoder", "encoder"),
 )
@@ -121,7 +121,7 @@ def _describe(experiment: Experiment, params: Mapping[str, Any], metrics: Mappin
     facts = [f"commit {experiment.commit[:10]}"] if experiment.commit else []
     for label, group, key in _FACTS:
         if (value := params.get(group, {}).get(key)) is not None:
-            facts.append(f"{label} {value}")
+            facts.append(f"{label} {value['kind'] if isinstance(value, Mapping) else value}")
     return {"name": experiment.name, "facts": facts, "score_names": names, "systems": systems}
 
 

@@ -2,7 +2,7 @@
 
 What is learnt is saved as that library's ``tokenizer.json``; it can be used without Stageformer. There, a character
 that training never saw becomes the model's unknown piece; here, it comes out as it is in the text. There, the text has
-to be lower-cased first where the parameter says so; here, that is done.
+to be given its form first (``text/form.py``); here, that is done.
 """
 
 from __future__ import annotations
@@ -17,19 +17,11 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
 from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
+from stageformer.text.form import Form
 from stageformer.text.tokenizers.base import Tokenizer
 
 FILE_NAME = "tokenizer.json"
 _BATCH = 2048  # bounds the memory of the library's encodings, which hold far more than the token strings
-_FINAL_SIGMA = r"\p{Cased}\p{Case_Ignorable}*\KΣ(?!\p{Case_Ignorable}*\p{Cased})"
-
-
-def lowercasing(lowercase: bool) -> list[normalizers.Normalizer]:
-    """Return what :meth:`Tokenizer.adjust_case` does in the components of the library: nothing, or lower-casing."""
-    if not lowercase:
-        return []
-    # The library lowers each letter alone; at the end of a word, Greek has a sigma of its own.
-    return [normalizers.Replace(Regex(_FINAL_SIGMA), "ς"), normalizers.Lowercase(), normalizers.NFC()]
 
 
 def character_class(characters: Iterable[str]) -> str:
@@ -43,8 +35,8 @@ class HuggingFaceTokenizer(Tokenizer):
     unknown: str | None = None
     """The model's unknown piece; None in a family that knows every text."""
 
-    def __init__(self, library_tokenizer: tokenizers.Tokenizer, lowercase: bool) -> None:
-        super().__init__(lowercase)
+    def __init__(self, library_tokenizer: tokenizers.Tokenizer, form: Form) -> None:
+        super().__init__(form)
         self._tokenizer = library_tokenizer
 
     def prepare(self, text: str) -> str:
@@ -67,7 +59,7 @@ class HuggingFaceTokenizer(Tokenizer):
         """Return the token strings of each text."""
         tokenized: list[list[str]] = []
         for start in range(0, len(texts), _BATCH):
-            prepared = [self.prepare(self.adjust_case(text)) for text in texts[start : start + _BATCH]]
+            prepared = [self.prepare(self.form.apply(text)) for text in texts[start : start + _BATCH]]
             encodings = self._tokenizer.encode_batch(prepared, add_special_tokens=False)
             unknown_id = self._tokenizer.token_to_id(self.unknown) if self.unknown else None
             for text, encoding in zip(prepared, encodings, strict=True):
@@ -87,12 +79,12 @@ class HuggingFaceTokenizer(Tokenizer):
             file.write(self._tokenizer.to_str(pretty=True).encode() + b"\n")
 
     @classmethod
-    def load(cls, folder: Path, lowercase: bool) -> Self:
+    def load(cls, folder: Path, form: Form) -> Self:
         """Read ``tokenizer.json``. Raises StageformerError when it is missing or damaged."""
         path = folder / FILE_NAME
         remedy = "make it again with `dvc repro --force tokenize`"
         try:
-            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")), lowercase)
+            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")), form)
         except FileNotFoundError:
             raise StageformerError(f"{path}: no such file; it should hold the {cls.kind} tokenizer; {remedy}") from None
         except Exception as error:  # the library raises no class of its own
@@ -113,7 +105,7 @@ class HuggingFaceTokenizer(Tokenizer):
     def to_hugging_face(self) -> tokenizers.Tokenizer:
         """Return the library's tokenizer with what this class does around it put into its pipeline."""
         copy = tokenizers.Tokenizer.from_str(self._tokenizer.to_str())
-        copy.normalizer = normalizers.Sequence([*lowercasing(self.lowercase), *self.preparation()])
+        copy.normalizer = normalizers.Sequence([*self.form.components(), *self.preparation()])
         copy.decoder = self.decoder()
         return copy
 

@@ -1,7 +1,7 @@
 """The tokenizers of the two sides of a corpus, and the folder that holds them.
 
-The folder has a ``config.json`` (kind, lowercase, joint, schema version) and, for a family that learns, ``shared/``
-where one tokenizer serves both sides, else ``source/`` and ``target/``.
+The folder has a ``config.json`` (the family and the form of each side, target null where one tokenizer serves both
+sides) and, for a family that learns, ``shared/``, or ``source/`` and ``target/``.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from stageformer.artifacts.files import atomic_folder, read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.errors import StageformerError
 from stageformer.params.choices import chosen, implementation
-from stageformer.text.tokenizers.base import Options, Tokenizer
+from stageformer.text.form import Form
+from stageformer.text.tokenizers.base import Tokenizer
 
 CONFIG_NAME = "config.json"
-_TYPES = {"kind": str, "lowercase": bool, "joint": bool, "schema_version": int}
+_REMEDY = "make it again with `dvc repro --force tokenize`"
 
 
 def tokenizer_class(kind: str) -> type[Tokenizer]:
@@ -51,34 +53,26 @@ class _Chained:
         return chain(*self._parts)
 
 
-def train_tokenizers(
-    kind: str,
-    source: Iterable[str],
-    target: Iterable[str],
-    *,
-    options: Options,
-    joint: bool,
-) -> Tokenizers:
-    """Train one tokenizer on both sides (``joint``) or one on each.
+def train_tokenizers(source: Iterable[str], target: Iterable[str], options: Any, target_options: Any) -> Tokenizers:
+    """Train one tokenizer for each side, or one on both.
 
     Args:
-        kind: the family: a module of :mod:`stageformer.text.tokenizers`.
         source: sentences of the source side; may be iterated more than once.
         target: sentences of the target side; may be iterated more than once.
-        options: the options of each tokenizer.
-        joint: one tokenizer for both sides.
+        options: the parameters of the tokenizer of the source side, a class of ``params/tokenize.py``.
+        target_options: those of the target side; None: that of the source serves both, and learns from both.
 
     Raises:
         StageformerError: an unknown kind, or no text to learn from.
     """
-    family = tokenizer_class(kind)
     for side, sentences in (("source", source), ("target", target)):
         if not any(sentences):
             raise StageformerError(f"the {side} side of the training split holds no text; check what `ingest` kept")
-    if joint:
-        shared = family.train(_Chained(source, target), options)
+    if target_options is None:
+        shared = tokenizer_class(options.kind).train(_Chained(source, target), options)
         return Tokenizers(shared, shared, joint=True)
-    return Tokenizers(family.train(source, options), family.train(target, options), joint=False)
+    families = tokenizer_class(options.kind), tokenizer_class(target_options.kind)
+    return Tokenizers(families[0].train(source, options), families[1].train(target, target_options), joint=False)
 
 
 def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> None:
@@ -88,9 +82,8 @@ def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> None:
         StageformerError: as :func:`~stageformer.artifacts.files.atomic_folder`.
     """
     config = {
-        "kind": tokenizers.source.kind,
-        "lowercase": tokenizers.source.lowercase,
-        "joint": tokenizers.joint,
+        "source": _described(tokenizers.source),
+        "target": None if tokenizers.joint else _described(tokenizers.target),
         "schema_version": SCHEMA_VERSION,
     }
     with atomic_folder(folder, (CONFIG_NAME, "shared", "source", "target")) as new:
@@ -107,20 +100,31 @@ def load_tokenizers(folder: Path) -> Tokenizers:
     """
     path = folder / CONFIG_NAME
     config = read_json(path)
-    remedy = "make it again with `dvc repro --force tokenize`"
-    for key, kind in _TYPES.items():
-        if not isinstance(config, dict) or type(config.get(key)) is not kind:
-            raise StageformerError(f"{path}: needs {key!r} of type {kind.__name__}; {remedy}")
+    if not isinstance(config, dict) or not {"source", "target", "schema_version"} <= config.keys():
+        raise StageformerError(f"{path}: needs 'source', 'target' and 'schema_version'; {_REMEDY}")
     if config["schema_version"] != SCHEMA_VERSION:
         raise StageformerError(
-            f"{path}: found schema version {config['schema_version']}, needed {SCHEMA_VERSION}; {remedy}"
+            f"{path}: found schema version {config['schema_version']}, needed {SCHEMA_VERSION}; {_REMEDY}"
         )
+    if config["target"] is None:
+        shared = _load(folder / "shared", path, "source", config["source"])
+        return Tokenizers(shared, shared, joint=True)
+    source, target = (_load(folder / side, path, side, config[side]) for side in ("source", "target"))
+    return Tokenizers(source, target, joint=False)
+
+
+def _described(tokenizer: Tokenizer) -> dict[str, str]:
+    return {"kind": tokenizer.kind, **tokenizer.form._asdict()}
+
+
+def _load(folder: Path, path: Path, side: str, config: object) -> Tokenizer:
+    """Read the tokenizer in ``folder``, which ``config`` of the file ``path`` describes."""
+    for key in ("kind", *Form._fields):
+        if not isinstance(config, dict) or not isinstance(config.get(key), str):
+            raise StageformerError(f"{path}: {side} needs {key!r} of type str; {_REMEDY}")
+    assert isinstance(config, dict)
     try:
         family = tokenizer_class(config["kind"])
     except StageformerError as error:
-        raise StageformerError(f"{path}: {error}; {remedy}") from None
-    if config["joint"]:
-        shared = family.load(folder / "shared", config["lowercase"])
-        return Tokenizers(shared, shared, joint=True)
-    lowercase = config["lowercase"]
-    return Tokenizers(family.load(folder / "source", lowercase), family.load(folder / "target", lowercase), joint=False)
+        raise StageformerError(f"{path}: {error}; {_REMEDY}") from None
+    return family.load(folder, Form(*(config[key] for key in Form._fields)))

@@ -21,7 +21,7 @@ from stageformer.artifacts.tables import open_table, read_batches, write_parts
 from stageformer.console.output import say
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
-from stageformer.text.tokenizers.base import Options, Tokenizer
+from stageformer.text.tokenizers.base import Tokenizer
 
 SIDES = ("source", "target")
 
@@ -44,7 +44,7 @@ class SideCounts:
             sentences=len(texts),
             tokens=sum(map(len, tokenized)),
             words=sum(len(text.split()) for text in texts),
-            exact=sum(tokenizer.decode(tokens) == tokenizer.adjust_case(text) for text, tokens in pairs),
+            exact=sum(tokenizer.decode(tokens) == tokenizer.form.apply(text) for text, tokens in pairs),
             lengths=Counter(map(len, tokenized)),
         )
 
@@ -96,11 +96,7 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
         open_table(input_folder / f"{split}.parquet", "sentences")
     train = input_folder / "train.parquet"
     tokenizers = train_tokenizers(
-        params.kind,
-        _Column(train, "source"),
-        _Column(train, "target"),
-        options=Options(params.vocabulary_size, params.lowercase),
-        joint=params.joint,
+        _Column(train, "source"), _Column(train, "target"), params.source, params.target
     )
     save_tokenizers(tokenizers, output / "tokenizer")
     metrics: dict[str, Any] = {
@@ -127,8 +123,9 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
         f"{side} {counted.tokens:,} ({_ratio(counted.tokens, counted.words):.2f} per word)"
         for side, counted in total.sides.items()
     )
+    families = " and ".join(tokenizer.kind for tokenizer in tokenizers.by_folder.values())
     sentences = total.sides["source"].sentences
-    say(f"tokenize: read {sentences:,} pairs, learnt {learnt} tokens ({params.kind}), wrote: {cut}")
+    say(f"tokenize: read {sentences:,} pairs, learnt {learnt} tokens ({families}), wrote: {cut}")
 
 
 def tokenize_part(batch: pa.RecordBatch, tokenizers: Tokenizers) -> tuple[dict[str, Any], TokenCounts]:

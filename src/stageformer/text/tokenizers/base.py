@@ -1,30 +1,20 @@
 """The interface that every family of tokenizers implements.
 
 A family is one file in this folder, which holds one subclass of :class:`Tokenizer`. Its name is that of the file, and
-the value of ``tokenize.kind``.
+the value of ``kind`` in ``tokenize.source`` and ``tokenize.target``.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from stageformer.text.form import Form
 
 if TYPE_CHECKING:
     import tokenizers
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a family is given before it learns."""
-
-    vocabulary_size: int
-    """The number of tokens to learn; every character of the sentences is one of them, even where that makes more."""
-    lowercase: bool
-    """Lower-case every text first."""
 
 
 class Tokenizer(ABC):
@@ -34,24 +24,26 @@ class Tokenizer(ABC):
     come out as tokens of their own, so that only the vocabulary decides what is unknown.
 
     Args:
-        lowercase: lower-case every text first.
+        form: given to every text first.
     """
 
     kind: ClassVar[str]
     """The name of the family: that of its file."""
     exact: ClassVar[bool]
-    """True: ``decode(encode(text)) == adjust_case(text)`` for every Unicode text. False: something is lost, which the
+    """True: ``decode(encode(text)) == form.apply(text)`` for every Unicode text. False: something is lost, which the
     family documents, but a decoded text is cut into the same tokens again."""
 
-    def __init__(self, lowercase: bool) -> None:
-        self.lowercase = lowercase
+    def __init__(self, form: Form) -> None:
+        self.form = form
 
     @classmethod
     @abstractmethod
-    def train(cls, sentences: Iterable[str], options: Options) -> Self:
+    def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from ``sentences``, which may be iterated more than once.
 
-        The result depends on the sentences and the options alone: not on threads, hash seeds or the clock.
+        ``options`` are the parameters of the family, a class of ``params/tokenize.py``; its ``vocabulary_size`` is the
+        number of tokens to learn, of which every character of the sentences is one, even where that makes more. The
+        result depends on the sentences and the options alone: not on threads, hash seeds or the clock.
         """
 
     @abstractmethod
@@ -68,7 +60,7 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, folder: Path, lowercase: bool) -> Self:
+    def load(cls, folder: Path, form: Form) -> Self:
         """Read what :meth:`save` wrote. Raises StageformerError when it is missing or damaged."""
 
     @property
@@ -85,33 +77,29 @@ class Tokenizer(ABC):
     def to_hugging_face(self) -> tokenizers.Tokenizer | None:
         """Return a tokenizer of the Hugging Face library that does the same in the library's own components.
 
-        It cuts what :meth:`adjust_case` is given into the tokens of :meth:`encode_batch`, except that what training
+        It cuts what :meth:`encode_batch` is given into the same tokens, except that what training
         never saw becomes the model's unknown token, and it joins tokens as :meth:`decode` does. Its model is a BPE, a
         Unigram, a WordPiece or, in a family that learns nothing, a WordLevel without entries: the ids are those of
         whoever has a vocabulary. None: the library cannot express this family, and the model cannot be exported with
         its tokenizer.
         """
 
-    def adjust_case(self, text: str) -> str:
-        """Return the text that is cut: ``text`` itself, or its lower-cased form, composed again (NFC)."""
-        return unicodedata.normalize("NFC", text.lower()) if self.lowercase else text
-
 
 class UntrainedTokenizer(Tokenizer):
     """A tokenizer that is wholly given by its code: there is nothing to train, to save or to load."""
 
     @classmethod
-    def train(cls, sentences: Iterable[str], options: Options) -> Self:
+    def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn nothing."""
-        return cls(options.lowercase)
+        return cls(Form.of(options))
 
     def save(self, folder: Path) -> None:
         """Write nothing."""
 
     @classmethod
-    def load(cls, folder: Path, lowercase: bool) -> Self:
+    def load(cls, folder: Path, form: Form) -> Self:
         """Read nothing."""
-        return cls(lowercase)
+        return cls(form)
 
     @property
     def size(self) -> None:

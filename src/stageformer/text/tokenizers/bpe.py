@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from tokenizers import models, trainers
 
+from stageformer.text.form import Form
 from stageformer.text.hugging_face import SPACE, SpaceMarkingTokenizer
-from stageformer.text.tokenizers.base import Options
 
 
 class BpeTokenizer(SpaceMarkingTokenizer):
@@ -18,14 +18,14 @@ class BpeTokenizer(SpaceMarkingTokenizer):
     kind = "bpe"
 
     @classmethod
-    def train(cls, sentences: Iterable[str], options: Options) -> Self:
+    def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = cls.untrained(models.BPE())
-        self = cls(library_tokenizer, options.lowercase)
+        self = cls(library_tokenizer, Form.of(options))
         trainer = trainers.BpeTrainer(
             vocab_size=options.vocabulary_size, initial_alphabet=[SPACE], special_tokens=[], show_progress=False
         )
-        library_tokenizer.train_from_iterator((self.prepare(self.adjust_case(text)) for text in sentences), trainer)
+        library_tokenizer.train_from_iterator((self.prepare(self.form.apply(text)) for text in sentences), trainer)
         # A model without an unknown piece drops unseen characters. Given to the trainer, that piece would be searched
         # for in the text; put into the model afterwards, it is not.
         learnt = json.loads(library_tokenizer.to_str())["model"]

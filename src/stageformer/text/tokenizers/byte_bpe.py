@@ -8,13 +8,13 @@ which only a model can produce, decode to U+FFFD.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
+from stageformer.text.form import Form
 from stageformer.text.hugging_face import HuggingFaceTokenizer
-from stageformer.text.tokenizers.base import Options
 
 
 class ByteBpeTokenizer(HuggingFaceTokenizer):
@@ -24,19 +24,19 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
     exact = True
 
     @classmethod
-    def train(cls, sentences: Iterable[str], options: Options) -> Self:
+    def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = tokenizers.Tokenizer(models.BPE())
         library_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         library_tokenizer.decoder = decoders.ByteLevel()
-        self = cls(library_tokenizer, options.lowercase)
+        self = cls(library_tokenizer, Form.of(options))
         trainer = trainers.BpeTrainer(
             vocab_size=options.vocabulary_size,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             special_tokens=[],
             show_progress=False,
         )
-        library_tokenizer.train_from_iterator((self.prepare(self.adjust_case(text)) for text in sentences), trainer)
+        library_tokenizer.train_from_iterator((self.prepare(self.form.apply(text)) for text in sentences), trainer)
         return self
 
     def prepare(self, text: str) -> str:

@@ -18,7 +18,7 @@ class CharTokenizer(UntrainedTokenizer):
 
     def encode_batch(self, texts: list[str]) -> list[list[str]]:
         """Return the token strings of each text."""
-        return [list(self.adjust_case(text)) for text in texts]
+        return [list(self.form.apply(text)) for text in texts]
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
@@ -29,10 +29,9 @@ class CharTokenizer(UntrainedTokenizer):
         import tokenizers
         from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
-        from stageformer.text.hugging_face import lowercasing
 
         tokenizer = tokenizers.Tokenizer(models.WordLevel())
-        tokenizer.normalizer = normalizers.Sequence(lowercasing(self.lowercase))
+        tokenizer.normalizer = normalizers.Sequence(self.form.components())
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
         tokenizer.decoder = decoders.Fuse()
         return tokenizer

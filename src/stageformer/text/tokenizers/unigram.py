@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import tokenizers
 from tokenizers import Regex, models, pre_tokenizers
 
+from stageformer.text.form import Form
 from stageformer.text.hugging_face import SPACE, SpaceMarkingTokenizer, character_class
-from stageformer.text.tokenizers.base import Options
 from stageformer.text.unigram_training import learn_pieces
 
 
@@ -21,13 +21,13 @@ class UnigramTokenizer(SpaceMarkingTokenizer):
     kind = "unigram"
 
     @classmethod
-    def train(cls, sentences: Iterable[str], options: Options) -> Self:
+    def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = cls.untrained(models.Unigram())
-        self = cls(library_tokenizer, options.lowercase)
+        self = cls(library_tokenizer, Form.of(options))
         words: Counter[str] = Counter()
         for text in sentences:
-            words.update(self.prepare(self.adjust_case(text)).split(" "))
+            words.update(self.prepare(self.form.apply(text)).split(" "))
         stretches: Counter[str] = Counter()
         for word, count in words.items():
             for stretch, _ in library_tokenizer.pre_tokenizer.pre_tokenize_str(SPACE + word):

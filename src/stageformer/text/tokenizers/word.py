@@ -29,7 +29,7 @@ class WordTokenizer(UntrainedTokenizer):
 
     def encode_batch(self, texts: list[str]) -> list[list[str]]:
         """Return the token strings of each text."""
-        return [_words(self.adjust_case(text)) for text in texts]
+        return [_words(self.form.apply(text)) for text in texts]
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
@@ -40,13 +40,12 @@ class WordTokenizer(UntrainedTokenizer):
         import tokenizers
         from tokenizers import Regex, models, normalizers, pre_tokenizers
 
-        from stageformer.text.hugging_face import lowercasing
         from stageformer.text.vocabulary import BOS, EOS, PAD, UNK
 
         tokenizer = tokenizers.Tokenizer(models.WordLevel())
         tokenizer.normalizer = normalizers.Sequence(
             [
-                *lowercasing(self.lowercase),
+                *self.form.components(),
                 *(normalizers.Replace(mark, f" {mark} ") for mark in sorted(_MARKS)),
                 normalizers.Replace('"', ""),
                 normalizers.Replace(Regex("[;: ]+"), " "),

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from stageformer.text.form import Form
 from stageformer.text.hugging_face import HuggingFaceTokenizer
 from stageformer.text.spacing import join_words, joining_decoder
-from stageformer.text.tokenizers.base import Options
 
 CONTINUATION = "##"
-_LONGEST_WORD = 100  # characters; a longer word stays whole, as in BERT
 _NO_LIMIT = 2**31
 
 
@@ -31,14 +30,14 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
     unknown = "[UNK]"  # brackets are punctuation, which is cut off: no piece of a text can spell this
 
     @classmethod
-    def train(cls, sentences: Iterable[str], options: Options) -> Self:
+    def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = tokenizers.Tokenizer(models.WordPiece())
         library_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        self = cls(library_tokenizer, options.lowercase)
+        self = cls(library_tokenizer, Form.of(options))
         # The library numbers the ## characters in the order of a hash table with a random seed, and breaks ties between
         # merges by those numbers. Given first and sorted, they have fixed numbers, and training is deterministic.
-        characters = sorted({character for text in sentences for character in self.adjust_case(text)})
+        characters = sorted({character for text in sentences for character in self.form.apply(text)})
         continuations = [CONTINUATION + character for character in characters if _is_inside_words(character)]
         trainer = trainers.WordPieceTrainer(
             vocab_size=options.vocabulary_size,
@@ -47,18 +46,18 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
             continuing_subword_prefix=CONTINUATION,
             show_progress=False,
         )
-        library_tokenizer.train_from_iterator((self.adjust_case(text) for text in sentences), trainer)
+        library_tokenizer.train_from_iterator((self.form.apply(text) for text in sentences), trainer)
         vocabulary = json.loads(library_tokenizer.to_str())["model"]["vocab"]
         # A new library tokenizer: the old one holds the ## characters as special tokens and would find them in texts.
         trained = tokenizers.Tokenizer(
             models.WordPiece(
                 vocab={**vocabulary, cls.unknown: len(vocabulary)},
                 unk_token=cls.unknown,
-                max_input_chars_per_word=_LONGEST_WORD,
+                max_input_chars_per_word=options.max_word_length,
             )
         )
         trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        return cls(trained, options.lowercase)
+        return cls(trained, Form.of(options))
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
