@@ -10,7 +10,7 @@ from benchmarks.corpus import Corpus
 from stageformer.batching.sentences import Ints
 from stageformer.building.build import build_encoder_model, build_model
 from stageformer.building.embeddings import EmbeddingStart, make_embeddings
-from stageformer.building.model_files import encoder_fingerprint
+from stageformer.building.model_files import weights_fingerprint
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import Processes
 from stageformer.memory.encoding import encode_splits
@@ -72,7 +72,7 @@ class Ours:
 
     def _decoder_task(self, memory: Path | None) -> Task:
         encoder_model = self.encoder_model()
-        made_by = encoder_fingerprint(encoder_model.encoder)
+        made_by = weights_fingerprint(encoder_model.encoder)
         start = self._embedding_start()
         model = build_model(self._decoder, encoder_model, start, trains_encoder=memory is None).to(self._device)
         return decoder_task(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
+from stageformer.artifacts.tables import check_table
 from stageformer.batching.pairs import open_sources
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import joined, launch
@@ -43,9 +44,12 @@ def main(
         return
     launch(compute)
     device = prepare(compute)
-    vocabulary = load_vocabularies(vocab).source
-    source = open_source(encoder, vocabulary.pad_id, device)
-    sentences = {split: open_sources(vocab / f"{split}.parquet", len(vocabulary)) for split in SPLITS}
+    vocabularies = load_vocabularies(vocab)
+    source = open_source(encoder, vocabularies.source.pad_id, device, vocabularies.parts)
+    sentences = {}
+    for split in SPLITS:
+        check_table(vocab / f"{split}.parquet", "ids", vocabularies.parts)
+        sentences[split] = open_sources(vocab / f"{split}.parquet", len(vocabularies.source))
     with joined(compute, device) as processes:
         metrics = encode_splits(source, sentences, params, compute, output, processes)
         if processes.is_first:

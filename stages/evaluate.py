@@ -20,6 +20,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from stageformer.artifacts.tables import check_table
 from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
 from stageformer.figures.attention import draw_attention, sentences_to_draw
@@ -54,10 +55,12 @@ def main(
 ) -> None:
     """Run the stage."""
     prepare(compute.on_cpu())  # A few pictures are not worth waking a GPU.
-    tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
-    transformer, _ = load_model(model)
+    tokenizers = load_tokenizers(tokenizer)
+    vocabularies = load_vocabularies(vocab, tokenizers.parts)
+    transformer, _ = load_model(model, vocabularies=vocabularies)
     search = read_search(translate_reports / "metrics.json")
     table, hypotheses = f"{search['split']}.parquet", translate / "hypotheses.parquet"
+    check_table(hypotheses, "hypotheses", vocabularies.parts)
     to_text = partial(target_text, tokenizer=tokenizers.target, vocabulary=vocabularies.target)
     translations = read_translations(ingest / table, hypotheses, to_text)
     drawn = sentences_to_draw(translations, hypotheses, vocab / table, params.num_pictures)

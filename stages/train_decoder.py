@@ -48,15 +48,16 @@ def main(
     memory = encode if of_encoder == "frozen" else None
     vocabularies = load_vocabularies(vocab)
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
-    encoder_model, made = load_model(encoder, "encoder")
-    model = build_model(params, encoder_model, load_embeddings(embed), trains_encoder=memory is None).to(device)
+    encoder_model, made = load_model(encoder, "encoder", vocabularies)
+    start = load_embeddings(embed, vocabularies)
+    model = build_model(params, encoder_model, start, trains_encoder=memory is None).to(device)
     pad_id = vocabularies.target.pad_id
     task = decoder_task(params, model, splits, memory, made["encoder_fingerprint"], pad_id, device)
     inputs = [vocab, embed, encoder, *([memory] if memory else [])]
     checkpoints = Checkpoints("train_decoder", training_fingerprint([params, compute], inputs))
 
     def save() -> None:
-        save_model(output / "model.pt", "model", model.cpu(), {"encoder": of_encoder})
+        save_model(output / "model.pt", "model", model.cpu(), {"encoder": of_encoder}, vocabularies.parts)
 
     run("train_decoder", task, params.training, compute, device, reports=reports, checkpoints=checkpoints, save=save)
 

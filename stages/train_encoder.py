@@ -35,12 +35,13 @@ def main(params: TrainEncoder, compute: Compute, *, vocab: Path, embed: Path, ou
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
-    model = build_encoder_model(params, load_embeddings(embed)).to(device)
+    model = build_encoder_model(params, load_embeddings(embed, vocabularies)).to(device)
     task = encoder_task(params, model, splits, vocabularies.source, device)
     checkpoints = Checkpoints("train_encoder", training_fingerprint([params, compute], [vocab, embed]))
 
     def save() -> None:
-        save_model(output / "encoder.pt", "encoder", model.cpu(), {"objective": params.trained_by})
+        metadata = {"objective": params.trained_by}
+        save_model(output / "encoder.pt", "encoder", model.cpu(), metadata, vocabularies.parts)
 
     run("train_encoder", task, params.training, compute, device, reports=reports, checkpoints=checkpoints, save=save)
 

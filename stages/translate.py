@@ -39,14 +39,15 @@ def main(
     """Run the stage."""
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
-    transformer = load_model(model)[0].to(device)
+    transformer = load_model(model, vocabularies=vocabularies)[0].to(device)
     pairs = read_pairs(vocab / f"{params.split}.parquet", vocabularies)
     if not len(pairs):
         raise StageformerError(f"{vocab}: the split {params.split} holds no sentences to translate; choose another")
     source = EncoderSource(transformer.encoder, vocabularies.source.pad_id)
     memory = saved_or_encoded(encode / params.split, source, pairs.ids, pairs.source, device)
     found = translate_split(transformer.decoder, memory, list(pairs.target), vocabularies.target, params, compute)
-    write_table(output / "hypotheses.parquet", "hypotheses", [found.table(pairs.ids.tolist())])
+    rows = [found.table(pairs.ids.tolist())]
+    write_table(output / "hypotheses.parquet", "hypotheses", rows, vocabularies.parts)
     write_json(reports / "metrics.json", {"split": params.split} | found.metrics())
 
 

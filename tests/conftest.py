@@ -114,12 +114,12 @@ def make_toy_root(root):
 
     from stageformer.artifacts.tables import write_table
     from stageformer.batching.sentences import Sentences
-    from stageformer.building.model_files import encoder_fingerprint, save_model
+    from stageformer.building.model_files import save_model, weights_fingerprint
     from stageformer.memory.writer import MemoryWriter
     from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
     from stageformer.model.transformer import Transformer
     from stageformer.text.pair import save_tokenizers, train_tokenizers
-    from stageformer.text.vocabulary import SHARED_NAME, Vocabulary
+    from stageformer.text.vocabulary import SHARED_NAME, Vocabulary, load_vocabularies
     from tests.families import family
 
     params = (Path(__file__).parent.parent / "recipes/default.yaml").read_text()
@@ -128,13 +128,14 @@ def make_toy_root(root):
     (root / "params.yaml").write_text(params.replace("threads: 2", "threads: 1"))
     shutil.copy(Path(__file__).parent.parent / "dvc.yaml", root)
     tokenizers = train_tokenizers(list(WORDS), list(WORDS.values()), family("char"), None)
-    save_tokenizers(tokenizers, root / "data/tokenize/tokenizer")
+    tokenizers = save_tokenizers(tokenizers, root / "data/tokenize/tokenizer")
     characters = sorted({character for pair in WORDS.items() for character in "".join(pair)} | {" "})
     counts = {
         token: 1 for text in characters for token in tokenizers.source.encode_batch([f"a{text}a"])[0]
     }
     vocabulary = Vocabulary.from_counts(counts, min_frequency=1, max_size=None)
-    vocabulary.save(root / "data/vocab" / SHARED_NAME)
+    vocabulary.save(root / "data/vocab" / SHARED_NAME, tokenizers.parts)
+    parts = load_vocabularies(root / "data/vocab").parts
 
     def rows(pairs):
         sides = [tokenizers.source.encode_batch([pair[side] for pair in pairs]) for side in (0, 1)]
@@ -155,7 +156,7 @@ def make_toy_root(root):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    save_model(root / "data/train_decoder/model.pt", "model", model.eval(), {"encoder": "frozen"})
+    save_model(root / "data/train_decoder/model.pt", "model", model.eval(), {"encoder": "frozen"}, parts)
 
     pairs = toy_pairs(40, seed=10_000)
     sources, targets = rows(pairs)
@@ -170,14 +171,14 @@ def make_toy_root(root):
     write_table(root / "data/ingest/test.parquet", "sentences", [table])
     write_table(root / "data/ingest/train.parquet", "sentences", [table])
     ids_table = {"id": numbers, "source_ids": sources, "target_ids": targets}
-    write_table(root / "data/vocab/test.parquet", "ids", [ids_table])
+    write_table(root / "data/vocab/test.parquet", "ids", [ids_table], parts)
     writer = MemoryWriter(
         root / "data/encode/test",
         np.array(numbers),
         np.array([len(source) for source in sources]),
         width=48,
         dtype="float32",
-        fingerprint=encoder_fingerprint(model.encoder),
+        fingerprint=weights_fingerprint(model.encoder),
         shard_tokens=10_000,
     )
     for shard in writer.shards():

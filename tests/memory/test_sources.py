@@ -14,7 +14,7 @@ from stageformer.artifacts.tables import write_table
 from stageformer.artifacts.tensors import write_tensors
 from stageformer.batching.pairs import open_sources
 from stageformer.batching.sentences import Ints, Sentences, presence
-from stageformer.building.model_files import encoder_fingerprint, save_model
+from stageformer.building.model_files import save_model, weights_fingerprint
 from stageformer.errors import StageformerError
 from stageformer.memory import sources
 from stageformer.memory.encoding import encode_split, encode_splits, memory_writer, open_source
@@ -167,7 +167,7 @@ def test_the_maker_is_the_one_of_the_objective_or_our_encoder(
         save_model(path, "encoder", model, {"objective": objective})
         ours = open_source(path, PAD, CPU)
         assert isinstance(ours, EncoderSource)
-        assert ours.fingerprint == encoder_fingerprint(model.encoder)
+        assert ours.fingerprint == weights_fingerprint(model.encoder)
         assert not ours.encoder.training
     (tmp_path / "service_of_the_test.py").write_text(
         "from tests.memory.test_sources import Summary\n"

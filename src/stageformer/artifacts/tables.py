@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from stageformer.artifacts.contents import Contents
 from stageformer.artifacts.files import atomic_file, first_line
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header, rerun_hint
+from stageformer.artifacts.made_with import Parts, check_made_with, made_with
 from stageformer.errors import StageformerError
 
 T = TypeVar("T")
@@ -61,11 +62,14 @@ SCHEMAS: dict[str, pa.Schema] = {
 """The schema of each kind of table."""
 
 
-def write_table(path: Path, kind: str, batches: Iterable[Mapping[str, Any] | pa.RecordBatch]) -> int:
+def write_table(
+    path: Path, kind: str, batches: Iterable[Mapping[str, Any] | pa.RecordBatch], parts: Parts | None = None
+) -> int:
     """Stream ``batches`` (mappings of column name to values, or record batches) into a Parquet table.
 
     Rows are regrouped into row groups of ``ROWS_PER_GROUP``, whatever the sizes of the batches, so that the bytes
-    depend on the rows alone and memory does not grow with the table.
+    depend on the rows alone and memory does not grow with the table. What it was made with, ``parts``, goes into its
+    header.
 
     Returns:
         The number of rows.
@@ -73,7 +77,10 @@ def write_table(path: Path, kind: str, batches: Iterable[Mapping[str, Any] | pa.
     Raises:
         StageformerError: the file cannot be written; see :func:`~stageformer.artifacts.files.atomic_file`.
     """
-    schema = SCHEMAS[kind].with_metadata({"stageformer": json.dumps({"kind": kind, "schema_version": SCHEMA_VERSION})})
+    header: dict[str, Any] = {"kind": kind, "schema_version": SCHEMA_VERSION}
+    if parts:
+        header["made_with"] = made_with(parts)
+    schema = SCHEMAS[kind].with_metadata({"stageformer": json.dumps(header)})
     rows = 0
     with (
         atomic_file(path) as file,
@@ -116,7 +123,9 @@ class Counts(Protocol):
 C = TypeVar("C", bound=Counts)
 
 
-def write_parts(path: Path, kind: str, parts: Iterable[tuple[Mapping[str, Any], C]], total: C) -> int:
+def write_parts(
+    path: Path, kind: str, parts: Iterable[tuple[Mapping[str, Any], C]], total: C, others: Parts | None = None
+) -> int:
     """Stream the rows of ``parts`` into a Parquet table, and add their counts up, in the order of the parts.
 
     Args:
@@ -124,6 +133,7 @@ def write_parts(path: Path, kind: str, parts: Iterable[tuple[Mapping[str, Any], 
         kind: of the table
         parts: of each part, its columns and its counts
         total: what the counts are added to
+        others: what the table is made with
 
     Returns:
         The number of rows.
@@ -137,7 +147,17 @@ def write_parts(path: Path, kind: str, parts: Iterable[tuple[Mapping[str, Any], 
             total.add(counts)
             yield columns
 
-    return write_table(path, kind, rows())
+    return write_table(path, kind, rows(), others)
+
+
+def check_table(path: Path, kind: str, parts: Parts) -> None:
+    """Check that a table belongs to other artifacts.
+
+    Raises:
+        StageformerError: as :func:`open_table` and :func:`~stageformer.artifacts.made_with.check_made_with`.
+    """
+    with open_table(path, kind) as file:
+        check_made_with(path, describe_table(file), parts)
 
 
 def open_table(path: Path, kind: str | None = None) -> pq.ParquetFile:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stageformer.artifacts.header import SPLITS, rerun_hint
-from stageformer.artifacts.tables import open_table, read_batches, read_table
+from stageformer.artifacts.tables import check_table, open_table, read_batches, read_table
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.errors import StageformerError
 from stageformer.text.vocabulary import Vocabularies
@@ -57,8 +57,10 @@ def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
     """Read a table of kind ``ids``, as the stage vocab writes it.
 
     Raises:
-        StageformerError: on a bad artifact, and on an id that the vocabulary does not have.
+        StageformerError: on a bad artifact, one that was made with another vocabulary, and on an id that the
+            vocabulary does not have.
     """
+    check_table(path, "ids", vocabularies.parts)
     table = read_table(path, "ids")
     pairs = Pairs(
         ids=table["id"].to_numpy().astype(np.int64),

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.made_with import check_made_with, made_with
 from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig
@@ -106,6 +108,7 @@ def make_embeddings(params: Embed, vocabularies: Vocabularies) -> tuple[Embeddin
         "initialisation": params.initialisation,
         "positions": params.positions,
         "max_length": params.max_length,
+        "made_with": made_with(vocabularies.parts),
     }
     return EmbeddingStart(source, target, positions, metadata), found
 
@@ -129,10 +132,20 @@ def save_embeddings(folder: Path, start: EmbeddingStart) -> None:
     write_tensors(folder / "positions.pt", "positions", {"positions": start.positions}, start.metadata)
 
 
-def load_embeddings(folder: Path) -> EmbeddingStart:
-    """Read what :func:`save_embeddings` wrote. Raises StageformerError on a bad artifact."""
+def load_embeddings(folder: Path, vocabularies: Vocabularies | None = None) -> EmbeddingStart:
+    """Read what :func:`save_embeddings` wrote.
+
+    Raises:
+        StageformerError: on a bad artifact, on two of different runs, or on one that was not made with the
+            vocabularies that are given.
+    """
     file = read_tensors(folder / "embedding.pt", "embedding")
     of_positions = read_tensors(folder / "positions.pt", "positions")
+    if of_positions.metadata != file.metadata:
+        raise StageformerError(
+            f"{folder / 'positions.pt'}: is of another run than {folder / 'embedding.pt'}{rerun_hint('positions')}"
+        )
+    check_made_with(folder / "embedding.pt", file.metadata, vocabularies.parts if vocabularies else {})
     check_finite(folder / "embedding.pt", "embedding", file.tensors)
     check_finite(folder / "positions.pt", "positions", of_positions.tensors)
     matrices = file.tensors

@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
+from stageformer.artifacts.made_with import Parts, check_made_with, made_with
 from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
+from stageformer.text.vocabulary import Vocabularies
 
 
-def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, Any]) -> None:
+def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, Any], parts: Parts | None = None) -> None:
     """Write a Transformer with its configuration, so that :func:`load_model` can build it again.
 
     Args:
@@ -27,22 +29,29 @@ def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, An
         kind: ``model``, or ``encoder`` for an encoder with the throw-away decoder that trained it
         model: its shared matrices are stored once
         metadata: plain values to keep beside
+        parts: the vocabularies that it was trained with, and their tokenizer
     """
     content = metadata | {
         "config": dataclasses.asdict(model.config),
-        "encoder_fingerprint": encoder_fingerprint(model.encoder),
+        "encoder_fingerprint": weights_fingerprint(model.encoder),
+        "fingerprint": weights_fingerprint(model),
+        "made_with": made_with(parts or {}),
     }
     write_tensors(path, kind, weights_of(model), content)
 
 
-def load_model(path: Path, kind: str = "model") -> tuple[Transformer, dict[str, Any]]:
+def load_model(
+    path: Path, kind: str = "model", vocabularies: Vocabularies | None = None
+) -> tuple[Transformer, dict[str, Any]]:
     """Read a Transformer, in eval mode, and the metadata beside it.
 
     Raises:
         StageformerError: the file is missing, damaged, of another kind, or its weights do not fit its configuration,
-            or a weight is not finite.
+            a weight is not finite, or it was not trained with the vocabularies that are given.
     """
     file = read_tensors(path, kind)
+    if vocabularies is not None:
+        check_made_with(path, file.metadata, vocabularies.parts)
     try:
         config = config_from(file.metadata["config"])
         if config.encoder.num_layers + config.decoder.num_layers > len(file.tensors):
@@ -54,8 +63,21 @@ def load_model(path: Path, kind: str = "model") -> tuple[Transformer, dict[str, 
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # RuntimeError: sizes too large
         reason = f"the weights do not fit the configuration ({first_line(error)})"
         raise StageformerError(f"{path}: {reason}{rerun_hint(kind)}") from None
+    if vocabularies is not None:
+        _check_sizes(path, config, vocabularies)
     check_finite(path, kind, weights_of(model))  # here, not in the mapped file, which would be read once more
     return model.eval(), file.metadata
+
+
+def _check_sizes(path: Path, config: TransformerConfig, vocabularies: Vocabularies) -> None:
+    """Raise StageformerError unless there is an embedding for each token, which also files of old versions tell."""
+    for side in ("source", "target"):
+        needed, found = getattr(config, side).vocabulary_size, len(getattr(vocabularies, side))
+        if needed != found:
+            raise StageformerError(
+                f"{path}: has {needed} {side} embeddings, but the vocabulary of {vocabularies.folder} has {found} "
+                "entries; they do not belong together: make them again with `dvc repro`"
+            )
 
 
 def config_from(values: Mapping[str, Any]) -> TransformerConfig:
@@ -70,10 +92,10 @@ def config_from(values: Mapping[str, Any]) -> TransformerConfig:
     )
 
 
-def encoder_fingerprint(encoder: nn.Module) -> str:
-    """Return a hash of the names, shapes and bits of all weights: equal fingerprints mean equal memories."""
+def weights_fingerprint(module: nn.Module) -> str:
+    """Return a hash of names, shapes and bits of all weights: encoders with the same one make the same memories."""
     digest = hashlib.sha256()
-    for name, weight in sorted(weights_of(encoder).items()):
+    for name, weight in sorted(weights_of(module).items()):
         digest.update(f"{name} {list(weight.shape)} {weight.dtype}".encode())
         digest.update(_bytes(weight))
     return digest.hexdigest()

@@ -64,8 +64,9 @@ def export_model(
         StageformerError: a format cannot express the model, its package is not installed, an artifact is missing or
             damaged, or the split is empty.
     """
-    tokenizers, vocabularies = load_tokenizers(tokenizer), load_vocabularies(vocab)
-    model, _ = load_model(model_path)
+    tokenizers = load_tokenizers(tokenizer)
+    vocabularies = load_vocabularies(vocab, tokenizers.parts)
+    model, _ = load_model(model_path, vocabularies=vocabularies)
     formats = {name: export_format(name) for name in params.formats}
     split = ingest / f"{search.split}.parquet"
     sentences = read_table(split, "sentences").to_pydict()

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from stageformer.artifacts.files import atomic_folder
+from stageformer.artifacts.made_with import Parts, check_made_with
 from stageformer.artifacts.tensors import read_tensors
 from stageformer.batching.batches import batches_by_length
 from stageformer.batching.pairs import StoredSentences
@@ -30,7 +31,7 @@ from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 
 
-def open_source(path: Path, pad_id: int, device: torch.device) -> MemorySource:
+def open_source(path: Path, pad_id: int, device: torch.device, parts: Parts | None = None) -> MemorySource:
     """Open the maker of memory that the stage ``train_encoder`` left.
 
     Args:
@@ -38,11 +39,14 @@ def open_source(path: Path, pad_id: int, device: torch.device) -> MemorySource:
             says which file of ``memory/sources/`` opens it; only that file is imported.
         pad_id: the id that fills a batch of sources up.
         device: to compute on.
+        parts: the vocabularies of the sentences, which the maker should have learnt from.
 
     Raises:
-        StageformerError: on a bad artifact.
+        StageformerError: on a bad artifact, and on one that was made with others.
     """
-    objective = str(read_tensors(path, "encoder", verify=False).metadata.get("objective"))
+    metadata = read_tensors(path, "encoder", verify=False).metadata
+    check_made_with(path, metadata, parts or {})
+    objective = str(metadata.get("objective"))
     if objective in kinds("stageformer.memory.sources"):
         source: MemorySource = chosen("stageformer.memory.sources", objective).open_source(path, pad_id, device)
         return source

@@ -32,6 +32,7 @@ def character_class(characters: Iterable[str]) -> str:
 class HuggingFaceTokenizer(Tokenizer):
     """A tokenizer of the Hugging Face library behind our interface."""
 
+    files = (FILE_NAME,)
     unknown: str | None = None
     """The model's unknown piece; None in a family that knows every text."""
 

@@ -6,14 +6,16 @@ sides) and, for a family that learns, ``shared/``, or ``source/`` and ``target/`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from stageformer.artifacts.files import atomic_folder, read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
+from stageformer.artifacts.made_with import Parts, fingerprint
 from stageformer.errors import StageformerError
 from stageformer.params.choices import chosen, implementation
 from stageformer.text.form import Form
@@ -36,6 +38,8 @@ class Tokenizers:
     source: Tokenizer
     target: Tokenizer
     joint: bool
+    parts: Parts = field(default_factory=dict)
+    """the two as one part that others are made with; of tokenizers that are in no folder yet, none"""
 
     @property
     def by_folder(self) -> dict[str, Tokenizer]:
@@ -75,8 +79,11 @@ def train_tokenizers(source: Iterable[str], target: Iterable[str], options: Any,
     return Tokenizers(families[0].train(source, options), families[1].train(target, target_options), joint=False)
 
 
-def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> None:
+def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> Tokenizers:
     """Write both tokenizers into ``folder``, which appears when it is whole and holds nothing else.
+
+    Returns:
+        The same tokenizers, which know their fingerprint.
 
     Raises:
         StageformerError: as :func:`~stageformer.artifacts.files.atomic_folder`.
@@ -90,6 +97,7 @@ def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> None:
         for name, tokenizer in tokenizers.by_folder.items():
             tokenizer.save(new / name)
         write_json(new / CONFIG_NAME, config)
+    return _in_folder(tokenizers, folder)
 
 
 def load_tokenizers(folder: Path) -> Tokenizers:
@@ -108,9 +116,9 @@ def load_tokenizers(folder: Path) -> Tokenizers:
         )
     if config["target"] is None:
         shared = _load(folder / "shared", path, "source", config["source"])
-        return Tokenizers(shared, shared, joint=True)
+        return _in_folder(Tokenizers(shared, shared, joint=True), folder)
     source, target = (_load(folder / side, path, side, config[side]) for side in ("source", "target"))
-    return Tokenizers(source, target, joint=False)
+    return _in_folder(Tokenizers(source, target, joint=False), folder)
 
 
 def _described(tokenizer: Tokenizer) -> dict[str, str]:
@@ -128,3 +136,21 @@ def _load(folder: Path, path: Path, side: str, config: object) -> Tokenizer:
     except StageformerError as error:
         raise StageformerError(f"{path}: {error}; {_REMEDY}") from None
     return family.load(folder, Form(*(config[key] for key in Form._fields)))
+
+
+def _in_folder(tokenizers: Tokenizers, folder: Path) -> Tokenizers:
+    """Return the tokenizers that ``folder`` holds with their fingerprint: of all that decides how text is cut."""
+    content = {
+        name: _described(tokenizer) | {file: _content(folder / name / file) for file in tokenizer.files}
+        for name, tokenizer in tokenizers.by_folder.items()
+    }
+    return replace(tokenizers, parts={"tokenizer": (fingerprint(content), folder)})
+
+
+def _content(path: Path) -> Any:
+    """Return the content of a file: of JSON the values, without the version of the format, of others the bytes."""
+    content = path.read_bytes()
+    if path.suffix != ".json":
+        return content.hex()
+    values = json.loads(content)
+    return {name: value for name, value in values.items() if name != "version"}

@@ -98,7 +98,7 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
     tokenizers = train_tokenizers(
         _Column(train, "source"), _Column(train, "target"), params.source, params.target
     )
-    save_tokenizers(tokenizers, output / "tokenizer")
+    tokenizers = save_tokenizers(tokenizers, output / "tokenizer")
     metrics: dict[str, Any] = {
         "learnt_tokens": {
             name: tokenizer.size for name, tokenizer in tokenizers.by_folder.items() if tokenizer.size is not None
@@ -110,7 +110,7 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
         counts = TokenCounts()
         parts = _parts(input_folder / f"{split}.parquet", split)
         tokenized = map(partial(tokenize_part, tokenizers=tokenizers), parts)
-        write_parts(output / f"{split}.parquet", "tokens", tokenized, counts)
+        write_parts(output / f"{split}.parquet", "tokens", tokenized, counts, tokenizers.parts)
         metrics[split] = {"sentences": counts.sides["source"].sentences}
         for side, counted in counts.sides.items():
             metrics[split][side] = counted.metrics()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from stageformer.artifacts.files import atomic_folder, write_csv, write_json
 from stageformer.artifacts.header import SPLITS
-from stageformer.artifacts.tables import decoded, open_table, read_batches, write_parts
+from stageformer.artifacts.tables import check_table, decoded, open_table, read_batches, write_parts
 from stageformer.console.output import say
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
@@ -104,15 +104,17 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
         StageformerError: a missing or damaged table, an empty vocabulary, or a full disk.
     """
     tokenizers = load_tokenizers(input_folder / "tokenizer")
+    for split in SPLITS:
+        check_table(input_folder / f"{split}.parquet", "tokens", tokenizers.parts)
     counts = count_tokens(input_folder / "train.parquet")
     learnt = {"source": tokenizers.source.learnt, "target": tokenizers.target.learnt}
     candidates = {side: Counter(dict.fromkeys(learnt[side], 0) | counts[side]) for side in SIDES}
-    vocabularies = build_vocabularies(candidates, params)
+    vocabularies = replace(build_vocabularies(candidates, params), tokenizer=tokenizers.parts)
     metrics: dict[str, Any] = {"vocabulary": _selection(candidates, vocabularies, params)}
     holds = (SHARED_NAME, SOURCE_NAME, TARGET_NAME, *(f"{split}.parquet" for split in SPLITS))
     with atomic_folder(output, holds) as new:
         for name, vocabulary in vocabularies.by_file.items():
-            vocabulary.save(new / name)
+            vocabulary.save(new / name, tokenizers.parts)
         for split in SPLITS:
             metrics[split] = _map_split(input_folder, new, split, vocabularies)
     write_json(reports / "metrics.json", metrics)
@@ -126,7 +128,7 @@ def _map_split(input_folder: Path, output: Path, split: str, vocabularies: Vocab
     found, path = IdCounts(), input_folder / f"{split}.parquet"
     mapped = map(partial(map_part, vocabularies=vocabularies), _parts(path, split))
     with decoded(path, "tokens"):
-        rows = write_parts(output / f"{split}.parquet", "ids", mapped, found)
+        rows = write_parts(output / f"{split}.parquet", "ids", mapped, found, vocabularies.parts)
     return {
         "sentences": rows,
         "source": found.sides["source"].metrics(vocabularies.source),

@@ -9,7 +9,8 @@ can end a sentence by writing ``<eos>``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stageformer.artifacts.header import rerun_hint
-from stageformer.artifacts.tables import ROWS_PER_GROUP, read_table, write_table
+from stageformer.artifacts.made_with import Parts, check_made_with, fingerprint
+from stageformer.artifacts.tables import ROWS_PER_GROUP, describe_table, open_table, read_table, write_table
 from stageformer.errors import StageformerError
 
 PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"
@@ -107,8 +109,13 @@ class Vocabulary:
                 tokens.append(self.tokens[index])
         return tokens
 
-    def save(self, path: Path) -> None:
-        """Write the vocabulary as a table. Raises StageformerError when the disk is full."""
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the tokens and their ids. How often a token occurs does not count: it decides nothing any more."""
+        return fingerprint(self.tokens)
+
+    def save(self, path: Path, parts: Parts | None = None) -> None:
+        """Write the vocabulary, which ``parts`` made, as a table. Raises StageformerError when the disk is full."""
         starts = range(0, len(self), ROWS_PER_GROUP)
         batches = (
             {
@@ -118,7 +125,7 @@ class Vocabulary:
             }
             for start in starts
         )
-        write_table(path, "vocabulary", batches)
+        write_table(path, "vocabulary", batches, parts)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -140,6 +147,21 @@ class Vocabularies:
     source: Vocabulary
     target: Vocabulary
     shared: bool
+    tokenizer: Parts = field(default_factory=dict)
+    """what they were made with"""
+    folder: Path = Path()
+    """where they are from"""
+
+    @property
+    def parts(self) -> Parts:
+        """What others are made with: both vocabularies, and their tokenizer."""
+        sides = {"source vocabulary": self.source, "target vocabulary": self.target}
+        files = (SHARED_NAME, SHARED_NAME) if self.shared else (SOURCE_NAME, TARGET_NAME)
+        own = {
+            name: (vocabulary.fingerprint, self.folder / file)
+            for (name, vocabulary), file in zip(sides.items(), files, strict=True)
+        }
+        return {**self.tokenizer, **own}
 
     @property
     def by_file(self) -> dict[str, Vocabulary]:
@@ -149,15 +171,32 @@ class Vocabularies:
         return {SOURCE_NAME: self.source, TARGET_NAME: self.target}
 
 
-def load_vocabularies(folder: Path) -> Vocabularies:
+def load_vocabularies(folder: Path, tokenizer: Parts | None = None) -> Vocabularies:
     """Read the vocabularies that the stage ``vocab`` wrote: the shared one if it is there, else one per side.
 
+    Args:
+        folder: of the stage.
+        tokenizer: that they are used with, and so should be made with.
+
     Raises:
-        StageformerError: a file is missing, damaged or no vocabulary.
+        StageformerError: a file is missing, damaged or no vocabulary, or was made with another tokenizer.
     """
     if (folder / SHARED_NAME).exists():
         shared = Vocabulary.load(folder / SHARED_NAME)
-        return Vocabularies(shared, shared, shared=True)
+        made = _made_with(folder / SHARED_NAME, tokenizer or {})
+        return Vocabularies(shared, shared, shared=True, tokenizer=made, folder=folder)
     if not any((folder / name).exists() for name in (SOURCE_NAME, TARGET_NAME)):
         raise StageformerError(f"{folder}: holds no vocabulary{rerun_hint('vocabulary')}")
-    return Vocabularies(Vocabulary.load(folder / SOURCE_NAME), Vocabulary.load(folder / TARGET_NAME), shared=False)
+    source, target = (Vocabulary.load(folder / name) for name in (SOURCE_NAME, TARGET_NAME))
+    made, _ = (_made_with(folder / name, tokenizer or {}) for name in (SOURCE_NAME, TARGET_NAME))
+    return Vocabularies(source, target, shared=False, tokenizer=made, folder=folder)
+
+
+def _made_with(path: Path, tokenizer: Parts) -> Parts:
+    """Return what a vocabulary was made with, after a check that it is ``tokenizer``, where that is known."""
+    with open_table(path, "vocabulary") as file:
+        header = describe_table(file)
+    check_made_with(path, header, tokenizer)
+    kept = header.get("made_with")
+    known = kept.get("tokenizer") if isinstance(kept, dict) else None
+    return {"tokenizer": (known, path)} if isinstance(known, str) else {}

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from stageformer.artifacts.files import first_line, read_json
+from stageformer.artifacts.made_with import Parts, check_made_with
 from stageformer.batching.batches import batches_by_length
 from stageformer.decoding.rules import Hypothesis, penalty
 from stageformer.decoding.search import rules_for
@@ -34,12 +35,16 @@ class CTranslate2Engine(Engine):
         folder: what :func:`stageformer.export.formats.ctranslate2.save_ctranslate2` wrote
         vocabularies: those of the model
         threads: on the CPU
+        model: that the folder should be an export of
 
     Raises:
-        StageformerError: the folder holds no model of CTranslate2, or the package is not installed.
+        StageformerError: the folder holds no model of CTranslate2, or that of another model or vocabulary, or the
+            package is not installed.
     """
 
-    def __init__(self, folder: Path, vocabularies: Vocabularies, *, threads: int) -> None:
+    def __init__(
+        self, folder: Path, vocabularies: Vocabularies, *, threads: int, model: Parts | None = None
+    ) -> None:
         require("ctranslate2")
         import ctranslate2
 
@@ -54,6 +59,8 @@ class CTranslate2Engine(Engine):
                 "`dvc repro --force export`"
             ) from None
         config = read_json(folder / "config.json")
+        if isinstance(config, dict):
+            check_made_with(folder, config, {**(model or {}), **vocabularies.parts})
         try:
             self._max_source_positions: int = config["max_source_positions"]
             self._max_target_positions: int = config["max_target_positions"]

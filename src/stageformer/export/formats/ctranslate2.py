@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
+from stageformer.artifacts.made_with import made_with
+from stageformer.building.model_files import weights_fingerprint
 from stageformer.errors import StageformerError, require
 from stageformer.export.formats.base import Format, Run, Workload, code, position_table, timed
 from stageformer.model.attention import MultiHeadAttention
@@ -101,6 +103,8 @@ def save_ctranslate2(model: Transformer, vocabularies: Vocabularies, folder: Pat
     # Unknown to CTranslate2, and read by our engine.
     spec.config.add_attribute("max_source_positions", model.config.source.max_length)
     spec.config.add_attribute("max_target_positions", model.config.target.max_length)
+    of_model = {"model": weights_fingerprint(model)}
+    spec.config.add_attribute("made_with", made_with(vocabularies.parts) | of_model)
     spec.register_source_vocabulary(vocabularies.source.tokens)
     spec.register_target_vocabulary(vocabularies.target.tokens)
     spec.validate()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stageformer.batching.sentences import Ints, Sentences
-from stageformer.building.model_files import encoder_fingerprint, load_model
+from stageformer.building.model_files import load_model, weights_fingerprint
 from stageformer.model.transformer import Encoder
 
 
@@ -28,7 +28,7 @@ class EncoderSource:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the weights."""
-        return encoder_fingerprint(self.encoder)
+        return weights_fingerprint(self.encoder)
 
     @property
     def width(self) -> int:

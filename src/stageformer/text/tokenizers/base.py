@@ -32,6 +32,8 @@ class Tokenizer(ABC):
     exact: ClassVar[bool]
     """True: ``decode(encode(text)) == form.apply(text)`` for every Unicode text. False: something is lost, which the
     family documents, but a decoded text is cut into the same tokens again."""
+    files: ClassVar[tuple[str, ...]]
+    """The names of the files that :meth:`save` writes: their content is what is learnt."""
 
     def __init__(self, form: Form) -> None:
         self.form = form
@@ -87,6 +89,8 @@ class Tokenizer(ABC):
 
 class UntrainedTokenizer(Tokenizer):
     """A tokenizer that is wholly given by its code: there is nothing to train, to save or to load."""
+
+    files = ()
 
     @classmethod
     def train(cls, sentences: Iterable[str], options: Any) -> Self:
