@@ -7,7 +7,10 @@ from typing import Any
 from stageformer.params.base import kinds, parse
 from stageformer.params.tokenize import Tokenize
 
-_VALUES = {"case": "keep", "normalisation": "none", "vocabulary_size": 60, "max_word_length": 100}
+_VALUES = {
+    "case": "keep", "normalisation": "none", "vocabulary_size": 60, "max_word_length": 100, "model_type": "unigram",
+    "path": None,
+}  # fmt: skip
 
 
 def family(kind: str = "bpe", **changes: object) -> Any:

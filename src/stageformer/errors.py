@@ -25,6 +25,7 @@ EXTRAS = {
     "sacremoses": "scoring",
     "safetensors": "export",
     "scmrepo": "pipeline",
+    "sentencepiece": "sentencepiece",
     "transformers": "export",
 }
 """Each package that the model and the translator do without, by the name that it is imported by, and the extra that

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from stageformer.errors import StageformerError
 from stageformer.export.transformers_tokenizer import transformers_tokenizer
-from stageformer.params.choices import kinds
+from stageformer.params.base import kinds
+from stageformer.params.tokenize import Tokenize
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.form import Form
 from stageformer.text.normalisation import normalise
@@ -14,7 +15,7 @@ from tests.families import family
 
 pytest.importorskip("transformers")
 
-KINDS = kinds("stageformer.text.tokenizers")
+KINDS = [kind for kind, cls in kinds(Tokenize.model_fields["source"]).items() if cls.for_transformers]
 SENTENCES = [
     "The house is small.", "The small house, (the very small house), isn't big!", "Größe 42% of 128 houses?",
     "naïve café; it's 12:30 o'clock", "«Ça va?» he said: don't worry [really] ...", "ΟΔΟΣ Σοφίας", "a_b-c/d@e",

@@ -107,6 +107,20 @@ def test_what_does_not_come_back_is_reported(tmp_path: Path) -> None:
     assert metrics["test"]["source"]["round_trip_rate"] == 0.5
 
 
+def test_words_beyond_the_limit_of_wordpiece_are_counted_and_warned_of(tmp_path: Path) -> None:
+    write_sentences(tmp_path, ROWS | {"test": [("lightlightlight light", "Licht"), ("light", "aaaaaaaaaaa")]})
+    write_params(tmp_path, kind="wordpiece", max_word_length=10)
+    result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
+    assert "1 words of the source have more characters than tokenize max_word_length" in " ".join(result.stderr.split())
+    found = json.loads((tmp_path / "run" / "reports" / "metrics.json").read_text())
+    assert [found["test"][side]["too_long_words"] for side in ("source", "target")] == [1, 1]
+    assert found["train"]["source"]["too_long_words"] == 0
+    assert pd.read_parquet(tmp_path / "run/data/test.parquet")["source_tokens"][0][0] == "lightlightlight"
+    write_params(tmp_path, kind="wordpiece", max_word_length=100)
+    result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
+    assert "max_word_length" not in result.stderr
+
+
 def test_the_tokenizer_learns_from_train_alone(tmp_path: Path) -> None:
     write_sentences(tmp_path)
     write_params(tmp_path)

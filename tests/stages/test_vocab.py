@@ -107,6 +107,8 @@ def test_metrics(tmp_path: Path) -> None:
         "types_learnt_but_not_seen": 0,
         "types_below_min_frequency": 2,
         "types_beyond_max_size": 0,
+        "tokens_below_min_frequency": 2,
+        "tokens_beyond_max_size": 0,
         "types_spelt_like_special_tokens": 0,
     }
     assert found["vocabulary"]["target"]["types_spelt_like_special_tokens"] == 1
@@ -121,6 +123,7 @@ def test_metrics(tmp_path: Path) -> None:
     assert found["train"]["source"]["tokens"] == 4
     run(tmp_path, max_size=6)
     assert metrics(tmp_path)["vocabulary"]["shared"]["types_beyond_max_size"] == 3
+    assert metrics(tmp_path)["vocabulary"]["shared"]["tokens_beyond_max_size"] == 3
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -150,7 +153,7 @@ def test_one_line_says_what_was_done(tmp_path: Path) -> None:
     write_tokens(tmp_path)
     (tmp_path / "params.yaml").write_text('{"vocab": {"shared": false, "min_frequency": 2, "max_size": null}}')
     result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
-    unknown = "50.00% of train, 50.00% of valid, 71.43% of test"
+    unknown = "50.00% of train, 50.00% of valid, 71.43% of test; min_frequency makes 4 of train unknown"
     assert result.stderr == f"vocab: read 10 tokens of train, gave 2 of 7 types an id; unknown tokens: {unknown}\n"
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tokenizers
 
 from stageformer.errors import StageformerError
 from stageformer.params.choices import kinds
@@ -24,13 +25,13 @@ def train(kind: str = "bpe", joint: bool = True) -> Tokenizers:
 @pytest.mark.parametrize("joint", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_saved_and_loaded(kind: str, joint: bool, tmp_path: Path) -> None:
-    tokenizers = train(kind, joint)
-    save_tokenizers(tokenizers, tmp_path)
+    made = train(kind, joint)
+    save_tokenizers(made, tmp_path)
     loaded = load_tokenizers(tmp_path)
     assert loaded.joint == joint
     assert (loaded.source is loaded.target) == joint
-    assert loaded.source.encode_batch(SOURCE) == tokenizers.source.encode_batch(SOURCE)
-    assert loaded.target.encode_batch(TARGET) == tokenizers.target.encode_batch(TARGET)
+    assert loaded.source.encode_batch(SOURCE) == made.source.encode_batch(SOURCE)
+    assert loaded.target.encode_batch(TARGET) == made.target.encode_batch(TARGET)
 
 
 def test_one_a_side_learns_from_its_side_alone() -> None:
@@ -50,6 +51,20 @@ def test_each_side_its_own_family_and_form(tmp_path: Path) -> None:
     assert loaded.target.encode_batch(["ﬁnal"]) == loaded.target.encode_batch(["final"]) == [["▁final"]]
     assert loaded.target.decode(["▁Licht"]) == "Licht"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "target"], "char writes nothing"
+
+
+def test_another_version_is_a_warning_that_names_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_tokenizers(train(), tmp_path)
+    load_tokenizers(tmp_path)
+    assert capsys.readouterr().err == ""
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    assert config["source"]["versions"] == {"tokenizers": tokenizers.__version__}
+    config["source"]["versions"] = {"tokenizers": "0.1.2"}
+    path.write_text(json.dumps(config))
+    load_tokenizers(tmp_path)
+    message = f"the texts of the source were cut by tokenizers 0.1.2; this is {tokenizers.__version__}, which may cut"
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_folders(tmp_path: Path) -> None:

@@ -64,6 +64,12 @@ class Parameters(Params):
             )
         if self.train_decoder.finetune_encoder:
             self._check_finetuning()
+        for side, family in (("source", self.tokenize.source), ("target", self.tokenize.target)):
+            if family and not family.for_transformers and "huggingface" in self.export.formats:
+                raise ValueError(
+                    f"export.formats has huggingface, but tokenize.{side}.kind {family.kind!r} cannot be expressed "
+                    "there; take huggingface out of export.formats"
+                )
         return self
 
     def _check_finetuning(self) -> None:

@@ -5,18 +5,20 @@ A family without parameters of its own needs nothing here: it is found by the na
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from stageformer.params.base import Params, group, param
 from stageformer.params.choices import kinds
 
 _LEARNT = ("bpe", "byte_bpe", "unigram")
-_OWN = (*_LEARNT, "wordpiece")
+_OWN = (*_LEARNT, "sentencepiece", "wordpiece")
 
 
 class Family(Params):
     """What every family of tokenizers has."""
 
+    for_transformers: ClassVar[bool] = True
+    """Whether the Hugging Face library can do the same, so that the export to it is possible."""
     kind: str = param("tokenizer")
     case: Literal["keep", "lower"] = param("lower: lower-case the text first (the original case is lost)")
     normalisation: Literal["none", "nfc", "nfkc"] = param(
@@ -46,7 +48,16 @@ class WordPiece(Learnt):
     )
 
 
-AnyFamily = Learnt | WordPiece | Given
+class SentencePiece(Learnt):
+    """A model of the library SentencePiece."""
+
+    for_transformers = False
+    kind: Literal["sentencepiece"] = param("tokenizer")  # type: ignore[assignment]
+    model_type: Literal["unigram", "bpe", "char", "word"] = param("how the pieces are learnt")
+    path: str | None = param("a .model file to use as it is; null: one is trained")
+
+
+AnyFamily = Learnt | WordPiece | SentencePiece | Given
 
 
 class Tokenize(Params):

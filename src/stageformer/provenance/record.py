@@ -29,7 +29,7 @@ COST = "cost.json"
 
 PACKAGES = (
     "stageformer", "ctranslate2", "dvclive", "matplotlib", "numpy", "pandas", "pyarrow", "sacrebleu", "sacremoses",
-    "safetensors", "tokenizers", "torch", "transformers",
+    "safetensors", "sentencepiece", "tokenizers", "torch", "transformers",
 )  # fmt: skip
 """The packages that compute or write outputs."""
 

@@ -7,7 +7,6 @@ to be given its form first (``text/form.py``); here, that is done.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -18,7 +17,9 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
 from stageformer.text.form import Form
+from stageformer.text.marker import ESCAPE, SPACE, escape, unmark
 from stageformer.text.tokenizers.base import Tokenizer
+from stageformer.text.vocabulary import BOS, EOS, PAD, UNK
 
 FILE_NAME = "tokenizer.json"
 _BATCH = 2048  # bounds the memory of the library's encodings, which hold far more than the token strings
@@ -27,6 +28,11 @@ _BATCH = 2048  # bounds the memory of the library's encodings, which hold far mo
 def character_class(characters: Iterable[str]) -> str:
     """Return characters as the inside of a class of a regular expression."""
     return "".join(f"\\x{{{ord(character):x}}}" for character in sorted(set(characters)))
+
+
+def no_special_tokens() -> normalizers.Normalizer:
+    """Return what keeps a word of a text that is spelt like a special token from being one."""
+    return normalizers.Replace(Regex(f"(?<![^ ])(?:{PAD}|{BOS}|{EOS})(?![^ ])"), UNK)
 
 
 class HuggingFaceTokenizer(Tokenizer):
@@ -103,6 +109,11 @@ class HuggingFaceTokenizer(Tokenizer):
         pieces = self._tokenizer.get_vocab()
         return sorted(pieces.keys() - {self.unknown}, key=lambda piece: pieces[piece])
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """That of the library."""
+        return {"tokenizers": tokenizers.__version__}
+
     def to_hugging_face(self) -> tokenizers.Tokenizer:
         """Return the library's tokenizer with what this class does around it put into its pipeline."""
         copy = tokenizers.Tokenizer.from_str(self._tokenizer.to_str())
@@ -111,14 +122,8 @@ class HuggingFaceTokenizer(Tokenizer):
         return copy
 
 
-SPACE = "▁"
-ESCAPE = "␛"
-
 _STRETCHES = rf"{SPACE}?[\p{{L}}\p{{M}}]+|{SPACE}?\p{{N}}+|{SPACE}?[^\p{{L}}\p{{M}}\p{{N}}{SPACE}]+|{SPACE}"
-_ESCAPES = str.maketrans({SPACE: f"{ESCAPE}_", ESCAPE: ESCAPE * 2})
-_MARKED = re.compile(f"{ESCAPE}[{ESCAPE}_]|{SPACE}")
-_MEANING = {SPACE: " ", f"{ESCAPE}_": SPACE, ESCAPE * 2: ESCAPE}
-# The same for the library. Once the markers are spaces, the marker itself is free to hold a place.
+# What `unmark` does, for the library. Once the markers are spaces, the marker itself is free to hold a place.
 _UNESCAPING = [
     (f"{ESCAPE}{ESCAPE}", f"{SPACE}a"),
     (f"{ESCAPE}_", f"{SPACE}b"),
@@ -128,10 +133,7 @@ _UNESCAPING = [
 
 
 class SpaceMarkingTokenizer(HuggingFaceTokenizer):
-    """Spaces become ``▁`` at the head of the next word, so that joined tokens give back the text exactly.
-
-    A text that holds ``▁`` itself is escaped first (``▁`` as ``␛_``, ``␛`` as ``␛␛``), and unescaped in decoding.
-    """
+    """Spaces become markers at the heads of words, so that joined tokens give back the text exactly."""
 
     exact = True
     unknown = f"{SPACE}<unk>{SPACE}"  # No stretch has a marker but at its head, so no text can spell it.
@@ -150,7 +152,7 @@ class SpaceMarkingTokenizer(HuggingFaceTokenizer):
 
     def prepare(self, text: str) -> str:
         """Return the text with no ``▁`` in it; nearly every text is returned as it is."""
-        return text.translate(_ESCAPES) if SPACE in text or ESCAPE in text else text
+        return escape(text)
 
     def preparation(self) -> list[normalizers.Normalizer]:
         """Return escaping and, since it takes the place of the trained tokenizer's own normaliser, marking."""
@@ -162,10 +164,7 @@ class SpaceMarkingTokenizer(HuggingFaceTokenizer):
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
-        joined = "".join(tokens)
-        text = _MARKED.sub(lambda match: _MEANING[match.group()], joined)
-        # The first word got a marker as well; a model's output need not begin with one.
-        return text[1:] if joined.startswith(SPACE) else text
+        return unmark("".join(tokens))
 
     def decoder(self) -> decoders.Decoder:
         """Return the joining, unmarking and unescaping."""

@@ -16,6 +16,7 @@ from typing import Any
 from stageformer.artifacts.files import atomic_folder, read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.artifacts.made_with import Parts, fingerprint
+from stageformer.console.output import warn
 from stageformer.errors import StageformerError
 from stageformer.params.choices import chosen, implementation
 from stageformer.text.form import Form
@@ -121,7 +122,11 @@ def load_tokenizers(folder: Path) -> Tokenizers:
     return _in_folder(Tokenizers(source, target, joint=False), folder)
 
 
-def _described(tokenizer: Tokenizer) -> dict[str, str]:
+def _described(tokenizer: Tokenizer) -> dict[str, Any]:
+    return _form(tokenizer) | {"versions": tokenizer.versions}
+
+
+def _form(tokenizer: Tokenizer) -> dict[str, Any]:
     return {"kind": tokenizer.kind, **tokenizer.form._asdict()}
 
 
@@ -135,13 +140,19 @@ def _load(folder: Path, path: Path, side: str, config: object) -> Tokenizer:
         family = tokenizer_class(config["kind"])
     except StageformerError as error:
         raise StageformerError(f"{path}: {error}; {_REMEDY}") from None
-    return family.load(folder, Form(*(config[key] for key in Form._fields)))
+    tokenizer = family.load(folder, Form(*(config[key] for key in Form._fields)))
+    before, here = config.get("versions"), tokenizer.versions
+    for name, now in here.items():
+        then = before.get(name) if isinstance(before, dict) else None
+        if then != now:
+            warn(f"{path}: the texts of the {side} were cut by {name} {then}; this is {now}, which may cut differently")
+    return tokenizer
 
 
 def _in_folder(tokenizers: Tokenizers, folder: Path) -> Tokenizers:
     """Return the tokenizers that ``folder`` holds with their fingerprint: of all that decides how text is cut."""
     content = {
-        name: _described(tokenizer) | {file: _content(folder / name / file) for file in tokenizer.files}
+        name: _form(tokenizer) | {file: _content(folder / name / file) for file in tokenizer.files}
         for name, tokenizer in tokenizers.by_folder.items()
     }
     return replace(tokenizers, parts={"tokenizer": (fingerprint(content), folder)})

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from stageformer.artifacts.files import write_csv, write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import open_table, read_batches, write_parts
-from stageformer.console.output import say
+from stageformer.console.output import say, warn
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
 from stageformer.text.tokenizers.base import Tokenizer
@@ -34,17 +34,21 @@ class SideCounts:
     tokens: int = 0
     words: int = 0
     exact: int = 0
+    too_long: int | None = None
+    """Words beyond ``max_word_length``; None in a family without one."""
     lengths: Counter[int] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, texts: list[str], tokenized: list[list[str]]) -> Self:
         """Count one part."""
         pairs = zip(texts, tokenized, strict=True)
+        limit = tokenizer.max_word_length
         return cls(
             sentences=len(texts),
             tokens=sum(map(len, tokenized)),
             words=sum(len(text.split()) for text in texts),
             exact=sum(tokenizer.decode(tokens) == tokenizer.form.apply(text) for text, tokens in pairs),
+            too_long=limit and sum(len(token) > limit for tokens in tokenized for token in tokens),
             lengths=Counter(map(len, tokenized)),
         )
 
@@ -54,11 +58,14 @@ class SideCounts:
         self.tokens += other.tokens
         self.words += other.words
         self.exact += other.exact
+        if other.too_long is not None:
+            self.too_long = (self.too_long or 0) + other.too_long
         self.lengths.update(other.lengths)
 
     def metrics(self) -> dict[str, float]:
         """Return the figures for the report; rates are shares from 0 to 1, of an empty split 0."""
-        return {
+        long_words = {} if self.too_long is None else {"too_long_words": self.too_long}
+        return long_words | {
             "tokens": self.tokens,
             "words": self.words,
             "tokens_per_word": _ratio(self.tokens, self.words),
@@ -125,6 +132,12 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
     )
     families = " and ".join(tokenizer.kind for tokenizer in tokenizers.by_folder.values())
     sentences = total.sides["source"].sentences
+    for side, counted in total.sides.items():
+        if counted.too_long:
+            warn(
+                f"{counted.too_long:,} words of the {side} have more characters than tokenize max_word_length and are "
+                "one token each, mostly unknown"
+            )
     say(f"tokenize: read {sentences:,} pairs, learnt {learnt} tokens ({families}), wrote: {cut}")
 
 

@@ -174,7 +174,10 @@ def _selection(counts: dict[str, Counter[str]], vocabularies: Vocabularies, para
         counted = _both(counts) if side == "shared" else counts[side]
         vocabulary = vocabularies.target if side == "target" else vocabularies.source
         spelt_special = sum(token in counted for token in SPECIAL_TOKENS)
-        rare = sum(c < params.min_frequency and token not in SPECIAL_TOKENS for token, c in counted.items())
+        rare_counts = [c for token, c in counted.items() if c < params.min_frequency and token not in SPECIAL_TOKENS]
+        rare = len(rare_counts)
+        spelt = sum(counted[token] for token in SPECIAL_TOKENS)
+        kept = sum(vocabulary.counts)
         entries = len(vocabulary) - len(SPECIAL_TOKENS)
         selection[side] = {
             "size": len(vocabulary),
@@ -182,6 +185,9 @@ def _selection(counts: dict[str, Counter[str]], vocabularies: Vocabularies, para
             "types_learnt_but_not_seen": sum(count == 0 for count in counted.values()),
             "types_below_min_frequency": rare,
             "types_beyond_max_size": len(counted) - spelt_special - rare - entries,
+            # Of train: what the two limits cost in unknown tokens.
+            "tokens_below_min_frequency": sum(rare_counts),
+            "tokens_beyond_max_size": sum(counted.values()) - spelt - sum(rare_counts) - kept,
             "types_spelt_like_special_tokens": spelt_special,
         }
     return selection
@@ -200,6 +206,11 @@ def _summary(metrics: Mapping[str, Any]) -> str:
         f"{_ratio(total(split, 'unknown_tokens'), total(split, 'tokens')):.2%} of {split}" for split in SPLITS
     )
     tokens = total("train", "tokens")
+    lost = {
+        name: sum(found[key] for found in chosen)
+        for name, key in (("min_frequency", "tokens_below_min_frequency"), ("max_size", "tokens_beyond_max_size"))
+    }
+    unknown += "".join(f"; {name} makes {count:,} of train unknown" for name, count in lost.items() if count)
     return f"read {tokens:,} tokens of train, gave {entries:,} of {types:,} types an id; unknown tokens: {unknown}"
 
 

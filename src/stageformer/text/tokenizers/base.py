@@ -75,6 +75,16 @@ class Tokenizer(ABC):
     def learnt(self) -> list[str]:
         """Every token that was learnt: each has an id, even if the training split was never cut into it."""
 
+    @property
+    def max_word_length(self) -> int | None:
+        """The characters of the longest word that is cut into pieces: a longer one is one token. None: no limit."""
+        return None
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The packages of others that cut the text, and their versions: another one may cut differently."""
+        return {}
+
     @abstractmethod
     def to_hugging_face(self) -> tokenizers.Tokenizer | None:
         """Return a tokenizer of the Hugging Face library that does the same in the library's own components.

@@ -9,7 +9,8 @@ from typing import Any, Self
 from tokenizers import models, trainers
 
 from stageformer.text.form import Form
-from stageformer.text.hugging_face import SPACE, SpaceMarkingTokenizer
+from stageformer.text.hugging_face import SpaceMarkingTokenizer
+from stageformer.text.marker import SPACE
 
 
 class BpeTokenizer(SpaceMarkingTokenizer):

@@ -11,7 +11,8 @@ import tokenizers
 from tokenizers import Regex, models, pre_tokenizers
 
 from stageformer.text.form import Form
-from stageformer.text.hugging_face import SPACE, SpaceMarkingTokenizer, character_class
+from stageformer.text.hugging_face import SpaceMarkingTokenizer, character_class
+from stageformer.text.marker import SPACE
 from stageformer.text.unigram_training import learn_pieces
 
 

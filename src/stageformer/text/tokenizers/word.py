@@ -40,7 +40,7 @@ class WordTokenizer(UntrainedTokenizer):
         import tokenizers
         from tokenizers import Regex, models, normalizers, pre_tokenizers
 
-        from stageformer.text.vocabulary import BOS, EOS, PAD, UNK
+        from stageformer.text.hugging_face import no_special_tokens
 
         tokenizer = tokenizers.Tokenizer(models.WordLevel())
         tokenizer.normalizer = normalizers.Sequence(
@@ -51,8 +51,7 @@ class WordTokenizer(UntrainedTokenizer):
                 normalizers.Replace(Regex("[;: ]+"), " "),
                 # Taking out one can bring the halves of another together.
                 *[normalizers.Replace(Regex("<br +/>"), " ")] * 2,
-                # Only this family can cut out a word that is spelt like a special token. It is not one.
-                normalizers.Replace(Regex(f"(?<![^ ])(?:{PAD}|{BOS}|{EOS})(?![^ ])"), UNK),
+                no_special_tokens(),
             ]
         )
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

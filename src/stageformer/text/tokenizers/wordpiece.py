@@ -2,7 +2,8 @@
 
 Text is cut at white space and around punctuation, and a word into the longest pieces that fit, from the left. Lossy:
 the spaces around punctuation are guessed in decoding. What is promised: a decoded text is cut into the very same tokens
-again. A word with a character that training never saw stays whole.
+again. A word with a character that training never saw
+stays whole, and so does one of more characters than ``max_word_length``.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
         )
         trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         return cls(trained, Form.of(options))
+
+    @property
+    def max_word_length(self) -> int:
+        """As the model says."""
+        return int(json.loads(self._tokenizer.to_str())["model"]["max_input_chars_per_word"])
 
     def decode(self, tokens: list[str]) -> str:
         """Join token strings to text."""
