@@ -69,6 +69,7 @@ def parameters(configuration: Configuration, changes: Mapping[str, object] | Non
             f"{stage}.embedding_dropout": DROPOUT,
             f"{stage}.attention_dropout": 0.0,
             f"{stage}.training.learning_rate": LEARNING_RATE,
+            f"{stage}.training.optimizer": "adam",
             f"{stage}.training.adam_beta1": ADAM_BETAS[0],
             f"{stage}.training.adam_beta2": ADAM_BETAS[1],
             f"{stage}.training.adam_epsilon": ADAM_EPSILON,

@@ -98,7 +98,7 @@ class Ours:
         processes = Processes(rank=0, size=1, device=self._device)
         pool = make_training_pool(training, self._compute, processes)
         gradients = Gradients(task, training, self._compute, pool, processes)
-        state = TrainingState(model, training)
+        state = TrainingState(model, training, pool)
         number = 0
 
         def update(rows: Ints) -> float:

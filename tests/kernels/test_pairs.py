@@ -131,6 +131,13 @@ CASES: dict[str, dict[str, Callable[[], Arguments]]] = {
         for count in (1, CHUNK_TOKENS - 1, CHUNK_TOKENS, 2 * CHUNK_TOKENS + 7)
         for label_smoothing in (0.0, 0.1, 1.0)
     },
+    "stageformer.training.muon.orthogonalise": {
+        f"{iterations} iterations": lambda iterations=iterations: (
+            ([numbers(*shape) for shape in ((3, 5), (5, 3), (4, 4), (3, 5), (200, 300), (1, 7), (300, 500))],),
+            {"iterations": iterations},
+        )
+        for iterations in (1, 5)
+    },
     "stageformer.training.optimizer.adam_step": {
         f"after {steps} steps, decay {weight_decay}": partial(adam_arguments, steps, weight_decay)
         for steps in (0, 1, 1000)

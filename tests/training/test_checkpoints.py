@@ -94,10 +94,13 @@ def test_what_is_kept_is_another_model_each_time(run: Callable[..., Run]) -> Non
     assert runs["best"].metrics["valid_loss"] == runs["last"].metrics["best_valid_loss_of_a_checkpoint"]
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 @pytest.mark.parametrize("keep", KEPT)
 @pytest.mark.parametrize("killed_at", [[3], [6, 9], [3, 6, 12]])
-def test_killed_and_resumed_equals_uninterrupted(run: Callable[..., Run], killed_at: list[int], keep: str) -> None:
-    changes = {"keep": keep, **UNSTEADY}
+def test_killed_and_resumed_equals_uninterrupted(
+    run: Callable[..., Run], killed_at: list[int], keep: str, optimizer: str
+) -> None:
+    changes = {"keep": keep, "optimizer": optimizer, **UNSTEADY}
     expected_log: Logged = []
     expected = run(None, expected_log, **changes)
     for update in killed_at:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from stageformer.compute.pool import Serial
 from stageformer.kernels import adam as kernel
 from stageformer.kernels.choice import KERNELS, kernels
 from stageformer.model.transformer import Transformer
@@ -101,13 +102,16 @@ def test_weight_decay_acts_on_matrices_alone(training: MakeTraining) -> None:
 
 
 @pytest.mark.usefixtures("chosen")
-def test_weight_decay_leaves_a_frozen_layer_of_a_model(transformer: MakeModel, training: MakeTraining) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_weight_decay_leaves_a_frozen_layer_of_a_model(
+    transformer: MakeModel, training: MakeTraining, optimizer: str
+) -> None:
     model = transformer()
     model.encoder.layers[0].requires_grad_(False)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(1.0)
-    state = TrainingState(model, training(weight_decay=0.5))
+    state = TrainingState(model, training(weight_decay=0.5, optimizer=optimizer), Serial())
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.grad = torch.zeros_like(parameter)

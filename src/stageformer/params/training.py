@@ -29,6 +29,13 @@ class Training(Params):
     learning_rate: float = param("learning rate at its peak, after warm-up", minimum=0, maximum=10)
     schedule: Literal["inverse_sqrt", "constant", "linear", "cosine"] = param("learning rate after warm-up")
     warmup_updates: int = param("updates over which the learning rate rises from 0", minimum=0, maximum=MAX_UPDATES)
+    optimizer: Literal["adam", "muon"] = param(
+        "adam: as in the paper; muon: orthogonal steps for the matrices inside the layers, Adam for everything else"
+    )
+    muon_momentum: float = param("Muon: decay of the mean of gradients", minimum=0, maximum=0.9999)
+    muon_iterations: int = param(
+        "Muon: iterations that make a step orthogonal; fewer are faster, and less exact", minimum=1, maximum=100
+    )
     adam_beta1: float = param("Adam: decay of the mean of gradients", minimum=0, maximum=0.9999)
     adam_beta2: float = param("Adam: decay of the mean of squared gradients", minimum=0, maximum=0.99999)
     adam_epsilon: float = param("Adam: added to the denominator", minimum=0, maximum=1)

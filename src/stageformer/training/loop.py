@@ -6,7 +6,7 @@
     until max_updates, or until the validation loss has not improved for `patience` validations:
         take the next batch
         forward pass, loss and backward pass: the gradient of the mean loss     step.py, tasks/
-        clip the gradient; Adam changes the weights                             optimizer.py
+        clip the gradient; Adam or Muon changes the weights                     optimizer.py, muon.py
         every validate_every updates, and at the end:
             loss and metrics on the split `valid`                               validation.py
             log them; keep the weights, if `keep` asks for them                 state.py
@@ -92,7 +92,7 @@ def train(
     whole_model = task.model
     with make_training_pool(training, compute, processes) as pool:
         task, gradients = _ready(task, training, compute, pool, processes)
-        state = TrainingState(task.model, training)
+        state = TrainingState(task.model, training, pool)
         if checkpoints is not None and (newest := checkpoints.newest(quiet=not processes.is_first)) is not None:
             state.restore(*newest)
             if processes.is_first:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from stageformer.batching.batches import plan_batches
 from stageformer.batching.sentences import Ints
 from stageformer.building.weights import weights_of
+from stageformer.compute.pool import Pool
 from stageformer.compute.processes import clip, spread, whole
 from stageformer.params.training import Training
+from stageformer.training.muon import Muon
 from stageformer.training.optimizer import Adam
 from stageformer.training.tasks.base import Task
 from stageformer.training.validation import Validation
@@ -131,11 +133,13 @@ class KeptCheckpoints:
 class TrainingState:
     """The state of a training, that can be taken apart into tensors and put together again."""
 
-    def __init__(self, model: nn.Module, training: Training) -> None:
-        """Take ``model`` as it is, with nothing learnt yet."""
+    def __init__(self, model: nn.Module, training: Training, pool: Pool) -> None:
+        """Take ``model`` as it is, with nothing learnt yet. ``pool`` computes the steps of Muon."""
         self.model = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = Adam(self.parameters, training)
+        self.optimizer: Adam | Muon = (
+            Muon(model, training, pool) if training.optimizer == "muon" else Adam(self.parameters, training)
+        )
         self.kept = KeptCheckpoints(training)
         self.progress = Progress()
 
