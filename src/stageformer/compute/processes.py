@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from stageformer.console.output import say
 from stageformer.params.compute import Compute
 
 Item = TypeVar("Item")
@@ -83,17 +85,35 @@ ALONE = Processes(rank=0, size=1, device=torch.device("cpu"))
 def joined(compute: Compute, device: torch.device) -> Iterator[Processes]:
     """Join the processes that ``torchrun`` or :func:`launch` started, if this is one of several.
 
-    They talk through gloo on the CPU and NCCL on GPUs.
+    They talk through gloo on the CPU and NCCL on GPUs. Those of :func:`launch` are on one machine, and find each other
+    by a file, since the store that torch makes otherwise listens on all interfaces and asks nobody who they are.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield ALONE
         return
-    dist.init_process_group("nccl" if compute.device == "cuda" else "gloo")
+    rank, store = int(os.environ["RANK"]), os.environ.get(_STORE)
+    if store is None and rank == 0 and os.environ.get("LOCAL_WORLD_SIZE") != str(size):
+        say("warning: " + OPEN.format(address=os.environ.get("MASTER_ADDR"), port=os.environ.get("MASTER_PORT")))
+    dist.init_process_group(
+        "nccl" if compute.device == "cuda" else "gloo",
+        init_method="env://" if store is None else f"file://{store}",
+        rank=rank,
+        world_size=size,
+    )
     try:
         yield Processes(dist.get_rank(), size, device)
     finally:
         dist.destroy_process_group()
+
+
+OPEN = (
+    "the processes are on several machines: {address} listens on port {port} on all of its interfaces, and each "
+    "process on a port of its own, without passwords or encryption; let nobody else into this network"
+)
+_STORE = "STAGEFORMER_PROCESSES"
+"""The environment variable with the file by which the processes of :func:`launch` find each other."""
+_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
 def launch(compute: Compute) -> None:
@@ -103,27 +123,31 @@ def launch(compute: Compute) -> None:
     """
     if compute.processes == 1 or "WORLD_SIZE" in os.environ:
         return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": str(compute.processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with tempfile.TemporaryDirectory(prefix="stageformer-") as folder:
+        sys.exit(_run_all(compute.processes, Path(folder) / "store"))
+
+
+def _run_all(number: int, store: Path) -> int:
+    """Run this command in ``number`` processes that find each other by the file ``store``, and return the exit code."""
+    network = {"GLOO_SOCKET_IFNAME": _LOOPBACK, "NCCL_SOCKET_IFNAME": _LOOPBACK}
+    common = {"WORLD_SIZE": str(number), "LOCAL_WORLD_SIZE": str(number), _STORE: str(store)}
     processes = [
         subprocess.Popen(
             [sys.executable, *sys.orig_argv[1:]],
-            env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env=network | os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             # What all of them would say is said by the first.
             stderr=None if rank == 0 else subprocess.PIPE,
         )
-        for rank in range(compute.processes)
+        for rank in range(number)
     ]
 
-    def pass_on(number: int, _: FrameType | None) -> None:
+    def pass_on(signal_number: int, _: FrameType | None) -> None:
         for process in processes:
-            process.send_signal(number)
+            process.send_signal(signal_number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, pass_on)
-    sys.exit(_wait(processes))
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, pass_on)
+    return _wait(processes)
 
 
 def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
