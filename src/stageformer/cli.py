@@ -9,6 +9,7 @@ from stageformer.commands.compare import compare
 from stageformer.commands.completion import completion
 from stageformer.commands.explain import explain
 from stageformer.commands.export import export
+from stageformer.commands.heal import heal
 from stageformer.commands.memory import memory
 from stageformer.commands.program import group
 from stageformer.commands.report import report
@@ -28,7 +29,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, show, translate, explain, summary, report, score, compare, table, memory, export, completion,
+    use, check, status, heal, show, translate, explain, summary, report, score, compare, table, memory, export,
+    completion,
 )  # fmt: skip
 
 for command in COMMANDS:

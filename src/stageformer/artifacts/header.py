@@ -37,6 +37,11 @@ def rerun_hint(kind: str) -> str:
     return f"; make it again with `dvc repro --force {stage}`" if stage else ""
 
 
+def damage_hint(kind: str) -> str:
+    """Return how to replace a damaged artifact of this kind: DVC would bring a damaged entry of its cache back."""
+    return f"; run `stageformer heal`, which removes it from DVC's cache{rerun_hint(kind).replace('; ', ', then ')}"
+
+
 def check_header(path: Path, found: Mapping[str, Any], kind: str | None) -> None:
     """Raise StageformerError unless the header ``found`` in ``path`` is of this kind (any, if None) and version."""
     hint = rerun_hint(kind or "")

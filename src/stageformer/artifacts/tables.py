@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from stageformer.artifacts.contents import Contents
 from stageformer.artifacts.files import atomic_file, first_line
-from stageformer.artifacts.header import SCHEMA_VERSION, check_header, rerun_hint
+from stageformer.artifacts.header import SCHEMA_VERSION, check_header, damage_hint, rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
 from stageformer.errors import StageformerError
 
@@ -173,7 +173,7 @@ def open_table(path: Path, kind: str | None = None) -> pq.ParquetFile:
         what = f"a table of kind {kind!r}" if kind else "a table"
         raise StageformerError(f"{path}: no such file; it should be {what}{hint}") from None
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, "not a readable Parquet file", error, hint) from None
+        raise _unreadable(path, "not a readable Parquet file", error, damage_hint(kind or "")) from None
     found = describe_table(file)
     check_header(path, found, kind)
     if found["kind"] not in SCHEMAS:
@@ -237,7 +237,7 @@ def _undamaged(path: Path, kind: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, "damaged", error, rerun_hint(kind)) from None
+        raise _unreadable(path, "damaged", error, damage_hint(kind)) from None
 
 
 def _unreadable(path: Path, what: str, error: Exception, hint: str) -> StageformerError:

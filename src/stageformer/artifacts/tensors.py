@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from stageformer.artifacts.files import atomic_file, first_line, reason_of
-from stageformer.artifacts.header import SCHEMA_VERSION, check_header, rerun_hint
+from stageformer.artifacts.header import SCHEMA_VERSION, check_header, damage_hint, rerun_hint
 from stageformer.errors import StageformerError
 
 
@@ -100,7 +100,7 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
                 raise StageformerError(f"{path}: {odd}; rejected, since its numbers could be misread{hint}")
             damaged = archive.testzip() if verify else None
         if damaged:
-            raise StageformerError(f"{path}: damaged ({damaged} does not match its checksum){hint}")
+            raise StageformerError(f"{path}: damaged ({damaged} does not match its checksum){damage_hint(kind or '')}")
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except StageformerError:
         raise
@@ -114,7 +114,8 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
         reason = reason_of(error) if isinstance(error, OSError) else "out of memory"
         raise StageformerError(f"{path}: cannot be read: {reason}") from None
     except Exception as error:  # Damaged bytes make zipfile and torch raise errors of nearly every class.
-        raise StageformerError(f"{path}: cut off or not a tensor file ({first_line(error)}){hint}") from None
+        reason = f"cut off or not a tensor file ({first_line(error)})"
+        raise StageformerError(f"{path}: {reason}{damage_hint(kind or '')}") from None
     header = content if isinstance(content, dict) else {}
     check_header(path, header, kind)
     metadata, tensors = header.get("metadata"), header.get("tensors")

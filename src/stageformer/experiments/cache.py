@@ -1,0 +1,208 @@
+"""DVC's cache: find entries whose content is not what their names say, remove them, and get them back.
+
+An entry is named after the md5 of its content. When a disk or a program changes one, DVC does not notice: `dvc repro
+--force` makes the output anew, finds its md5 in the cache, and puts the damaged entry in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from stageformer.artifacts.files import atomic_file
+from stageformer.errors import StageformerError
+from stageformer.experiments.missing import LOCK, remote_settings
+from stageformer.params.reading import read_yaml
+
+Outcome = Literal["taken from the workspace", "fetched from the remote", "to be made again"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that ``dvc.lock`` names as an output, or as a part of one that is a folder."""
+
+    path: str
+    """relative to the root"""
+    md5: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class Mend:
+    """What was wrong with an entry, and what became of it."""
+
+    md5: str
+    wrong: Literal["damaged", "missing"]
+    output: Output | None
+    """None: of another version than the one that ``dvc.lock`` names"""
+    outcome: Outcome | None
+    """None: it was only removed"""
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What :func:`heal` found and did."""
+
+    folder: Path
+    num_entries: int
+    num_bytes: int
+    mends: list[Mend]
+    changed: list[Output]
+    """outputs that are not as ``dvc.lock`` says, though the cache has what it says"""
+
+
+def heal(root: Path) -> Healed:
+    """Check every entry of the cache; remove the damaged ones, and get back what the current outputs need.
+
+    A damaged entry is removed together with its copies among the outputs, and a missing one is taken from an output
+    that has the right content. What is then still missing is fetched, if a remote is configured. Nothing else is
+    changed: an output that differs may have been made by hand.
+
+    Raises:
+        StageformerError: this is no repository of DVC, or DVC is at work in it.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo, repo.lock:
+            entries = Entries(Path(repo.cache.local.path))
+            healed = _heal(root, entries)
+    except DvcException as error:
+        raise StageformerError(f"{root}: {error}") from None
+    wanted = [mend.output.path for mend in healed.mends if mend.output and mend.outcome == "to be made again"]
+    if not wanted or not remote_settings(root)["remote"]:
+        return healed
+    for command in ("fetch", "checkout"):
+        dvc = [sys.executable, "-m", "dvc", command, "-q", *wanted]
+        subprocess.run(dvc, cwd=root, capture_output=True, check=False)  # what fails is seen by what is then missing
+    mends = [
+        replace(mend, outcome="fetched from the remote")
+        if mend.outcome == "to be made again" and entries.is_whole(mend.md5)
+        else mend
+        for mend in healed.mends
+    ]
+    return replace(healed, mends=mends)
+
+
+class Entries:
+    """The entries of a cache, by the md5 that names them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __iter__(self) -> Iterator[str]:
+        for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*")):
+            if len(path.name.removesuffix(".dir")) == 30:  # others are temporary files of DVC
+                yield path.parent.name + path.name
+
+    def path(self, md5: str) -> Path:
+        """Return the file of an entry."""
+        return self.folder / md5[:2] / md5[2:]
+
+    def is_whole(self, md5: str) -> bool:
+        """Whether an entry is there and its content is what its name says."""
+        path = self.path(md5)
+        return path.is_file() and md5_of(path) == md5.removesuffix(".dir")
+
+    def files(self, md5: str) -> list[tuple[str, str]]:
+        """Return path and md5 of each file of a folder; none, if its entry is missing."""
+        path = self.path(md5)
+        return [(file["relpath"], file["md5"]) for file in json.loads(path.read_bytes())] if path.is_file() else []
+
+
+def _heal(root: Path, entries: Entries) -> Healed:
+    known, num_bytes = 0, 0
+    damaged: dict[str, str] = {}  # the md5 that each has
+    for md5 in entries:
+        found = md5_of(path := entries.path(md5))
+        known, num_bytes = known + 1, num_bytes + path.stat().st_size
+        if found != md5.removesuffix(".dir"):
+            damaged[md5] = found
+            path.unlink()
+    tops = list(_outputs(root))
+    mends = []
+    for top in tops:
+        is_missing = top.md5.endswith(".dir") and not entries.path(top.md5).is_file()
+        if is_missing and _list_again(root / top.path, top.md5, entries):
+            mends.append(Mend(top.md5, _wrong(top.md5, damaged), top, "taken from the workspace"))
+    outputs = [part for top in tops for part in _parts(top, entries)]
+    needed = {output.md5 for output in (*tops, *outputs)}
+    mends += [Mend(md5, "damaged", None, None) for md5 in damaged if md5 not in needed]
+    changed = []
+    for output in outputs:
+        path, entry = root / output.path, entries.path(output.md5)
+        if path.is_file() and entry.is_file() and path.samefile(entry):
+            continue
+        its_md5 = md5_of(path) if path.is_file() else None
+        if entry.is_file():
+            if its_md5 not in (None, output.md5):
+                changed.append(output)
+            continue
+        outcome: Outcome = "to be made again"
+        if its_md5 == output.md5:
+            _put(path, entry)
+            outcome = "taken from the workspace"
+        elif its_md5 is not None and its_md5 == damaged.get(output.md5):
+            path.unlink()
+        mends.append(Mend(output.md5, _wrong(output.md5, damaged), output, outcome))
+    return Healed(entries.folder, known, num_bytes, mends, changed)
+
+
+def _wrong(md5: str, damaged: Mapping[str, str]) -> Literal["damaged", "missing"]:
+    return "damaged" if md5 in damaged else "missing"
+
+
+def _outputs(root: Path) -> Iterator[Output]:
+    """Yield the outputs of all stages that DVC keeps in its cache."""
+    for lock in (root / LOCK, *sorted(root.glob(f"*/{LOCK}"))):
+        content: Any = read_yaml(lock) if lock.is_file() else {}
+        for name, stage in (content.get("stages") or {}).items():
+            for out in stage.get("outs") or []:
+                path = os.path.relpath(lock.parent / out["path"], root)
+                if "md5" in out and not path.startswith("reports/"):  # those are in git, not in the cache
+                    yield Output(path, out["md5"], name)
+
+
+def _parts(output: Output, entries: Entries) -> list[Output]:
+    if not output.md5.endswith(".dir"):
+        return [output]
+    if not entries.path(output.md5).is_file():
+        return [output]
+    return [Output(f"{output.path}/{path}", md5, output.stage) for path, md5 in entries.files(output.md5)]
+
+
+def _list_again(folder: Path, md5: str, entries: Entries) -> bool:
+    """Write the list of the files of a folder, which is its entry, and return True, if that gives the right md5."""
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    found: list[Mapping[str, str]] = [
+        {"md5": md5_of(path), "relpath": path.relative_to(folder).as_posix()} for path in files
+    ]
+    content = json.dumps(sorted(found, key=lambda file: file["relpath"]), sort_keys=True).encode()
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
+        return False
+    with atomic_file(entries.path(md5)) as file:
+        file.write(content)
+    entries.path(md5).chmod(0o444)
+    return True
+
+
+def _put(path: Path, entry: Path) -> None:
+    """Copy an output into the cache, where files are read-only."""
+    with path.open("rb") as original, atomic_file(entry) as copy:
+        shutil.copyfileobj(original, copy)
+    entry.chmod(0o444)
+
+
+def md5_of(path: Path) -> str:
+    """Return the md5 of a file, by which DVC names it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
