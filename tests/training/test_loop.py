@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -13,41 +13,17 @@ from torch import Tensor, nn
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.building.weights import weights_of
-from stageformer.compute.pool import Serial
-from stageformer.compute.processes import ALONE, Processes
+from stageformer.compute.processes import Processes
 from stageformer.errors import StageformerError
-from stageformer.model.transformer import Transformer
 from stageformer.params.compute import Compute
-from stageformer.params.training import Training
 from stageformer.training import loop
-from stageformer.training.loop import Outcome, train
+from stageformer.training.loop import train
 from stageformer.training.loss import Loss
 from stageformer.training.optimizer import Adam
-from stageformer.training.state import KeptCheckpoints, Progress
-from stageformer.training.tasks.base import Task
+from stageformer.training.state import Progress
 from stageformer.training.tasks.masked import MaskedTokens
 from stageformer.training.tasks.translation import TranslationTask
-from stageformer.training.validation import Validation, validate
-
-Corpus = Callable[..., dict[str, Pairs]]
-MakeModel = Callable[..., Transformer]
-MakeTraining = Callable[..., Training]
-MakeCompute = Callable[..., Compute]
-CPU = torch.device("cpu")
-
-
-def validated(task: Task, compute: Compute) -> Validation:
-    return validate(task, compute, Serial(), ALONE)
-
-
-def run(
-    model: Transformer, splits: dict[str, Pairs], training: Training, compute: Compute
-) -> tuple[Outcome, list[tuple[int, Mapping[str, float]]]]:
-    logged: list[tuple[int, Mapping[str, float]]] = []
-    torch.manual_seed(training.seed)
-    task = TranslationTask(model, splits, 0, CPU, training.label_smoothing)
-    outcome = train(task, training, compute, lambda update, values: logged.append((update, values)), "toy")
-    return outcome, logged
+from tests.training.loops import CPU, Corpus, MakeCompute, MakeModel, MakeTraining, run, validated
 
 
 def test_copying_is_learnt(
@@ -84,30 +60,6 @@ def test_each_epoch_has_its_own_order(copy_corpus: Corpus, transformer: MakeMode
         assert sorted(rows) == list(range(200))
         epochs.append(rows)
     assert epochs[0] != epochs[1]
-
-
-def scripted_validation(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
-    values = iter(losses)
-    monkeypatch.setattr(loop, "validate", lambda *_: Validation(next(values), {"perplexity": 1.0}))
-
-
-@pytest.mark.parametrize(
-    ("patience", "stops_at"), [(1, 3), (2, 6), (None, 8)]
-)
-def test_patience(
-    monkeypatch: pytest.MonkeyPatch,
-    copy_corpus: Corpus,
-    transformer: MakeModel,
-    training: MakeTraining,
-    compute: Compute,
-    patience: int | None,
-    stops_at: int,
-) -> None:
-    scripted_validation(monkeypatch, [3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 2.0, 2.0, 9.0])
-    params = training(max_updates=8, validate_every=1, patience=patience)
-    outcome, logged = run(transformer(), copy_corpus(40), params, compute)
-    assert outcome.metrics["updates"] == logged[-1][0] == stops_at
-    assert outcome.metrics["best_valid_loss_of_a_checkpoint"] == min([3.0, 2.0, 2.5, 1.0, 1.0][:stops_at])
 
 
 def test_same_seed_same_bits_and_another_seed_differs(
@@ -154,57 +106,6 @@ def test_validation_leaves_no_trace(
     if kind == "translation":  # the batches do not matter
         assert metrics == pytest.approx(first.metrics, rel=1e-5)
     assert metrics["perplexity"] == pytest.approx(math.exp(loss), rel=1e-6)
-
-
-def test_the_averaged_weights_end_up_in_the_model(
-    monkeypatch: pytest.MonkeyPatch,
-    copy_corpus: Corpus,
-    transformer: MakeModel,
-    training: MakeTraining,
-    compute: Compute,
-) -> None:
-    kept: list[dict[str, Tensor]] = []
-    offer = KeptCheckpoints.offer
-
-    def spy(self: KeptCheckpoints, model: nn.Module, update: int, valid_loss: float) -> None:
-        kept.append({name: weight.clone() for name, weight in weights_of(model).items()})
-        offer(self, model, update, valid_loss)
-
-    monkeypatch.setattr(KeptCheckpoints, "offer", spy)
-    model = transformer()
-    outcome, _ = run(model, copy_corpus(), training(max_updates=9, validate_every=2, average_checkpoints=3), compute)
-    assert len(kept) == 5  # at 2, 4, 6, 8 and at the end
-    for name, weight in weights_of(model).items():
-        expected = sum(checkpoint[name].double() for checkpoint in kept[-3:]) / 3
-        torch.testing.assert_close(weight, expected.float(), rtol=0, atol=1e-7)
-    assert (outcome.metrics["kept_update"], outcome.metrics["kept_checkpoints"]) == (9, 3)
-    task = TranslationTask(model, copy_corpus(), 0, CPU, 0.1)
-    assert validated(task, compute).loss == outcome.metrics["valid_loss"]
-
-
-@pytest.mark.parametrize(("keep", "update"), [("best", 4), ("last", 7)])
-def test_early_stopping_can_leave_the_best(
-    monkeypatch: pytest.MonkeyPatch,
-    copy_corpus: Corpus,
-    transformer: MakeModel,
-    training: MakeTraining,
-    compute: Compute,
-    keep: str,
-    update: int,
-) -> None:
-    scripted_validation(monkeypatch, [3.0, 2.0, 2.5, 1.0, 1.5, 1.0, 2.0, 1.0])
-    params = training(max_updates=20, validate_every=1, patience=3, keep=keep)
-    stopped, splits = transformer(), copy_corpus(40)
-    outcome, _ = run(stopped, splits, params, compute)
-    assert outcome.metrics["updates"] == 7
-    assert outcome.metrics["kept_update"] == update
-    assert outcome.metrics["kept_checkpoints"] == 1
-    assert outcome.metrics["best_valid_loss_of_a_checkpoint"] == 1.0
-    monkeypatch.undo()
-    as_then = transformer()
-    run(as_then, splits, training(max_updates=update, validate_every=update, keep="last"), compute)
-    expected = weights_of(as_then)
-    assert all(torch.equal(weight, expected[name]) for name, weight in weights_of(stopped).items())
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.25])
@@ -319,20 +220,6 @@ def test_without_a_terminal_each_validation_is_a_line(
     for line, update, left in zip(lines, (4, 8, 10), (r"\d\d:\d\d", r"\d\d:\d\d", "00:00"), strict=True):
         losses = r"train loss \d\.\d{3}, valid loss \d\.\d{3}"
         assert re.fullmatch(rf"toy: update {update} of 10: {losses}, [\d,]+ target tokens/s, {left} left", line)
-
-
-def test_the_last_line_says_why_the_training_stopped(
-    monkeypatch: pytest.MonkeyPatch,
-    copy_corpus: Corpus,
-    transformer: MakeModel,
-    training: MakeTraining,
-    compute: Compute,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    scripted_validation(monkeypatch, [3.0, 2.0, 2.0, 2.5, 9.0])
-    run(transformer(), copy_corpus(40), training(max_updates=8, validate_every=1, patience=2), compute)
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert re.fullmatch(r"toy: update 4 of 8: .* target tokens/s; stopped: no better loss in 2 validations", last)
 
 
 @pytest.mark.parametrize(("rank", "lines"), [(0, 1), (1, 0)])

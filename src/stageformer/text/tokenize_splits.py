@@ -20,18 +20,16 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import open_table, read_batches, write_parts
 from stageformer.console.output import say, warn
 from stageformer.params.tokenize import Tokenize
+from stageformer.text.counts import SIDES, BySide, SideCounts, ratio
 from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
 from stageformer.text.tokenizers.base import Tokenizer
 
-SIDES = ("source", "target")
-
 
 @dataclass
-class SideCounts:
+class CutCounts(SideCounts):
     """What is counted while one side of a table is cut."""
 
     sentences: int = 0
-    tokens: int = 0
     words: int = 0
     exact: int = 0
     too_long: int | None = None
@@ -52,39 +50,24 @@ class SideCounts:
             lengths=Counter(map(len, tokenized)),
         )
 
-    def add(self, other: Self) -> None:
-        """Add the counts of the next part."""
-        self.sentences += other.sentences
-        self.tokens += other.tokens
-        self.words += other.words
-        self.exact += other.exact
-        if other.too_long is not None:
-            self.too_long = (self.too_long or 0) + other.too_long
-        self.lengths.update(other.lengths)
-
     def metrics(self) -> dict[str, float]:
         """Return the figures for the report; rates are shares from 0 to 1, of an empty split 0."""
         long_words = {} if self.too_long is None else {"too_long_words": self.too_long}
         return long_words | {
             "tokens": self.tokens,
             "words": self.words,
-            "tokens_per_word": _ratio(self.tokens, self.words),
+            "tokens_per_word": ratio(self.tokens, self.words),
             "longest_sentence": max(self.lengths, default=0),
             "empty_sentences": self.lengths[0],
-            "round_trip_rate": _ratio(self.exact, self.sentences),
+            "round_trip_rate": ratio(self.exact, self.sentences),
         }
 
 
 @dataclass
-class TokenCounts:
+class TokenCounts(BySide[CutCounts]):
     """What is counted while a table is cut, by side. The counts of a table are the sum of those of its parts."""
 
-    sides: dict[str, SideCounts] = field(default_factory=lambda: {side: SideCounts() for side in SIDES})
-
-    def add(self, other: Self) -> None:
-        """Add the counts of the next part."""
-        for side in SIDES:
-            self.sides[side].add(other.sides[side])
+    sides: dict[str, CutCounts] = field(default_factory=lambda: {side: CutCounts() for side in SIDES})
 
 
 def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tokenize) -> None:
@@ -127,7 +110,7 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
     write_csv(reports / "lengths.csv", ("length", "sentences", "side", "split"), histogram)
     learnt = " and ".join(f"{size:,}" for size in metrics["learnt_tokens"].values()) or "no"
     cut = ", ".join(
-        f"{side} {counted.tokens:,} ({_ratio(counted.tokens, counted.words):.2f} per word)"
+        f"{side} {counted.tokens:,} ({ratio(counted.tokens, counted.words):.2f} per word)"
         for side, counted in total.sides.items()
     )
     families = " and ".join(tokenizer.kind for tokenizer in tokenizers.by_folder.values())
@@ -156,7 +139,7 @@ def tokenize_part(batch: pa.RecordBatch, tokenizers: Tokenizers) -> tuple[dict[s
     for side, tokenizer in zip(SIDES, (tokenizers.source, tokenizers.target), strict=True):
         texts: list[Any] = batch.column(side).to_pylist()
         tokenized = tokenizer.encode_batch(texts)
-        counts.sides[side] = SideCounts.of(tokenizer, texts, tokenized)
+        counts.sides[side] = CutCounts.of(tokenizer, texts, tokenized)
         columns[f"{side}_tokens"] = pa.array(tokenized, pa.list_(pa.field("element", pa.string())))
     return columns, counts
 
@@ -179,7 +162,3 @@ def _parts(path: Path, split: str) -> Iterator[pa.RecordBatch]:
         for batch in read_batches(path, "sentences", ["id", *SIDES]):
             yield batch
             progress.update(batch.num_rows)
-
-
-def _ratio(part: int, whole: int) -> float:
-    return round(part / whole, 6) if whole else 0.0

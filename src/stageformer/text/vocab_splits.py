@@ -23,6 +23,7 @@ from stageformer.artifacts.tables import check_table, decoded, open_table, read_
 from stageformer.console.output import say
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
+from stageformer.text.counts import SIDES, BySide, SideCounts, ratio
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import (
     SHARED_NAME,
@@ -33,15 +34,13 @@ from stageformer.text.vocabulary import (
     Vocabulary,
 )
 
-SIDES = ("source", "target")
 CURVE_POINTS = 200
 
 
 @dataclass
-class SideCounts:
+class MappedCounts(SideCounts):
     """What is counted while one side of a table is mapped to ids."""
 
-    tokens: int = 0
     unknown: int = 0
     sentences_with_unknown: int = 0
     types: set[str] = field(default_factory=set)
@@ -57,35 +56,23 @@ class SideCounts:
             types=set(map(str, tokens.unique().to_pylist())),
         )
 
-    def add(self, other: Self) -> None:
-        """Add the counts of the next part."""
-        self.tokens += other.tokens
-        self.unknown += other.unknown
-        self.sentences_with_unknown += other.sentences_with_unknown
-        self.types |= other.types
-
     def metrics(self, vocabulary: Vocabulary) -> dict[str, float]:
         """Return the figures for the report; coverage is of distinct tokens, the unknown rate of all tokens."""
         return {
             "tokens": self.tokens,
             "types": len(self.types),
-            "coverage": _ratio(sum(token in vocabulary for token in self.types), len(self.types)),
+            "coverage": ratio(sum(token in vocabulary for token in self.types), len(self.types)),
             "unknown_tokens": self.unknown,
-            "unknown_rate": _ratio(self.unknown, self.tokens),
+            "unknown_rate": ratio(self.unknown, self.tokens),
             "sentences_with_unknown": self.sentences_with_unknown,
         }
 
 
 @dataclass
-class IdCounts:
+class IdCounts(BySide[MappedCounts]):
     """What is counted while a table is mapped, by side. The counts of a table are the sum of those of its parts."""
 
-    sides: dict[str, SideCounts] = field(default_factory=lambda: {side: SideCounts() for side in SIDES})
-
-    def add(self, other: Self) -> None:
-        """Add the counts of the next part."""
-        for side in SIDES:
-            self.sides[side].add(other.sides[side])
+    sides: dict[str, MappedCounts] = field(default_factory=lambda: {side: MappedCounts() for side in SIDES})
 
 
 def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab) -> None:
@@ -203,7 +190,7 @@ def _summary(metrics: Mapping[str, Any]) -> str:
     types = sum(found["types_seen"] + found["types_learnt_but_not_seen"] for found in chosen)
     entries = sum(found["size"] - len(SPECIAL_TOKENS) for found in chosen)
     unknown = ", ".join(
-        f"{_ratio(total(split, 'unknown_tokens'), total(split, 'tokens')):.2%} of {split}" for split in SPLITS
+        f"{ratio(total(split, 'unknown_tokens'), total(split, 'tokens')):.2%} of {split}" for split in SPLITS
     )
     tokens = total("train", "tokens")
     lost = {
@@ -248,7 +235,7 @@ def map_part(batch: pa.RecordBatch, vocabularies: Vocabularies) -> tuple[dict[st
         tokens = column.flatten()
         lengths = pc.list_value_length(column).to_numpy()
         ids = vocabulary.to_id_array(tokens)
-        counts.sides[side] = SideCounts.of(tokens, lengths, ids == vocabulary.unk_id)
+        counts.sides[side] = MappedCounts.of(tokens, lengths, ids == vocabulary.unk_id)
         columns[f"{side}_ids"] = _framed(ids, lengths, begin=side == "target")
     return columns, counts
 
@@ -289,12 +276,8 @@ def _coverage(counts: dict[str, Counter[str]]) -> Iterator[tuple[int, float, str
     """Yield which share of the training tokens a vocabulary of the most frequent types would know."""
     for side in SIDES:
         known = np.cumsum(sorted(counts[side].values(), reverse=True))
-        yield from ((rank, _ratio(int(known[rank - 1]), int(known[-1])), side) for rank in _ranks(len(known)))
+        yield from ((rank, ratio(int(known[rank - 1]), int(known[-1])), side) for rank in _ranks(len(known)))
 
 
 def _ranks(number: int) -> list[int]:
     return sorted(set(np.geomspace(1, number, CURVE_POINTS).round().astype(int).tolist())) if number else []
-
-
-def _ratio(part: int, whole: int) -> float:
-    return round(part / whole, 6) if whole else 0.0
