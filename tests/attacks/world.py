@@ -1,0 +1,66 @@
+"""The small finished repository that attacks are made on: the pipeline run by its own scripts, without DVC."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from stageformer.params.recipes import use
+from tests.repositories import ROOT, write_corpus
+
+STAGES = (
+    "check", "ingest", "tokenize", "vocab", "embed", "train_encoder", "encode", "train_decoder", "translate", "evaluate",
+)  # fmt: skip
+"""All but ``export``, which imports the libraries of other engines for seconds."""
+
+
+def make_world(root: Path) -> None:
+    """Fill the folder ``root``."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name in ("dvc.yaml", "recipes"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, root / name)
+    write_corpus(root / "corpus")
+    use("smoke", root / "params.yaml", root / "recipes")
+    yaml = YAML()
+    yaml.width = 200
+    params = yaml.load(root / "params.yaml")
+    params["ingest"]["source"] = "lines"
+    params["ingest"]["files"]["train"] = ["corpus/train.en", "corpus/train.de"]
+    params["ingest"]["files"]["valid"] = ["corpus/valid.en", "corpus/valid.de"]
+    params["embed"]["max_length"] = 300
+    yaml.dump(params, root / "params.yaml")
+    variables = os.environ | {
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1", "STAGEFORMER_SCRATCH": str(root / "s"),
+    }  # fmt: skip
+    # One process for all stages: importing torch for each would take most of the time.
+    script = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(f'stages.{name}').main([], standalone_mode=False)"
+    subprocess.run([sys.executable, "-c", script, *STAGES], cwd=root, env=variables, check=True)
+    _write_lock(root)
+    for command in (["init", "--quiet"], ["add", "dvc.yaml", "params.yaml", "dvc.lock"], ["commit", "-qm", "A run"]):
+        identity = ["-c", "user.name=A User", "-c", "user.email=user@example.org"]
+        subprocess.run(["git", *identity, *command], cwd=root, check=True, env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull})
+
+
+def _write_lock(root: Path) -> None:
+    """Write a ``dvc.lock`` with what the report and `show` read of it."""
+    stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
+    lock = {}
+    for name in STAGES:
+        outs = [next(iter(out)) if isinstance(out, dict) else out for out in stages[name].get("outs", [])]
+        lock[name] = {
+            "cmd": stages[name]["cmd"],
+            "deps": [{"path": path, "hash": "md5", "md5": _md5(root / path)} for path in stages[name].get("deps", [])],
+            "outs": [{"path": path, "hash": "md5", "md5": _md5(root / path)} for path in outs],
+        }
+    YAML().dump({"schema": "2.0", "stages": lock}, root / "dvc.lock")
+
+
+def _md5(path: Path) -> str:
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return hashlib.md5(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
