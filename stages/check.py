@@ -19,6 +19,7 @@ import click
 
 from stageformer.artifacts.files import write_json
 from stageformer.commands.program import command
+from stageformer.compute.estimate import check_memory
 from stageformer.params.groups import Parameters, check
 from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
@@ -38,8 +39,9 @@ def main(params: Path, output: Path) -> None:
     write_json(output / "params.schema.json", json_schema(Parameters))
     values = read_yaml(params)
     with naming_file(params):
-        check(values)
+        parameters = check(values)
         check_packages(values)
+        check_memory(parameters)
     write_manifests(ROOT, values, output / "code")
 
 

@@ -294,7 +294,8 @@ def preload() -> None:
         "stageformer.cli", "torch", "pyarrow.parquet", "stageformer.translator.translator", "stageformer.terminal.show",
         "stageformer.terminal.show_tensors", "stageformer.terminal.summary", "stageformer.terminal.score",
         "stageformer.terminal.answers", "stageformer.report.write", "stageformer.figures.explain",
-        "encodings.unicode_escape", "stageformer.params.recipes", "stageformer.experiments.comparison", "stageformer.memory.padded",
+        "encodings.unicode_escape", "stageformer.params.recipes", "stageformer.experiments.comparison",
+        "stageformer.memory.padded",
         *(f"stages.{path.stem}" for path in (Path(__file__).parents[2] / "stages").glob("[!_]*.py")
           if path.stem not in ("common", "export")),
     ]  # fmt: skip
@@ -310,6 +311,5 @@ def table(verdicts: dict[str, Counter[str]]) -> str:
     rows.append(["all", str(total.total()), *(str(total[v]) for v in VERDICTS)])
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     return "\n".join(
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
-        for row in [head, *rows]
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in [head, *rows]
     )

@@ -76,7 +76,9 @@ CHANGES: dict[str, Change] = {
         f"{key} {'DROP' if value is DROP else repr(value)}": _set(f"progress.{key}", value)
         for key, values in {
             "update": [DROP, "x", None, -1, 10**12, 2.5, True],
-            "history": [DROP, ["a", "b"], None, [[1, {}]], [["x", {"valid_loss": 1.0}]], [[3, {"valid_loss": "x"}]], {}],
+            "history": [
+                DROP, ["a", "b"], None, [[1, {}]], [["x", {"valid_loss": 1.0}]], [[3, {"valid_loss": "x"}]], {},
+            ],
             "epoch": [-1, "x", None], "batch": [-1, 10**9, "x"], "best_valid_loss": ["x", None],
             "validations_since_best": [None, -3], "loss_since_validation": ["x", float("nan")], "num_targets": [[], -1],
             "targets_since_validation": [None, -7],
@@ -84,7 +86,7 @@ CHANGES: dict[str, Change] = {
     },
     "no progress": _set("progress", DROP), "progress None": _set("progress", None), "progress []": _set("progress", []),
     "one number too many": _set("progress.more", 1),
-    "no weights": lambda c: [c["tensors"].pop(name) for name in list(c["tensors"]) if name.startswith("weights/")] and None,
+    "no weights": lambda c: [c["tensors"].pop(n) for n in list(c["tensors"]) if n.startswith("weights/")] and None,
     "no optimizer": lambda c: [c["tensors"].pop(n) for n in list(c["tensors"]) if n.startswith("optimizer/")] and None,
     "no kept": lambda c: [c["tensors"].pop(n) for n in list(c["tensors"]) if n.startswith("kept/")] and None,
     "a weight less": _tensors(lambda t, name: t.pop(name), "weights/"),
@@ -98,7 +100,9 @@ CHANGES: dict[str, Change] = {
     "NaN kept weights": _tensors(lambda t, name: t[name].fill_(float("nan")), "kept/"),
     "whole numbers": _tensors(lambda t, name: t.update({name: t[name].long()}), "weights/"),
     "an average of no update": lambda c: c["tensors"].update({"kept/x/y": c["tensors"].popitem()[1]}),
-    "an average of an update that was not": lambda c: c["tensors"].update({"kept/77/y": next(iter(c["tensors"].values()))}),
+    "an average of an update that was not": lambda c: c["tensors"].update(
+        {"kept/77/y": next(iter(c["tensors"].values()))}
+    ),
     "no name of a moment": lambda c: c["tensors"].update({"optimizer/": next(iter(c["tensors"].values()))}),
     "another name": lambda c: c["tensors"].update({"x": next(iter(c["tensors"].values()))}),
     "another fingerprint": _set("fingerprint", "x"), "no fingerprint": _set("fingerprint", DROP),

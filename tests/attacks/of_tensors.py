@@ -45,6 +45,9 @@ def _named(name: Any) -> Callable[[Any], None]:
     return changed
 
 
+HOSTILE = b"cos\nsystem\n(S'touch pwned'\ntR."
+"""A pickle that runs a command when it is loaded."""
+
 KINDS: dict[str, Callable[[Any], Any]] = {
     "a sparse tensor": _first(lambda t: t.to_sparse()),
     "a compressed sparse tensor": _first(lambda t: (t if t.dim() == 2 else t[None]).to_sparse_csr()),
@@ -81,7 +84,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 HARMLESS_TO_SHOW = {
     "complex numbers", "whole numbers", "half precision", "a scalar", "an empty tensor", "one dimension more",
-    "one row less", "NaN", "infinity", "an unknown name", "no tensors", "empty metadata",
+    "one row less", "another kind", "NaN", "infinity", "an unknown name", "no tensors", "empty metadata",
 }  # fmt: skip
 """`show` describes them; what uses the file refuses them."""
 
@@ -166,7 +169,7 @@ def damaged() -> Iterator[Attack]:
         "no entries": lambda entries: [],
         "a name that climbs": lambda entries: [*entries, ("../../climbs", b"x")],
         "a name with an escape": lambda entries: [*entries, ("a\x1b[31m\nb", b"x"), ("a\x1b[31m\nb", b"x")],
-        "other bytes of the first": lambda entries: [(entries[0][0], b"cos\nsystem\n(S'touch pwned'\ntR."), *entries[1:]],
+        "other bytes of the first": lambda entries: [(entries[0][0], HOSTILE), *entries[1:]],
         "an empty pickle": lambda entries: [(entries[0][0], b""), *entries[1:]],
         "a pickle of a class": lambda entries: [(entries[0][0], pickle.dumps(Path("x"))), *entries[1:]],
     }.items():
@@ -174,7 +177,7 @@ def damaged() -> Iterator[Attack]:
             right = anything if name == "a name that climbs" else None
             yield Attack(f"{user[0]}: {name}", user, zipped(MODEL, change), right=right)
     for name, content in {
-        "text": b"a text\n", "a pickle": pickle.dumps({"kind": "model"}), "a hostile pickle": b"cos\nsystem\n(S'touch pwned'\ntR.",
+        "text": b"a text\n", "a pickle": pickle.dumps({"kind": "model"}), "a hostile pickle": HOSTILE,
         "zeros": bytes(10_000), "a zip of nothing": b"PK\x05\x06" + bytes(18),
     }.items():  # fmt: skip
         for user in (("translate", "one"), ("show", MODEL)):

@@ -120,7 +120,9 @@ def writing() -> Iterator[Attack]:
             # '' is the current folder, where a folder of outputs may be.
             right = anything if not place and writer not in ("translate", "report", "compare", "explain") else None
             yield Attack(f"{writer}: to {place[:20]!r}", (*command, place), right=right)
-        yield Attack(f"{writer}: to a loop of links", (*command, "loop"), lambda root: (root / "loop").symlink_to("loop"))
+        yield Attack(
+            f"{writer}: to a loop of links", (*command, "loop"), lambda root: (root / "loop").symlink_to("loop")
+        )
     for writer in ("tokenize", "embed", "encode", "translate stage", "report", "translate"):
         yield Attack(
             f"{writer}: larger than files may be", (*WRITERS[writer], "o"),

@@ -15,7 +15,8 @@ from stageformer.params.recipes import use
 from tests.repositories import ROOT, write_corpus
 
 STAGES = (
-    "check", "ingest", "tokenize", "vocab", "embed", "train_encoder", "encode", "train_decoder", "translate", "evaluate",
+    "check", "ingest", "tokenize", "vocab", "embed", "train_encoder", "encode", "train_decoder", "translate",
+    "evaluate",
 )  # fmt: skip
 """All but ``export``, which imports the libraries of other engines for seconds."""
 
@@ -26,6 +27,8 @@ def make_world(root: Path) -> None:
     for name in ("dvc.yaml", "recipes"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, root / name)
     write_corpus(root / "corpus")
+    (root / ".dvc").mkdir()
+    (root / ".dvc/config").touch()
     use("smoke", root / "params.yaml", root / "recipes")
     yaml = YAML()
     yaml.width = 200
@@ -36,15 +39,20 @@ def make_world(root: Path) -> None:
     params["embed"]["max_length"] = 300
     yaml.dump(params, root / "params.yaml")
     variables = os.environ | {
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1", "STAGEFORMER_SCRATCH": str(root / "s"),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1",
+        "STAGEFORMER_SCRATCH": str(root / "scratch"),
     }  # fmt: skip
     # One process for all stages: importing torch for each would take most of the time.
-    script = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(f'stages.{name}').main([], standalone_mode=False)"
+    script = (
+        "import importlib, sys\nfor name in sys.argv[1:]:\n"
+        "    importlib.import_module(f'stages.{name}').main([], standalone_mode=False)"
+    )
     subprocess.run([sys.executable, "-c", script, *STAGES], cwd=root, env=variables, check=True)
     _write_lock(root)
+    git = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull}
     for command in (["init", "--quiet"], ["add", "dvc.yaml", "params.yaml", "dvc.lock"], ["commit", "-qm", "A run"]):
         identity = ["-c", "user.name=A User", "-c", "user.email=user@example.org"]
-        subprocess.run(["git", *identity, *command], cwd=root, check=True, env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull})
+        subprocess.run(["git", *identity, *command], cwd=root, check=True, env=git)
 
 
 def _write_lock(root: Path) -> None:

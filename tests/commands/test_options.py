@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from stageformer.commands.options import Number, Parameter
+from stageformer.commands.options import Number, Option, Parameter
 
 
 @click.command()
@@ -60,3 +60,34 @@ def test_the_list_of_commands_does_not_wait_for_the_parameter_classes() -> None:
     script = "import sys, stageformer.cli; print([name for name in ('pydantic', 'torch') if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@click.command()
+@click.option("--sample", is_flag=True)
+@click.option("--score")
+@click.option("--top-k", cls=Option, needs="--sample", type=int, default=0)
+@click.option("--nbest", cls=Option, excludes=("--score",), type=int)
+def together(**values: object) -> None:
+    click.echo(str(values["top_k"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--top-k", "3"], "--top-k has no effect without --sample; leave it out"),
+        (["--top-k", "0"], "--top-k has no effect without --sample; leave it out"),
+        (["--score", "x", "--nbest", "2"], "--nbest has no effect beside --score; leave one of them out"),
+        (["--nbest", "2", "--score", "x"], "--nbest has no effect beside --score; leave one of them out"),
+    ],
+)
+def test_an_option_without_an_effect_is_refused(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(together, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--sample"], ["--sample", "--top-k", "0"], ["--nbest", "2"], ["--score", "x"]]
+)
+def test_an_option_with_an_effect_is_taken(arguments: list[str]) -> None:
+    assert CliRunner().invoke(together, arguments).stdout == "0\n"

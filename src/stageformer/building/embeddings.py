@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stageformer.artifacts.fields import check_fields
+from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.made_with import check_made_with, made_with
 from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
@@ -148,6 +151,36 @@ def load_embeddings(folder: Path, vocabularies: Vocabularies | None = None) -> E
     check_made_with(folder / "embedding.pt", file.metadata, vocabularies.parts if vocabularies else {})
     check_finite(folder / "embedding.pt", "embedding", file.tensors)
     check_finite(folder / "positions.pt", "positions", of_positions.tensors)
-    matrices = file.tensors
-    source = matrices["shared"] if "shared" in matrices else matrices["source"]
-    return EmbeddingStart(source, matrices.get("target", source), of_positions.tensors["positions"], file.metadata)
+    try:
+        start = _start(file.tensors, of_positions.tensors, file.metadata)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else first_line(error)
+        raise StageformerError(
+            f"{folder / 'embedding.pt'}: does not fit together with positions.pt ({reason}){rerun_hint('embedding')}"
+        ) from None
+    for side in ("source", "target") if vocabularies else ():
+        found, needed = len(getattr(start, side)), len(getattr(vocabularies, side))
+        if found != needed:
+            raise StageformerError(
+                f"{folder / 'embedding.pt'}: has {found} {side} rows, but the vocabulary has {needed} entries"
+                f"{rerun_hint('embedding')}"
+            )
+    return start
+
+
+def _start(matrices: Mapping[str, Tensor], tables: Mapping[str, Tensor], metadata: dict[str, Any]) -> EmbeddingStart:
+    """Return the start that two files hold. Raises KeyError, TypeError or ValueError unless they fit together."""
+    if type(metadata["shared"]) is not bool:
+        raise ValueError("shared is not true or false")
+    if matrices.keys() != ({"shared"} if metadata["shared"] else {"source", "target"}):
+        raise ValueError(f"found the matrices {', '.join(matrices) or 'none'}")
+    source, target = (matrices[side] if side in matrices else matrices["shared"] for side in ("source", "target"))
+    start = EmbeddingStart(source, target, tables["positions"], metadata)
+    for side in ("source", "target"):
+        check_fields(EmbeddingConfig, dataclasses.asdict(start.config(side)), side)
+    width = metadata["d_model"]
+    for name, tensor in (*matrices.items(), *tables.items()):
+        rows = metadata["max_length"] if name == "positions" else len(tensor)
+        if tensor.shape != (rows, width) or tensor.dtype != torch.float32:
+            raise ValueError(f"{name} is {list(tensor.shape)} of {tensor.dtype}, needed [{rows}, {width}] of float32")
+    return start

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from stageformer.artifacts.fields import check_fields
 from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
@@ -81,7 +82,17 @@ def _check_sizes(path: Path, config: TransformerConfig, vocabularies: Vocabulari
 
 
 def config_from(values: Mapping[str, Any]) -> TransformerConfig:
-    """Return the configuration that the nested ``values`` of a ``.pt`` file describe."""
+    """Return the configuration that the nested ``values`` of a ``.pt`` file describe.
+
+    Raises:
+        KeyError, TypeError, ValueError: a value is missing, of another type or outside of its limits.
+    """
+    for side, kind in (("source", EmbeddingConfig), ("target", EmbeddingConfig), ("encoder", StackConfig),
+                       ("decoder", StackConfig)):  # fmt: skip
+        check_fields(kind, values[side], f"config.{side}")
+    for name in ("share_embeddings", "tie_output"):
+        if type(values[name]) is not bool:
+            raise ValueError(f"config.{name} is not true or false")
     return TransformerConfig(
         source=EmbeddingConfig(**values["source"]),
         target=EmbeddingConfig(**values["target"]),

@@ -16,7 +16,7 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
     """Copy ``weights`` (as :func:`weights_of` named them) into ``module``.
 
     Raises:
-        ValueError: a name is missing or too many, or a shape differs.
+        ValueError: a name is missing or too many, or a shape or the type of the numbers differs.
     """
     parameters = dict(module.named_parameters())
     if parameters.keys() != weights.keys():
@@ -27,4 +27,6 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} has the shape {list(weights[name].shape)}, the model needs {list(parameter.shape)}"
             )
+        if parameter.dtype != weights[name].dtype:
+            raise ValueError(f"{name} holds numbers of type {weights[name].dtype}, the model needs {parameter.dtype}")
         parameter.copy_(weights[name])

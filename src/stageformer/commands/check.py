@@ -14,6 +14,7 @@ from stageformer.console.output import echo
 @root_option
 def check(params: Path | None, root: Path | None) -> None:
     """Check the parameter file: every key known, every value allowed, all of them possible together and installed."""
+    from stageformer.compute.estimate import check_memory
     from stageformer.params.groups import check as check_values
     from stageformer.params.messages import naming_file
     from stageformer.params.reading import read_yaml
@@ -23,6 +24,7 @@ def check(params: Path | None, root: Path | None) -> None:
     params = params or find_root(root) / "params.yaml"
     values = read_yaml(params)
     with naming_file(params):
-        check_values(values)
+        parameters = check_values(values)
         check_packages(values)
+        check_memory(parameters)
     echo(f"{params}: all parameters are known and allowed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,40 @@ class Parameter(click.ParamType):  # type: ignore[type-arg]
         if choices(field):
             return click.Choice(choices(field))
         return Number(value_type(field), *limits(field))
+
+
+class Option(click.Option):
+    """An option that is refused where it would have no effect.
+
+    Args:
+        needs: another option, such as ``--sample``, without which this one has no effect.
+        excludes: other options, beside which this one has no effect.
+    """
+
+    def __init__(self, *args: Any, needs: str = "", excludes: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.needs, self.excludes = needs, excludes
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """See :class:`click.Parameter`. Raises UsageError where the option was given and has no effect."""
+        handled = super().handle_parse_result(ctx, opts, args)
+        given = {
+            name for parameter in ctx.command.params if _is_given(opts, parameter) for name in parameter.opts
+        }
+        if not given.isdisjoint(self.opts):
+            if self.needs and self.needs not in given:
+                raise click.UsageError(f"{self.opts[0]} has no effect without {self.needs}; leave it out", ctx)
+            if beside := [name for name in self.excludes if name in given]:
+                raise click.UsageError(f"{self.opts[0]} has no effect beside {beside[0]}; leave one of them out", ctx)
+        return handled
+
+
+def _is_given(opts: Mapping[str, Any], parameter: click.Parameter) -> bool:
+    """Whether the command line names an option; click marks what it does not with a value of its own, or leaves it."""
+    value = opts.get(parameter.name or "")
+    return isinstance(parameter, click.Option) and type(value) in (str, bool, int, tuple, list) and value != ()
 
 
 root_option = click.option(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.commands.options import Option
 from stageformer.commands.paths import existing
 from stageformer.commands.program import command
 from stageformer.console.output import echo
@@ -13,7 +14,7 @@ from stageformer.console.output import echo
 
 @command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--id", "sentence", type=int, help="Show the sentence with this id.")
+@click.option("--id", "sentence", cls=Option, excludes=("--rows",), type=int, help="Show the sentence with this id.")
 @click.option(
     "--rows", type=click.IntRange(min=0), default=5, show_default=True, help="Sentences or entries in the sample."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stageformer.commands.options import Number, Output, Parameter, model_folder, model_option, root_option
+from stageformer.commands.options import Number, Option, Output, Parameter, model_folder, model_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import answer, echo, say
 from stageformer.errors import StageformerError
@@ -19,25 +20,28 @@ if TYPE_CHECKING:
     from stageformer.terminal.answers import Answers
 
 _PATH = click.Path(path_type=Path)
+_search_option = functools.partial(click.option, cls=Option, excludes=("--score",))
+_sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 
 
 @command()
 @click.argument("sentences", nargs=-1)
 @click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
 @click.option("--output", "output_path", type=Output(), help="File for as many translations.")
-@click.option("--beam-size", type=Parameter("translate.beam_size"), help="Default: translate.beam_size of params.yaml.")
-@click.option("--nbest", type=Parameter("translate.beam_size"), metavar="N",
+@click.option("--beam-size", cls=Option, excludes=("--score", "--sample"), type=Parameter("translate.beam_size"),
+                help="Default: translate.beam_size of params.yaml.")
+@_search_option("--nbest", type=Parameter("translate.beam_size"), metavar="N",
               help="Show N translations of each sentence: number of the sentence, score and text.")
-@click.option("--sample", is_flag=True, help="Draw translations by their probability.")
-@click.option("--temperature", type=Number(float, 0.001, 1000), default=1.0, show_default=True,
+@_search_option("--sample", is_flag=True, help="Draw translations by their probability.")
+@_sampling_option("--temperature", type=Number(float, 0.001, 1000), default=1.0, show_default=True,
               help="Of --sample: below 1, the probable becomes more probable.")
-@click.option("--top-k", type=Number(int, 0, 10**9), default=0, show_default=True,
+@_sampling_option("--top-k", type=Number(int, 0, 10**9), default=0, show_default=True,
               help="Of --sample: draw from so many most probable tokens; 0: from all.")
-@click.option("--top-p", type=Number(float, 1e-9, 1), default=1.0, show_default=True,
+@_sampling_option("--top-p", type=Number(float, 1e-9, 1), default=1.0, show_default=True,
               help="Of --sample: draw from the most probable tokens that make up this probability.")
-@click.option("--seed", type=Parameter("embed.seed"), default=1, show_default=True, help="Of --sample.")
-@click.option("--prefix", default="", metavar="TEXT", help="What every translation begins with.")
-@click.option("--attention", is_flag=True, help="Draw which source tokens each token of a translation attends to: "
+@_sampling_option("--seed", type=Parameter("embed.seed"), default=1, show_default=True, help="Of --sample.")
+@_search_option("--prefix", default="", metavar="TEXT", help="What every translation begins with.")
+@_search_option("--attention", is_flag=True, help="Draw which source tokens each token of a translation attends to: "
               "cross-attention of the last layer, mean of its heads.")
 @click.option("--score", "score_path", type=_PATH, help="Text file of given translations of --input: print the "
               "log-probability and the perplexity of each.")
@@ -65,6 +69,8 @@ def translate(
     from stageformer.terminal.answers import Answers, score_lines
     from stageformer.translator.translator import Translator
 
+    if sys.stdin is None and not sentences and input_path is None:
+        raise StageformerError("standard input is closed; give sentences as arguments, or --input")
     translator = Translator.load(model_folder(model, root), engine=engine)
     interactive = not sentences and input_path is None and sys.stdin.isatty()
     answers = Answers(

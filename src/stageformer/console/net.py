@@ -32,6 +32,8 @@ from stageformer.console.output import PIPE_CLOSED, echo, say
 from stageformer.errors import EXTRAS, StageformerError, is_out_of_memory, what_is_missing
 
 MISTAKE, FAULT, INTERRUPTED = 2, 3, 130
+LONGEST = 1500
+"""Characters of a message; of a longer one, such as about a name of thousands of letters, the middle is left out."""
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def report(error: BaseException) -> int:
         return INTERRUPTED
     message = _mistake(error)
     if message is not None:
-        say(f"error: {message}")
+        say(f"error: {message if len(message) <= LONGEST else f'{message[:600]} ... {message[-600:]}'}")
         return MISTAKE
     code = _code(error)
     say(f"error: a fault of Stageformer: {_short(error)} [{code}]; {_log(error, code)}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stageformer.artifacts.header import rerun_hint
 from stageformer.compute.device import make_pool
 from stageformer.compute.pool import Pool
 from stageformer.console.output import say
@@ -14,6 +15,7 @@ from stageformer.decoding.corpus import Search, translate_corpus
 from stageformer.decoding.forced import Floats, log_probabilities, perplexity
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.search import by_beam, by_greedy, rules_for
+from stageformer.errors import StageformerError
 from stageformer.memory.memory import Memory
 from stageformer.model.transformer import Decoder
 from stageformer.params.compute import Compute
@@ -91,4 +93,9 @@ def _best(memory: Memory, search: Search, batch_tokens: int, title: str, pool: P
     started = time.perf_counter()
     found = translate_corpus(memory, search, batch_tokens, f"translate: {title}", pool)
     say(f"translate: {title}: {len(found) / (time.perf_counter() - started):,.0f} sentences/s")
+    if not all(found):
+        raise StageformerError(
+            f"translate: {title}: a sentence has no translation, since numbers of the memory or the model are not "
+            f"finite (NaN or infinite){rerun_hint('memory')}"
+        )
     return [best for best, *_ in found]

@@ -32,11 +32,11 @@ class StackConfig:
 class EmbeddingConfig:
     """Token embedding and positions of one side."""
 
-    vocabulary_size: int
-    d_model: int
+    vocabulary_size: Annotated[int, "number of tokens (V)", 1, 100_000_000]
+    d_model: Annotated[int, "width of a vector (D)", 1, 65_536]
     scale: bool = True
-    positions: str = "sinusoidal"
-    max_length: int = 512
+    positions: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
+    max_length: Annotated[int, "positions in the table", 1, 1_000_000] = 512
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -44,17 +44,28 @@ class Checkpoints:
         self._writing = 0.0
         self._last = 0.0
 
-    def newest(self, *, quiet: bool = False) -> tuple[Progress, dict[str, Tensor]] | None:
-        """Return the newest intact checkpoint, or None if there is none; name damaged ones, unless ``quiet``."""
+    def newest(
+        self, fits: Callable[[Progress, dict[str, Tensor]], None], *, quiet: bool = False
+    ) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Return the newest intact checkpoint, or None if there is none; warn of others, unless ``quiet``.
+
+        Args:
+            fits: raises ValueError if the content cannot be of this training.
+            quiet: print no warning.
+        """
         for path in reversed(self._paths()):
             try:
                 file = read_tensors(path, "checkpoint")
                 if file.metadata.get("fingerprint") != self._fingerprint:
                     raise StageformerError(f"{path}: belongs to another training")
-                progress = Progress.from_dict(file.metadata["progress"])
-            except (StageformerError, KeyError, TypeError) as error:
+                progress = Progress.from_dict(file.metadata.get("progress"))
+                if path != self._path(progress):
+                    raise ValueError(f"it holds update {progress.update}")
+                fits(progress, file.tensors)
+            except (StageformerError, ValueError) as error:
+                reason = str(error) if isinstance(error, StageformerError) else f"{path}: {error}"
                 if not quiet:
-                    warn(f"checkpoint skipped: {error}; trying the one before it")
+                    warn(f"checkpoint skipped: {reason}; trying the one before it")
                 continue
             # Copied, so that the file can be replaced while its numbers are in use.
             return progress, {name: tensor.clone() for name, tensor in file.tensors.items()}
@@ -72,7 +83,7 @@ class Checkpoints:
             StageformerError: the disk is full. The checkpoints before this one are untouched.
         """
         started = time.perf_counter()
-        path = self.folder / f"update-{progress.update:09d}.pt"
+        path = self._path(progress)
         write_tensors(path, "checkpoint", tensors, {"fingerprint": self._fingerprint, "progress": progress.to_dict()})
         for old in self._paths()[:-KEPT]:
             old.unlink(missing_ok=True)
@@ -92,6 +103,9 @@ class Checkpoints:
         for folder in (self.folder, self.folder.parent):
             with contextlib.suppress(OSError):  # not empty, or not there
                 folder.rmdir()
+
+    def _path(self, progress: Progress) -> Path:
+        return self.folder / f"update-{progress.update:09d}.pt"
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("update-*.pt"))

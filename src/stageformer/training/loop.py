@@ -93,7 +93,9 @@ def train(
     with make_training_pool(training, compute, processes) as pool:
         task, gradients = _ready(task, training, compute, pool, processes)
         state = TrainingState(task.model, training, pool)
-        if checkpoints is not None and (newest := checkpoints.newest(quiet=not processes.is_first)) is not None:
+        if checkpoints is not None and (
+            newest := checkpoints.newest(state.check, quiet=not processes.is_first)
+        ) is not None:
             state.restore(*newest)
             if processes.is_first:
                 say(f"{title}: resuming after update {state.progress.update:,} of {training.max_updates:,}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from stageformer.artifacts.fields import check_fields
+from stageformer.artifacts.tensors import is_finite
 from stageformer.batching.batches import plan_batches
 from stageformer.batching.sentences import Ints
 from stageformer.building.weights import weights_of
@@ -22,22 +25,24 @@ from stageformer.training.optimizer import Adam
 from stageformer.training.tasks.base import Task
 from stageformer.training.validation import Validation
 
+Count = Annotated[int, "", 0, 2**62]
+
 
 @dataclass
 class Progress:
     """How far a training has come, in numbers. All random draws follow from them and the seed."""
 
-    update: int = 0
+    update: Count = 0
     """updates made"""
-    epoch: int = 0
-    batch: int = 0
+    epoch: Count = 0
+    batch: Count = 0
     """batches of this epoch learnt from"""
-    num_targets: int = 0
-    loss_since_validation: float = 0.0
+    num_targets: Count = 0
+    loss_since_validation: Annotated[float, "", 0, sys.float_info.max] = 0.0
     """summed over the targets below"""
-    targets_since_validation: int = 0
-    best_valid_loss: float = math.inf
-    validations_since_best: int = 0
+    targets_since_validation: Count = 0
+    best_valid_loss: Annotated[float, "", 0, math.inf] = math.inf
+    validations_since_best: Count = 0
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     """the curves so far: update and values"""
 
@@ -46,10 +51,24 @@ class Progress:
         return dataclasses.asdict(self)
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> Progress:
-        """Return what :meth:`to_dict` was made from."""
-        history = [(int(update), dict(curves)) for update, curves in values["history"]]
-        return Progress(**{**values, "history": history})
+    def from_dict(values: Any) -> Progress:
+        """Return what :meth:`to_dict` was made from. Raises ValueError if it can be no progress of a training."""
+        check_fields(Progress, values, "progress")
+        history = values["history"]
+        if not isinstance(history, list) or not all(map(_is_point, history)):
+            raise ValueError("progress.history is no list of updates and their curves")
+        progress = Progress(**{**values, "history": [(update, dict(curves)) for update, curves in history]})
+        best = min((curves["valid_loss"] for _, curves in progress.history), default=math.inf)
+        updates = [update for update, _ in progress.history]
+        if (
+            updates != sorted(set(updates) & set(range(progress.update + 1)))
+            or progress.best_valid_loss != best
+            or progress.epoch > progress.update
+            or progress.batch > progress.update
+            or (progress.epoch == 0 and progress.batch != progress.update)
+        ):
+            raise ValueError("the numbers of progress contradict each other")
+        return progress
 
     def batches(self, task: Task, training: Training) -> Iterator[Ints]:
         """Yield the batches from here on, one epoch after another, each in its own order; count them as they come."""
@@ -86,6 +105,17 @@ class Progress:
         return training.patience is not None and self.validations_since_best >= training.patience
 
 
+def _is_point(point: Any) -> bool:
+    """Whether this is an update and the numbers of its curves, finite, with the validation loss among them."""
+    if not isinstance(point, list | tuple) or len(point) != 2 or type(point[0]) is not int:
+        return False
+    curves = point[1]
+    return isinstance(curves, dict) and "valid_loss" in curves and all(
+        isinstance(name, str) and type(value) in (int, float) and math.isfinite(value)
+        for name, value in curves.items()
+    )
+
+
 class Checkpoint(NamedTuple):
     """The model at one validation."""
 
@@ -104,13 +134,14 @@ class KeptCheckpoints:
     def __init__(self, training: Training) -> None:
         """Begin with none."""
         self._best = training.keep in ("best", "average_best")
-        self._size = training.average_checkpoints if training.keep in ("average", "average_best") else 1
+        self.size = training.average_checkpoints if training.keep in ("average", "average_best") else 1
+        """how many at most"""
         self.checkpoints: list[Checkpoint] = []
         """the oldest first"""
 
     def offer(self, model: nn.Module, update: int, valid_loss: float) -> None:
         """Keep a copy of the weights as they are now, if they belong to those to keep. All processes must call it."""
-        if len(self.checkpoints) == self._size:
+        if len(self.checkpoints) == self.size:
             # Of equal losses, the earlier checkpoint stays.
             worst = max(self.checkpoints, key=lambda checkpoint: (checkpoint.valid_loss, checkpoint.update))
             if self._best and valid_loss >= worst.valid_loss:
@@ -165,6 +196,27 @@ class TrainingState:
         """Put whole weights into the model."""
         for name, parameter in self.model.named_parameters():
             parameter.copy_(spread(weights[name], parameter))
+
+    def check(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
+        """Raise ValueError unless these are what :meth:`tensors` returns of this model after ``progress``."""
+        wanted: dict[str, Tensor] = {}
+        for name, weight in self.model.named_parameters():
+            wanted[f"weights/{name}"] = weight
+            for key, value in self.optimizer.state.get(weight, {}).items():
+                wanted[f"optimizer/{key}/{name}"] = value
+        kept = {name.split("/")[1] for name in tensors if name.startswith("kept/")}
+        updates = {str(update) for update, _ in progress.history}
+        if not kept <= updates or len(kept) != min(len(updates), self.kept.size):
+            raise ValueError("the checkpoints that are kept for the model are not those of its history")
+        for update in kept:
+            wanted |= {f"kept/{update}/{name}": weight for name, weight in self.model.named_parameters()}
+        if odd := sorted(wanted.keys() ^ tensors.keys()):
+            raise ValueError(f"{odd[0]} is {'missing' if odd[0] in wanted else 'unknown'}")
+        for name, tensor in tensors.items():
+            if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
+                raise ValueError(f"{name} is {list(tensor.shape)} of {tensor.dtype}, which does not fit the model")
+            if not is_finite(tensor):
+                raise ValueError(f"{name} holds numbers that are not finite")
 
     def restore(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
         """Take over what :meth:`tensors` returned, and how far the training had come then."""
