@@ -10,13 +10,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro verify test lint deps wheel
+.PHONY: help setup repro verify test attack lint deps wheel
 
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
 	@echo "make repro   run every stage that is out of date, then print scores and translations"
 	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE="multi30k joint" for recipes"
 	@echo "make test    lint, type checks and the test suite"
+	@echo "make attack  make every hostile input of tests/attacks/ and count what came of it"
 	@echo "make lint    lint and type checks alone"
 	@echo "make wheel   build the package into dist/; the same commit gives the same bytes"
 	@echo "make deps    after a change of parameter classes: update recipes/default.yaml"
@@ -48,6 +49,9 @@ verify: setup
 # A worker per core, two at most: the tests are many small processes, and each worker loads torch once.
 test: lint
 	python -m pytest -n $(or $(WORKERS),2) --dist worksteal
+
+attack: setup
+	OMP_NUM_THREADS=1 python -m tests.attacks $(ATTACKS)
 
 lint: setup
 	ruff check .
