@@ -12,7 +12,7 @@ import pytest
 
 from stageformer.compute.instruction_set import use_instruction_set
 
-pytest_plugins = ["tests.repositories"]
+pytest_plugins = ["tests.pretrained_files", "tests.repositories"]
 
 # Before torch is imported: tests are many and small, and threads that wait for each other only cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

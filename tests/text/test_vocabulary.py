@@ -99,7 +99,8 @@ def test_bad_files(tmp_path: Path) -> None:
     tokens = [*SPECIAL_TOKENS, "a"]
     for columns, message in [
         ({"token": tokens, "id": [0, 1, 2, 4, 3]}, "the ids are not 0, 1, 2"),
-        ({"token": ["a", *SPECIAL_TOKENS], "id": range(5)}, "a vocabulary begins with <pad> <bos> <eos> <unk>"),
+        ({"token": ["a", *SPECIAL_TOKENS[:3]], "id": range(4)},
+         "a vocabulary has <pad> <bos> <eos> <unk>, found no <unk>"),
         ({"token": [*SPECIAL_TOKENS, "a", "a"], "id": range(6)}, "in the vocabulary twice"),
         ({"token": [*SPECIAL_TOKENS, "<eos>"], "id": range(5)}, "in the vocabulary twice"),
     ]:

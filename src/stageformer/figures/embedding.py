@@ -72,10 +72,11 @@ def project(side: str, vocabulary: Vocabulary, weight: Tensor) -> Projection:
 
     Args:
         side: whose vocabulary it is
-        vocabulary: its tokens are ordered by falling frequency
+        vocabulary: with the counts of its tokens
         weight: the embedding matrix, ``[V, D]``
     """
-    rows = slice(len(SPECIAL_TOKENS), len(SPECIAL_TOKENS) + MOST_TOKENS)
+    regular = (index for index, token in enumerate(vocabulary.tokens) if token not in SPECIAL_TOKENS)
+    rows = sorted(regular, key=lambda index: -vocabulary.counts[index])[:MOST_TOKENS]
     vectors: Floats = weight[rows].detach().double().cpu().numpy()
     centred = vectors - vectors.mean(0)
     _, lengths, components = np.linalg.svd(centred, full_matrices=False)
@@ -83,11 +84,12 @@ def project(side: str, vocabulary: Vocabulary, weight: Tensor) -> Projection:
     components = np.pad(components[:2], ((0, max(0, 2 - len(components))), (0, 0)))
     shares = np.pad(lengths**2 / max(float((lengths**2).sum()), np.finfo(float).tiny), (0, 2))
     points = centred @ components.T
-    counts = np.array(vocabulary.counts[rows], dtype=np.float64)
+    counts = np.array([vocabulary.counts[row] for row in rows], dtype=np.float64)
     points *= np.where(counts @ points < 0, -1.0, 1.0)
     return Projection(
-        side, vocabulary.tokens[rows], vocabulary.counts[rows], points, (float(shares[0]), float(shares[1]))
-    )
+        side, [vocabulary.tokens[row] for row in rows], [vocabulary.counts[row] for row in rows], points,
+        (float(shares[0]), float(shares[1])),
+    )  # fmt: skip
 
 
 def write_projections(projections: Sequence[Projection], folder: Path) -> None:

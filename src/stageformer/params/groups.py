@@ -64,6 +64,16 @@ class Parameters(Params):
             )
         if self.train_decoder.finetune_encoder:
             self._check_finetuning()
+        if self.tokenize.has_ids and (self.vocab.min_frequency or self.vocab.max_size is not None):
+            raise ValueError(
+                "vocab.min_frequency and vocab.max_size would drop ids that the tokenizer 'pretrained' brings; set "
+                "them to 0 and null"
+            )
+        if self.tokenize.source.kind == "pretrained" and self.train_encoder.trained_by == "masked":
+            raise ValueError(
+                "train_encoder.objective is 'masked', which needs ids that are made here, but tokenize.source.kind is "
+                "'pretrained'"
+            )
         for side, family in (("source", self.tokenize.source), ("target", self.tokenize.target)):
             if family and not family.for_transformers and "huggingface" in self.export.formats:
                 raise ValueError(

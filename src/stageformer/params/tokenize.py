@@ -11,7 +11,7 @@ from stageformer.params.base import Params, group, param
 from stageformer.params.choices import kinds
 
 _LEARNT = ("bpe", "byte_bpe", "unigram")
-_OWN = (*_LEARNT, "sentencepiece", "wordpiece")
+_OWN = (*_LEARNT, "pretrained", "sentencepiece", "wordpiece")
 
 
 class Family(Params):
@@ -57,7 +57,15 @@ class SentencePiece(Learnt):
     path: str | None = param("a .model file to use as it is; null: one is trained")
 
 
-AnyFamily = Learnt | WordPiece | SentencePiece | Given
+class Pretrained(Family):
+    """A tokenizer of others, with its own ids."""
+
+    for_transformers = False
+    kind: Literal["pretrained"] = param("tokenizer")
+    path: str = param("folder or file of the tokenizer: tokenizer.json, vocab.txt, vocab.json with merges.txt, ...")
+
+
+AnyFamily = Learnt | WordPiece | SentencePiece | Pretrained | Given
 
 
 class Tokenize(Params):
@@ -67,6 +75,11 @@ class Tokenize(Params):
     target: AnyFamily | None = group(
         "tokenizer of the target side; null: that of the source, trained on both sides", kind="kind"
     )
+
+    @property
+    def has_ids(self) -> bool:
+        """Return whether the tokenizer of a side brings its own ids."""
+        return any(side is not None and side.kind == "pretrained" for side in (self.source, self.target))
 
     @property
     def is_joint(self) -> bool:

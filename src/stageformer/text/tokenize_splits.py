@@ -115,6 +115,9 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
     )
     families = " and ".join(tokenizer.kind for tokenizer in tokenizers.by_folder.values())
     sentences = total.sides["source"].sentences
+    for name, tokenizer in tokenizers.by_folder.items():
+        if tokenizer.remark:
+            say(f"tokenize: {name} tokenizer: {tokenizer.remark}")
     for side, counted in total.sides.items():
         if counted.too_long:
             warn(

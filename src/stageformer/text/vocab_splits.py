@@ -95,8 +95,9 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
         check_table(input_folder / f"{split}.parquet", "tokens", tokenizers.parts)
     counts = count_tokens(input_folder / "train.parquet")
     learnt = {"source": tokenizers.source.learnt, "target": tokenizers.target.learnt}
-    candidates = {side: Counter(dict.fromkeys(learnt[side], 0) | counts[side]) for side in SIDES}
-    vocabularies = replace(build_vocabularies(candidates, params), tokenizer=tokenizers.parts)
+    entries = {"source": tokenizers.source.entries, "target": tokenizers.target.entries}
+    candidates = {side: _candidates(learnt[side], entries[side], counts[side]) for side in SIDES}
+    vocabularies = replace(build_vocabularies(candidates, params, entries), tokenizer=tokenizers.parts)
     metrics: dict[str, Any] = {"vocabulary": _selection(candidates, vocabularies, params)}
     holds = (SHARED_NAME, SOURCE_NAME, TARGET_NAME, *(f"{split}.parquet" for split in SPLITS))
     with atomic_folder(output, holds) as new:
@@ -123,21 +124,38 @@ def _map_split(input_folder: Path, output: Path, split: str, vocabularies: Vocab
     }
 
 
-def build_vocabularies(counts: dict[str, Counter[str]], params: Vocab) -> Vocabularies:
+def _candidates(learnt: list[str], entries: list[str] | None, counts: Counter[str]) -> Counter[str]:
+    """Return the tokens that may get an id, with their counts: those learnt and seen, or those that have an id."""
+    if entries is None:
+        return Counter(dict.fromkeys(learnt, 0) | counts)
+    return Counter({token: counts[token] for token in entries if token not in SPECIAL_TOKENS})
+
+
+def build_vocabularies(
+    counts: dict[str, Counter[str]], params: Vocab, entries: Mapping[str, list[str] | None] | None = None
+) -> Vocabularies:
     """Choose the entries from the counts of both sides; those of tokens never seen are 0.
+
+    Args:
+        counts: by side.
+        params: the group ``vocab``.
+        entries: by side, the token of each id if the tokenizer brings its ids; then nothing is chosen.
 
     Raises:
         StageformerError: no entry is left.
     """
 
-    def build(counted: Counter[str]) -> Vocabulary:
+    def build(counted: Counter[str], side: str = "source") -> Vocabulary:
+        given = (entries or {}).get(side)
+        if given is not None:
+            return Vocabulary(given, [counted.get(token, 0) for token in given])
         return Vocabulary.from_counts(counted, min_frequency=params.min_frequency, max_size=params.max_size)
 
     if params.shared:
         shared = build(_both(counts))
         vocabularies = Vocabularies(shared, shared, shared=True)
     else:
-        vocabularies = Vocabularies(build(counts["source"]), build(counts["target"]), shared=False)
+        vocabularies = Vocabularies(build(counts["source"]), build(counts["target"], "target"), shared=False)
     for name, vocabulary in vocabularies.by_file.items():
         if len(vocabulary) == len(SPECIAL_TOKENS):
             raise StageformerError(
@@ -236,7 +254,7 @@ def map_part(batch: pa.RecordBatch, vocabularies: Vocabularies) -> tuple[dict[st
         lengths = pc.list_value_length(column).to_numpy()
         ids = vocabulary.to_id_array(tokens)
         counts.sides[side] = MappedCounts.of(tokens, lengths, ids == vocabulary.unk_id)
-        columns[f"{side}_ids"] = _framed(ids, lengths, begin=side == "target")
+        columns[f"{side}_ids"] = _framed(ids, lengths, vocabulary, begin=side == "target")
     return columns, counts
 
 
@@ -248,16 +266,18 @@ def _parts(path: Path, title: str) -> Iterator[pa.RecordBatch]:
             progress.update(batch.num_rows)
 
 
-def _framed(ids: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any], *, begin: bool) -> pa.ListArray[Any]:
+def _framed(
+    ids: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any], vocabulary: Vocabulary, *, begin: bool
+) -> pa.ListArray[Any]:
     """Put <eos> after each sentence, and <bos> before it where ``begin`` says so."""
     offsets = np.concatenate([[0], np.cumsum(lengths + 1 + begin)]).astype(np.int32)
     framed = np.empty(offsets[-1], dtype=np.int32)
     is_token = np.ones(len(framed), dtype=bool)
     is_token[offsets[1:] - 1] = False
-    framed[offsets[1:] - 1] = Vocabulary.eos_id
+    framed[offsets[1:] - 1] = vocabulary.eos_id
     if begin:
         is_token[offsets[:-1]] = False
-        framed[offsets[:-1]] = Vocabulary.bos_id
+        framed[offsets[:-1]] = vocabulary.bos_id
     framed[is_token] = ids
     framed_ids: pa.ListArray[Any] = pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), pa.array(framed, pa.int32()), type=pa.list_(pa.field("element", pa.int32()))

@@ -34,25 +34,28 @@ class Vocabulary:
     """Tokens and their ids, which are their places in the table.
 
     Args:
-        tokens: the special tokens, then all others, each once.
+        tokens: each once; the special tokens come first, unless a pretrained tokenizer brings the ids.
         counts: how often each occurs in the training split; 0 for the special tokens.
 
     Raises:
-        StageformerError: the special tokens are not the first, or a token is there twice.
+        StageformerError: a special token is missing, or a token is there twice.
     """
 
     pad_id, bos_id, eos_id, unk_id = range(4)
+    """Those of a vocabulary that is made here. One that a pretrained tokenizer brings has others of its own."""
 
     def __init__(self, tokens: list[str], counts: list[int]) -> None:
-        if tuple(tokens[:4]) != SPECIAL_TOKENS:
-            raise StageformerError(f"a vocabulary begins with {' '.join(SPECIAL_TOKENS)}, found {' '.join(tokens[:4])}")
+        if missing := set(SPECIAL_TOKENS).difference(tokens):
+            raise StageformerError(f"a vocabulary has {' '.join(SPECIAL_TOKENS)}, found no {' '.join(sorted(missing))}")
+        self.pad_id, self.bos_id, self.eos_id, self.unk_id = map(tokens.index, SPECIAL_TOKENS)
         self.tokens = tokens
         self.counts = counts
         # Without the special tokens: a text cannot spell them.
-        self._ids = {token: index for index, token in enumerate(tokens) if index >= len(SPECIAL_TOKENS)}
-        if len(self._ids) + len(SPECIAL_TOKENS) != len(tokens) or not self._ids.keys().isdisjoint(SPECIAL_TOKENS):
+        self._ids = {token: index for index, token in enumerate(tokens) if token not in SPECIAL_TOKENS}
+        if len(self._ids) + len(SPECIAL_TOKENS) != len(tokens):
             raise StageformerError("a token is in the vocabulary twice")
-        self._regular = pa.array(tokens[len(SPECIAL_TOKENS) :], pa.string())
+        self._regular = pa.array(list(self._ids), pa.string())
+        self._regular_ids = np.array([*self._ids.values(), self.unk_id], dtype=np.int32)
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], *, min_frequency: int, max_size: int | None) -> Self:
@@ -85,8 +88,9 @@ class Vocabulary:
 
     def to_id_array(self, tokens: pa.Array[Any]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         """As :meth:`to_ids` for a whole Arrow array of strings at once."""
-        places = pc.index_in(tokens, value_set=self._regular).fill_null(self.unk_id - len(SPECIAL_TOKENS))
-        return places.to_numpy(zero_copy_only=False).astype(np.int32) + np.int32(len(SPECIAL_TOKENS))
+        places = pc.index_in(tokens, value_set=self._regular).fill_null(len(self._regular))
+        ids: np.ndarray[tuple[int], np.dtype[np.int32]] = self._regular_ids[places.to_numpy(zero_copy_only=False)]
+        return ids
 
     def to_tokens(self, ids: Iterable[int], *, skip_special: bool = False) -> list[str]:
         """Return the tokens of ids.
@@ -105,7 +109,7 @@ class Vocabulary:
                     f"id {index} is outside the vocabulary, which has {len(self.tokens)} entries (0 to "
                     f"{len(self.tokens) - 1}); the ids come from another vocabulary: run `dvc repro`"
                 )
-            if not (skip_special and index < self.unk_id):
+            if not (skip_special and index in (self.pad_id, self.bos_id, self.eos_id)):
                 tokens.append(self.tokens[index])
         return tokens
 

@@ -76,6 +76,16 @@ class Tokenizer(ABC):
         """Every token that was learnt: each has an id, even if the training split was never cut into it."""
 
     @property
+    def entries(self) -> list[str] | None:
+        """The token of each id, our special tokens among them, in a family that brings its ids; else None."""
+        return None
+
+    @property
+    def remark(self) -> str:
+        """What a user should know about this tokenizer, in one line; ``""``: nothing."""
+        return ""
+
+    @property
     def max_word_length(self) -> int | None:
         """The characters of the longest word that is cut into pieces: a longer one is one token. None: no limit."""
         return None

@@ -1,0 +1,44 @@
+"""Each side its own tokenizer, from the text to the exported model."""
+
+from __future__ import annotations
+
+import json
+
+import pandas
+import tokenizers
+
+from stageformer.text.pair import load_tokenizers
+from stageformer.text.vocabulary import load_vocabularies
+from tests.families import values
+
+
+def test_letters_to_tokens_that_are_given(repository) -> None:
+    """As letters to phonemes: characters on the source side, what stands between blanks on the target side."""
+    repository.set(tokenize__source=values("char", case="lower"), tokenize__target=values("none"), vocab__shared=False)
+    assert repository.repro("export")[0][:3] == ["check", "tokenize", "vocab"]
+    made = load_tokenizers(repository.root / "data/tokenize/tokenizer")
+    assert (made.source.kind, made.target.kind) == ("char", "none")
+    vocabularies = load_vocabularies(repository.root / "data/vocab")
+    assert "lights" not in vocabularies.source
+    assert "Lampen" in vocabularies.target
+    scores = json.loads((repository.root / "reports/evaluate/metrics.json").read_text())
+    assert scores["beam"]["chrf"] >= 0
+    exported = json.loads((repository.root / "reports/export/metrics.json").read_text())
+    assert exported["ctranslate2"]["greedy_equal"] == 100, "not the same texts as ours"
+
+
+def test_the_vocabulary_of_bert_to_subwords(repository, bert) -> None:
+    """The ids of the source are those of the files; nothing in the pipeline takes them for ours."""
+    repository.set(
+        tokenize__source=values("pretrained", path=str(bert)), tokenize__target=values("bpe"), vocab__shared=False,
+        export__formats=["ctranslate2"],
+    )  # fmt: skip
+    repository.repro("export")
+    vocabularies = load_vocabularies(repository.root / "data/vocab")
+    assert (vocabularies.source.pad_id, vocabularies.source.eos_id) == (0, 102)
+    (row,) = pandas.read_parquet(repository.root / "data/vocab/test.parquet").source_ids.head(1)
+    sentence = pandas.read_parquet(repository.root / "data/ingest/test.parquet").source[0]
+    theirs = tokenizers.BertWordPieceTokenizer(str(bert / "vocab.txt"), lowercase=True)
+    assert row.tolist() == [*theirs.encode(sentence, add_special_tokens=False).ids, 102]
+    exported = json.loads((repository.root / "reports/export/metrics.json").read_text())
+    assert exported["ctranslate2"]["greedy_equal"] == 100
