@@ -13,7 +13,7 @@ from stageformer.params.choices import kinds
 from stageformer.text.pair import Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
 from tests.families import family
 
-KINDS = kinds("stageformer.text.tokenizers")
+KINDS = [kind for kind in kinds("stageformer.text.tokenizers") if kind != "pretrained"]  # it reads files
 SOURCE = ["the lights are on", "the lights are off"]
 TARGET = ["das Licht ist an", "das Licht ist aus"]
 
