@@ -16,7 +16,7 @@ KEYS = (
     "encode.dropout_copies", "ingest.max_length_ratio",
 )  # fmt: skip
 ALLOWED = {(key, 10**9) for key in KEYS if "seed" in key or "tokens" in key or "max_updates" in key} | {
-    ("ingest.max_length_ratio", None)
+    ("ingest.max_length_ratio", None), ("ingest.max_length_ratio", 10**9)
 }
 """Large, and meant: no limit in practice."""
 
