@@ -260,3 +260,38 @@ def test_an_equal_training_that_ends_does_not_disturb_one_that_is_writing(scratc
     writing.remove()
     ended.remove()
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize("place", ["a file", "a file/deeper", "a file/.cache/stageformer"])
+def test_a_scratch_folder_that_cannot_be_is_found_before_the_first_update(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    """Root may write everywhere but below a file."""
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("STAGEFORMER_SCRATCH", str(tmp_path / place))
+    checkpoints = Checkpoints("train_encoder", "f" * 32)
+    for attempt in (checkpoints.check_writable, lambda: checkpoints.write(Progress(), {})):
+        with pytest.raises(StageformerError) as caught:
+            attempt()
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path / place}/train_encoder-")
+        assert ": cannot be written: a part of its path is not a folder; name a folder for checkpoints in " in message
+        assert message.endswith(" the environment variable STAGEFORMER_SCRATCH")
+        assert "\n" not in message
+    assert (tmp_path / "a file").read_text() == ""
+
+
+def test_a_user_without_a_home_is_told_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def home(*_: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("STAGEFORMER_SCRATCH")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    with pytest.raises(StageformerError, match=r"^there is no home folder .* STAGEFORMER_SCRATCH$"):
+        Checkpoints("train_encoder", "f" * 32)
+
+
+def test_checking_leaves_nothing(scratch: Path) -> None:
+    Checkpoints("train_encoder", "f" * 32).check_writable()
+    assert not scratch.exists()

@@ -19,7 +19,7 @@ from types import FrameType
 
 from torch import Tensor
 
-from stageformer.artifacts.files import remove_left_over
+from stageformer.artifacts.files import check_writable, remove_left_over
 from stageformer.artifacts.scratch import scratch_folder
 from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.console.output import warn
@@ -37,12 +37,24 @@ class Checkpoints:
     """The checkpoints of one training."""
 
     def __init__(self, stage: str, fingerprint: str) -> None:
-        """``fingerprint`` is of all that the result of the training depends on."""
-        self.folder = scratch_folder() / f"{stage}-{fingerprint[:24]}"
+        """``fingerprint`` is of all that the result of the training depends on.
+
+        Raises:
+            StageformerError: the user has no home, and no scratch folder is named.
+        """
+        try:
+            self.folder = scratch_folder() / f"{stage}-{fingerprint[:24]}"
+        except RuntimeError:
+            raise StageformerError(f"there is no home folder to keep checkpoints in; {_REMEDY}") from None
         self._fingerprint = fingerprint
         self._started = time.perf_counter()
         self._writing = 0.0
         self._last = 0.0
+
+    def check_writable(self) -> None:
+        """Raise StageformerError unless checkpoints can be written: before the first update, not after it."""
+        with _naming_scratch():
+            check_writable(self.folder / "update.pt")
 
     def newest(
         self, fits: Callable[[Progress, dict[str, Tensor]], None], *, quiet: bool = False
@@ -80,11 +92,14 @@ class Checkpoints:
         """Write a checkpoint, and remove those that are older than the one before it.
 
         Raises:
-            StageformerError: the disk is full. The checkpoints before this one are untouched.
+            StageformerError: the disk is full, or the folder is not to be written. The checkpoints before this one are
+                untouched.
         """
         started = time.perf_counter()
         path = self._path(progress)
-        write_tensors(path, "checkpoint", tensors, {"fingerprint": self._fingerprint, "progress": progress.to_dict()})
+        metadata = {"fingerprint": self._fingerprint, "progress": progress.to_dict()}
+        with _naming_scratch():
+            write_tensors(path, "checkpoint", tensors, metadata)
         for old in self._paths()[:-KEPT]:
             old.unlink(missing_ok=True)
         self._last = time.perf_counter() - started
@@ -109,6 +124,18 @@ class Checkpoints:
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("update-*.pt"))
+
+
+_REMEDY = "name a folder for checkpoints in the environment variable STAGEFORMER_SCRATCH"
+
+
+@contextmanager
+def _naming_scratch() -> Iterator[None]:
+    """Say in a message of the block how to keep checkpoints elsewhere."""
+    try:
+        yield
+    except StageformerError as error:
+        raise StageformerError(f"{error}; {_REMEDY}") from None
 
 
 class Interruption:

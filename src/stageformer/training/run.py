@@ -44,10 +44,13 @@ def run(
         save: writes the trained model
 
     Raises:
-        StageformerError: as :func:`~stageformer.training.loop.train`, or the disk is full.
+        StageformerError: as :func:`~stageformer.training.loop.train`, the disk is full, or checkpoints cannot be
+            written, which is found before the first update.
         SystemExit: SIGINT or SIGTERM came; a checkpoint was written.
     """
     metrics: dict[str, float] = {"updates": 0}
+    if task is not None:
+        checkpoints.check_writable()
     with joined(compute, device) as processes:
         with curves(reports, processes) as log:
             if task is not None:
