@@ -163,7 +163,7 @@ def _usage(folders: Mapping[str, str]) -> Iterable[str]:
     shown: set[str] = set()
     for name, found in sorted(_formats_in(folders).items(), key=lambda item: not item[1].is_at_the_root):
         if found.library not in shown:
-            yield from found.usage(folders[name])
+            yield from found.usage(folders[name], folders)
             shown.add(found.library)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -123,8 +123,15 @@ class Format(ABC):
         """Translate by the engine, from what :meth:`write` left in ``folder``."""
 
     @abstractmethod
-    def usage(self, folder: str) -> list[str]:
-        """Return paragraphs of Markdown that show how the engine translates with ``folder``."""
+    def usage(self, folder: str, folders: Mapping[str, str]) -> list[str]:
+        """Return paragraphs of Markdown that show how the engine translates with ``folder``.
+
+        Each block of code runs by itself, in the folder of the card.
+
+        Args:
+            folder: of this format, relative to the card
+            folders: of every format beside the card, by name: another one may have the tokenizer
+        """
 
 
 def export_format(name: str) -> Format:

@@ -5,6 +5,7 @@ Its specification has a place for each of our matrices as it is, so nothing is c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +22,7 @@ from stageformer.model.transformer import Decoder, Encoder, Transformer
 from stageformer.text.pair import Tokenizers
 from stageformer.text.vocabulary import BOS, EOS, UNK, Vocabularies
 from stageformer.translator.ctranslate2_engine import CTranslate2Engine
+from stageformer.translator.model_folder import FORMAT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,18 +56,35 @@ class CTranslate2Format(Format):
 
         return timed(translate, workload.text)
 
-    def usage(self, folder: str) -> list[str]:
-        """See :meth:`Format.usage`."""
+    def usage(self, folder: str, folders: Mapping[str, str]) -> list[str]:
+        """See :meth:`Format.usage`. The folder of CTranslate2 has no tokenizer."""
+        if "huggingface" in folders:
+            imports = ["from transformers import AutoTokenizer"]
+            loading = [f'tokenizer = AutoTokenizer.from_pretrained("{folders["huggingface"]}")']
+            tokens = 'tokenizer.convert_ids_to_tokens(tokenizer("...").input_ids)'
+            text = "tokenizer.decode(tokenizer.convert_tokens_to_ids(best))"
+            where = "with the tokenizer for `transformers`"
+        elif FORMAT in folders:
+            imports = ["from stageformer import Translator"]
+            loading = [f'tokenizers = Translator.load("{folders[FORMAT]}").tokenizers']
+            tokens = '[*tokenizers.source.encode_batch(["..."])[0], "<eos>"]'
+            text = "tokenizers.target.decode(best)"
+            where = "with the tokenizers of Stageformer"
+        else:
+            imports, loading, tokens, text = [], [], '["...", "<eos>"]', "best"
+            where = "on tokens, since no tokenizer was exported with it"
         return [
-            "With `ctranslate2`; tokens end with `<eos>`, and the special tokens are to be forbidden:",
+            f"With `ctranslate2`, {where}; tokens end with `<eos>`, and the special tokens are to be forbidden:",
             code(
                 "import ctranslate2",
+                *imports,
                 "",
+                *loading,
                 f'translator = ctranslate2.Translator("{folder}")',
-                'tokens = tokenizer.convert_ids_to_tokens(tokenizer("...").input_ids)',
+                f"tokens = {tokens}",
                 'options = {"disable_unk": True, "suppress_sequences": [["<pad>"], ["<bos>"]], "beam_size": 1}',
                 "best = translator.translate_batch([tokens], **options)[0].hypotheses[0]",
-                "print(tokenizer.decode(tokenizer.convert_tokens_to_ids(best)))",
+                f"print({text})",
             ),
         ]
 

@@ -6,7 +6,7 @@ pre-norm model a Blenderbot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class HuggingFaceFormat(Format):
             lambda: engine.translate(ids, max_lengths=limits, batch_tokens=workload.batch_tokens), engine.text
         )
 
-    def usage(self, folder: str) -> list[str]:
+    def usage(self, folder: str, folders: Mapping[str, str]) -> list[str]:
         """See :meth:`Format.usage`."""
         return [
             "With `transformers`, version 5 or newer (older ones may read the weights wrongly):",
