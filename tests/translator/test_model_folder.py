@@ -32,6 +32,38 @@ def exported(toy_root, tmp_path):
     return tmp_path / "my-model"
 
 
+PARTS = (
+    "model.pt", "tokenizer/config.json", "tokenizer/shared", "vocabulary.parquet", "translator.json",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "foreign"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_damaged_part_is_to_be_fetched_again_not_made_by_a_pipeline(exported, part, damage):
+    path = exported / "stageformer" / part
+    (path,) = path.iterdir() if path.is_dir() else (path,)
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"{}" if damage == "foreign" else path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(StageformerError) as caught:
+        Translator.load(exported)
+    message = str(caught.value)
+    if (part, damage) == ("translator.json", "gone"):  # which makes it no exported model
+        assert "neither a repository of Stageformer nor a model" in message
+    else:
+        assert message.startswith(str(exported))
+        assert message.endswith("; copy or fetch the folder of the model again")
+    assert "dvc repro" not in message
+    assert "\n" not in message
+
+
+def test_an_engine_that_was_not_exported(exported):
+    pytest.importorskip("ctranslate2")
+    with pytest.raises(StageformerError, match=r"no model of CTranslate2 \(see export\.formats\); copy or fetch"):
+        Translator.load(exported, engine="ctranslate2")
+
+
 @pytest.mark.parametrize("place", ["", "stageformer"])
 def test_an_exported_model_translates_as_the_repository_does(toy_root, exported, place):
     ours, theirs = Translator.load(toy_root), Translator.load(str(exported / place), threads=1)

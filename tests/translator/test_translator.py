@@ -40,7 +40,7 @@ def test_input_is_normalised_as_in_training(translator):
 def test_without_a_model_the_message_says_what_to_run(toy_root, tmp_path):
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(toy_root / name, tmp_path)
-    with pytest.raises(StageformerError, match="there is no model yet; make it with `dvc repro`"):
+    with pytest.raises(StageformerError, match="there is no model; make it with `dvc repro`"):
         Translator.load(tmp_path)
 
 

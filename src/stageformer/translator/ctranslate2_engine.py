@@ -49,7 +49,9 @@ class CTranslate2Engine(Engine):
         import ctranslate2
 
         if not (folder / "model.bin").exists():
-            raise StageformerError(f"{folder}: holds no model of CTranslate2; make it with `dvc repro export`")
+            raise StageformerError(
+                f"{folder}: holds no model of CTranslate2 (see export.formats); make it with `dvc repro export`"
+            )
         try:
             # A thread a batch, as in our own search: small matrices are not worth cutting.
             self._translator = ctranslate2.Translator(str(folder), device="cpu", inter_threads=threads, intra_threads=1)

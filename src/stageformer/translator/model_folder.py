@@ -7,13 +7,17 @@ An exported model is the folder that ``stageformer export`` writes. In it, or be
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stageformer.artifacts.files import atomic_file, read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header
 from stageformer.errors import StageformerError
+from stageformer.experiments.missing import how_to_get
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.reading import read_yaml
@@ -22,6 +26,7 @@ from stageformer.params.translate import Translate
 
 KIND = "translator"
 NAME = "translator.json"
+MODEL = "data/train_decoder/model.pt"
 FORMAT = "stageformer"
 """The name of the folder beside those of other engines."""
 
@@ -40,6 +45,12 @@ class ModelFolder:
     """that the parameters allow; None: they say nothing"""
     instruction_set: str
     """as ``compute.instruction_set``"""
+    is_exported: bool
+
+
+    def advice(self) -> contextlib.AbstractContextManager[None]:
+        """Return what loading the parts is to be done in: no pipeline made those of an exported model here."""
+        return _fetched() if self.is_exported else contextlib.nullcontext()
 
 
 def open_model_folder(folder: Path | None) -> ModelFolder:
@@ -90,27 +101,42 @@ def save_model_folder(folder: Path, *, model: Path, tokenizers: Path, vocabulari
     write_json(folder / NAME, {"kind": KIND, "schema_version": SCHEMA_VERSION, "translate": search})
 
 
+_MAKING = re.compile(r"[;:] (?:run|make)\b[^;:]*$")
+"""The end of a message that advises to make a file again."""
+
+
+@contextlib.contextmanager
+def _fetched() -> Iterator[None]:
+    """Advise, in a message of the block, to get an exported model again, since there is nothing to make it with."""
+    try:
+        yield
+    except StageformerError as error:
+        raise StageformerError(f"{_MAKING.sub('', str(error))}; copy or fetch the folder of the model again") from None
+
+
+@_fetched()
 def _exported(folder: Path) -> ModelFolder:
     path = folder / NAME
     header = read_json(path)
     if not isinstance(header, dict):
-        raise StageformerError(f"{path}: found no header of an exported model; export it again")
+        raise StageformerError(f"{path}: found no header of an exported model")
     check_header(path, header, KIND)
     model, tokenizers = folder / "model.pt", folder / "tokenizer"
     for part in (model, tokenizers):
         if not part.exists():
-            raise StageformerError(f"{part}: missing from the exported model; export it again")
+            raise StageformerError(f"{part}: missing from the exported model")
     params = parse(Translate, header.get("translate"), "translate")
     return ModelFolder(
         model, tokenizers, vocabularies=folder, exports=folder.parent, params=params, threads=None,
         instruction_set="avx2",  # the same translations on every machine
+        is_exported=True,
     )  # fmt: skip
 
 
 def _repository(root: Path) -> ModelFolder:
-    model = root / "data/train_decoder/model.pt"
+    model = root / MODEL
     if not model.exists():
-        raise StageformerError(f"{model}: there is no model yet; make it with `dvc repro`")
+        raise StageformerError(f"{model}: there is no model; {how_to_get(MODEL, root)}")
     values = read_yaml(root / "params.yaml")
     compute = parse(Compute, values.get("compute"), "compute")
     return ModelFolder(
@@ -121,4 +147,5 @@ def _repository(root: Path) -> ModelFolder:
         params=parse(Translate, values.get("translate"), "translate"),
         threads=compute.threads,
         instruction_set=compute.instruction_set,
+        is_exported=False,
     )

@@ -93,19 +93,20 @@ class Translator:
         if found.instruction_set == "avx2":
             compute_gelu_without_onednn()
         threads = threads or found.threads or torch.get_num_threads()
-        tokenizers = load_tokenizers(found.tokenizers)
-        vocabularies = load_vocabularies(found.vocabularies, tokenizers.parts)
-        model, metadata = load_model(found.model, vocabularies=vocabularies)
         pool = thread_pool(threads, pieces=threads)
         searching: Engine
-        if engine == "ctranslate2":
-            from stageformer.translator.ctranslate2_engine import CTranslate2Engine
+        with found.advice():
+            tokenizers = load_tokenizers(found.tokenizers)
+            vocabularies = load_vocabularies(found.vocabularies, tokenizers.parts)
+            model, metadata = load_model(found.model, vocabularies=vocabularies)
+            if engine == "ctranslate2":
+                from stageformer.translator.ctranslate2_engine import CTranslate2Engine
 
-            known = metadata.get("fingerprint")
-            parts = {"model": (known, found.model)} if isinstance(known, str) else {}
-            searching = CTranslate2Engine(found.exports / engine, vocabularies, threads=threads, model=parts)
-        else:
-            searching = OwnEngine(model, vocabularies, pool)
+                known = metadata.get("fingerprint")
+                parts = {"model": (known, found.model)} if isinstance(known, str) else {}
+                searching = CTranslate2Engine(found.exports / engine, vocabularies, threads=threads, model=parts)
+            else:
+                searching = OwnEngine(model, vocabularies, pool)
         return Translator(tokenizers, vocabularies, model, found.params, pool, searching)
 
     def translate(
