@@ -56,10 +56,15 @@ def test_output_that_cannot_be_written(run, tmp_path, output):
     assert not list((tmp_path / "root").glob(".*partial"))
 
 
-def test_three_experiments_are_too_many(run):
-    result = run("a", "b", "c")
-    assert result.exit_code == 2
-    assert "on one experiment or on two, found 3" in result.stderr
+def test_three_folders(run, tmp_path):
+    for name, bleu in (("other", 21.0), ("third", 19.0)):
+        make_run(tmp_path / name, bleu=bleu, model=name)
+    assert run("workspace", tmp_path / "other", tmp_path / "third").exit_code == 0
+    assert "Differences are to A." in (tmp_path / "root/report.html").read_text()
+
+
+def test_more_experiments_than_letters_are_too_many(run):
+    assert "up to 26 experiments, found 27; `stageformer table`" in one_line(run(*["workspace"] * 27))
 
 
 def test_a_report_without_pictures_of_the_model_imports_no_torch(tmp_path):

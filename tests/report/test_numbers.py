@@ -31,7 +31,10 @@ def test_numbers_and_differences():
 def test_a_lower_error_rate_is_better_and_a_lower_bleu_worse():
     old = {"beam": {"bleu": 20.0, "ter": 80.0, "per": 9.0}, "perplexity": 12.0}
     new = {"beam": {"bleu": 19.5, "ter": 79.0, "chrf": 45.0}, "perplexity": 12.001}
-    found = {tile.name: (tile.values, tile.difference, tile.verdict) for tile in tiles([old, new], {})}
+    found = {
+        tile.name: (tile.values, change.difference, change.verdict)
+        for tile in tiles([old, new], []) for change in tile.changes
+    }
     assert found == {
         "BLEU": (("20.00", "19.50"), "−0.50", "worse"),
         "chrF": (("–", "45.00"), "", ""),
@@ -44,8 +47,17 @@ def test_a_lower_error_rate_is_better_and_a_lower_bleu_worse():
 def test_chance_is_beside_the_difference():
     tested = BootstrapResult(20.0, 21.5, 1.5, low=-0.104, high=3.1, p=0.0004, signature="")
     metrics = [{"beam": {"bleu": bleu, "chrf": 40.0}} for bleu in (20.0, 21.5)]
-    shown = [tile.chance.replace("\N{NO-BREAK SPACE}", " ") for tile in tiles(metrics, {"bleu": tested})]
+    shown = [tile.changes[0].chance.replace("\N{NO-BREAK SPACE}", " ") for tile in tiles(metrics, [{"bleu": tested}])]
     assert shown == ["95 %: −0.10 to +3.10, p < 0.001", ""]
+
+
+def test_each_of_several_is_compared_with_the_first():
+    tested = BootstrapResult(20.0, 19.0, -1.0, low=-2.0, high=-0.5, p=0.01, signature="")
+    metrics = [{"beam": {"bleu": bleu}} for bleu in (20.0, 21.5, 19.0)]
+    (tile,) = tiles(metrics, [{}, {"bleu": tested}])
+    assert tile.values == ("20.00", "21.50", "19.00")
+    assert [(change.difference, change.verdict) for change in tile.changes] == [("+1.50", "better"), ("−1.00", "worse")]
+    assert [bool(change.chance) for change in tile.changes] == [False, True]
 
 
 def test_table_has_every_system_and_score_even_unknown_ones():
@@ -74,7 +86,14 @@ def test_parameters_by_group_with_those_of_either_experiment():
         ("embed", [("d_model", ["128", "128"], False)]),
         ("train_encoder", [("training.seed", ["(absent)", "null"], True)]),
     ]
-    changes = {change.key: (change.old, change.new, change.meaning) for change in differences(old, new)}
+    changes = {change.key: (*change.values, change.meaning) for change in differences([old, new])}
     assert changes["translate.beam_size"] == ("4", "8", "hypotheses kept at each step; 1: greedy")
     assert changes["translate.gone"] == ("true", "(absent)", "")
     assert changes["train_encoder.training.seed"][2].startswith("seed of initial weights")
+    third = new | {"embed": {"d_model": 256}}
+    assert [(change.key, change.values) for change in differences([old, new, third])] == [
+        ("translate.beam_size", ("4", "8", "8")),
+        ("embed.d_model", ("128", "128", "256")),
+        ("train_encoder.training.seed", ("(absent)", "null", "null")),
+        ("translate.gone", ("true", "(absent)", "(absent)")),
+    ]

@@ -135,6 +135,30 @@ def test_scores_and_differences_of_two(pages):
     assert "hypotheses kept at each step; 1: greedy" in texts
 
 
+def test_three_experiments_side_by_side(tmp_path, runs):
+    make_run(tmp_path / "three", bleu=19.4, beam_size=2, model="gg", gain=-1.0)
+    opened = [Experiment.open(f"./{name}", runs) for name in ("one", "two")]
+    opened.append(Experiment.open("./three", tmp_path))
+    write_report(opened, tmp_path / "page.html", root=runs)
+    text = (tmp_path / "page.html").read_text()
+    page = Page(text)
+    texts = [data.strip() for _, data in page.texts]
+    assert "+1.31 better" in texts  # BLEU, 20.40 -> 21.71
+    assert "−1.00 worse" in texts  # BLEU, 20.40 -> 19.40
+    assert [attributes["class"] for attributes in page.all("span") if "letter" in attributes.get("class", "")][:3] == [
+        "letter a", "letter b", "letter c"
+    ]  # fmt: skip
+    heads = [column.label for column in translations.read_translations(opened).columns]
+    assert heads[3:] == [*(f"Translation {letter}" for letter in "ABC"), *(f"BLEU {letter}" for letter in "ABC")]
+    rows = translations.read_translations(opened).rows
+    assert rows[1][6:] == [37.0, 38.5, 36.0]
+    # Each run has a picture of its own of attention, and all have the same of positions.
+    assert len(page.all("img")) == 4
+    assert "(the same in all 3)" in text
+    assert "One parameter differs." in texts
+    assert [text for text in texts if text in ("4", "8", "2")][:3] == ["4", "8", "2"]
+
+
 def test_test_sets_that_differ_are_not_tested_for_chance(tmp_path, runs):
     make_run(tmp_path / "few", number=50)
     opened = [Experiment.open("./one", runs), Experiment.open("./few", tmp_path)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -337,3 +339,53 @@ def test_widths_and_sizes() -> None:
     assert (display_width("abc"), display_width("世界"), display_width("e\u0301")) == (3, 4, 1)
     assert clean("a\u202eb\tc") == r"a\u202eb\tc"
     assert [human_size(n) for n in (5, 2048, 3 * 2**20, 2**31)] == ["5 bytes", "2.0 KiB", "3.0 MiB", "2.0 GiB"]
+
+
+def test_json_has_the_same_facts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+
+    def found(*arguments: str) -> Any:
+        result = CliRunner().invoke(main, ["show", *arguments, "--json"])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    table = found("data/ingest/train.parquet", "--rows", "1")
+    assert (table["kind"], table["made_by"], table["rows"]) == ("sentences", "ingest", 3)
+    assert table["columns"]["id"] == "int64"
+    assert [row["source"] for row in table["sample"]] == ["Connection lost"]
+    assert found("data/ingest/train.parquet", "--id", "11")["sample"][0]["target"] == "Welt\x1b[31m"
+    tensor = found("data/embed/embedding.pt")["tensors"]["shared"]
+    expected = {"shape": [11, 11], "type": "float32", "mean": 1 / 11, "std": (10 / 121) ** 0.5, "min": 0.0, "max": 1.0}
+    assert {name: value if name in ("shape", "type") else pytest.approx(value) for name, value in tensor.items()} == (
+        expected
+    )
+    memory = found("data/encode/train", "--rows", "2")
+    assert (memory["sentences"], memory["tokens"], memory["longest"], memory["encoder"]) == (3, 68, 61, "f00d")
+    sample = [(row["id"], row["shape"], row["mean"]) for row in memory["sample"]]
+    assert sample == [(10, [4, 8], 1.0), (11, [3, 8], 1.0)]
+    assert found("reports/ingest/metrics.json")["content"]["dropped"] == {"equal": 3, "ratio": 0.25}
+    assert [entry["name"] for entry in found("data")["entries"]] == sorted(path.name for path in Path("data").iterdir())
+    assert found("data/vocab/vocabulary.parquet", "--rows", "5")["sample"][4] == {"token": "Conn", "id": 4, "count": 9}
+
+
+def test_a_file_of_the_root_is_named_from_a_subfolder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (root / name).touch()
+    (root / "docs").mkdir(exist_ok=True)
+    monkeypatch.chdir(root / "docs")
+    for command in (["show", "data/vocab"], ["memory", "export", "data/encode/train", "out"]):
+        result = CliRunner().invoke(main, command)
+        path = command[-2] if command[0] == "memory" else command[-1]
+        message = f"error: {path}: not in this folder, but in the root of the repository: ../{path}\n"
+        assert (result.exit_code, result.stderr) == (2, message)
+    result = CliRunner().invoke(main, ["show", "nothing"])
+    assert result.stderr == "error: nothing: no such file or folder\n"
+    result = CliRunner().invoke(main, ["show", "../data/none"])
+    assert result.stderr == "error: ../data/none: no such file or folder; make it with `dvc repro`\n"
+
+
+def test_the_padded_copy_says_its_shape_and_files(root: Path, tmp_path: Path) -> None:
+    arguments = ["memory", "export", str(root / "data/encode/train"), str(tmp_path / "out"), "--json"]
+    found = json.loads(CliRunner().invoke(main, arguments).stdout)
+    assert found["shape"] == [3, 61, 8]
+    assert all(Path(path).is_file() for path in found["files"])

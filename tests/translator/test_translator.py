@@ -1,3 +1,4 @@
+import json
 import math
 import os
 import pty
@@ -125,7 +126,7 @@ def test_a_bad_file_is_one_line_and_the_old_output_stays(run, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [["--input", "x"], ["--output", "x"], ["one", "--input", "x", "--output", "y"], ["--score", "x"],
+    [["--output", "x"], ["one", "--output", "x"], ["one", "--input", "x", "--output", "y"], ["--score", "x"],
      ["one", "--nbest", "3", "--beam-size", "2"], ["--input", "x", "--output", "y", "--attention"],
      ["one", "--temperature", "0"], ["one", "--top-p", "0"], ["one", "--seed", "-1"]],
 )  # fmt: skip
@@ -201,6 +202,44 @@ def test_the_attention_of_each_token_is_drawn(run):
     assert len(rows) >= 5
     assert any("█" in line or "▓" in line for line in rows)
     assert lines[-2].endswith("75% or more")
+
+
+def test_a_file_alone_is_translated_to_standard_output(run, tmp_path):
+    (tmp_path / "in").write_text("two\n\none\n")
+    result = run("--input", str(tmp_path / "in"))
+    assert (result.exit_code, result.stdout) == (0, "zwei\n\neins\n")
+
+
+def test_json_has_a_line_for_each_sentence(run, translator, tmp_path):
+    (tmp_path / "in").write_text("two and five\n\n")
+    found = translator.nbest(["two and five"], number=2)[0]
+    vocabulary = translator.vocabularies.target
+    expected = [
+        {"text": text, "score": score, "tokens": vocabulary.to_tokens(ids), "ids": ids} for text, score, ids in found
+    ]
+    for options in (["two and five", ""], ["--input", str(tmp_path / "in")]):
+        lines = run(*options, "--nbest", "2", "--json").stdout.splitlines()
+        assert list(map(json.loads, lines)) == [
+            {"sentence": 1, "source": "two and five", "translations": expected},
+            {"sentence": 2, "source": "", "translations": []},
+        ]
+    (line,) = run("two", "--attention", "--json").stdout.splitlines()
+    attention = json.loads(line)["translations"][0]["attention"]
+    assert attention["target"] == ["z", "w", "e", "i", "<eos>"]
+    weights = attention["weights"]
+    assert [len(row) for row in weights] == [len(attention["source"])] * 5
+    assert [sum(row) for row in weights] == pytest.approx([1] * 5, abs=1e-5)
+    (tmp_path / "out").write_text("zwei und fünf\n\n")
+    scored = run("--input", str(tmp_path / "in"), "--score", str(tmp_path / "out"), "--json").stdout.splitlines()
+    (score, none) = translator.score(["two and five", ""], ["zwei und fünf", ""])
+    assert list(map(json.loads, scored)) == [
+        {
+            "sentence": 1, "log_probability": score.log_probability,
+            "perplexity": math.exp(-score.log_probability / score.tokens),
+        },
+        {"sentence": 2, "log_probability": None, "perplexity": None},
+    ]  # fmt: skip
+    assert none is None
 
 
 def test_without_an_export_the_message_says_what_to_run(run):

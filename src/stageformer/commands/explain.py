@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import model_folder, model_option, root_option
+from stageformer.commands.options import json_option, model_folder, model_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 from stageformer.errors import StageformerError
@@ -29,20 +29,25 @@ from stageformer.errors import StageformerError
     help="FILE.png or FILE.svg; without either ending, both are written. Default: attention-LAYER-HEAD.",
 )
 @click.option("--translation", help="What the decoder reads. Default: what `translate` prints.")
+@json_option
 @model_option
 @root_option
 def explain(
-    sentence: str, layer: int, head: int, kind: str, output: Path | None, translation: str | None, model: Path | None,
-    root: Path | None,
+    sentence: str, layer: int, head: int, kind: str, output: Path | None, translation: str | None, as_json: bool,
+    model: Path | None, root: Path | None,
 ) -> None:
     """Draw scaled dot-product attention on SENTENCE, with every matrix and the values of the trained model.
 
-    With --kind all, there are three pictures, and the kind is added to the name of each file.
+    With --kind all, there are three pictures, and the kind is added to the name of each file. With --json, the matrices
+    are printed instead; a score that the mask forbids is null.
     """
+    if as_json and output is not None:
+        raise click.UsageError("--json prints the matrices and draws nothing; leave out --output")
     from stageformer.artifacts.files import atomic_file, check_writable
     from stageformer.figures.explain import explain as explain_sentence
     from stageformer.figures.operation import KINDS
     from stageformer.figures.style import FORMATS
+    from stageformer.terminal.json_text import json_text
     from stageformer.translator.translator import Translator
 
     path = output or Path(f"attention-{layer}-{head}")
@@ -56,10 +61,13 @@ def explain(
         for each in kinds
         for format_ in formats
     }
-    for file_path in paths.values():
+    for file_path in () if as_json else paths.values():
         check_writable(file_path)
     translator = Translator.load(model_folder(model, root))
     explained = explain_sentence(translator, sentence, layer=layer, head=head, kinds=kinds, translation=translation)
+    if as_json:
+        echo(json_text([found.operation.as_dict() for found in explained], indent=None))
+        return
     for found in explained:
         for format_ in formats:
             file_path = paths[found.operation.kind, format_]

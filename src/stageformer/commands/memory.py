@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import Output
+from stageformer.commands.options import Output, json_option
 from stageformer.commands.paths import existing
 from stageformer.commands.program import command, group
 from stageformer.console.output import echo
@@ -23,17 +23,20 @@ def memory() -> None:
 @click.option(
     "--format", "format_", type=click.Choice(["npy", "pt"]), default="npy", show_default=True, help="Of the copy."
 )
-def export_memory(split: Path, output: Path, format_: str) -> None:
+@json_option
+def export_memory(split: Path, output: Path, format_: str, as_json: bool) -> None:
     """Write a padded copy of the memory in the folder SPLIT into the folder OUTPUT, for other tools."""
     from stageformer.memory.padded import export_padded, padded_bytes
     from stageformer.memory.store import MemoryStore
+    from stageformer.terminal.json_text import json_text
 
     store = MemoryStore(existing(split))
     width = store.lengths.max(initial=0)
     size = padded_bytes(store, format_) / 2**20
-    echo(f"{output}: [{len(store)}, {width}, {store.width}] and mask, {size:,.1f} MiB", err=True)
-    for path in export_padded(store, output, format_):
-        echo(str(path))
+    shape = [len(store), int(width), store.width]
+    echo(f"{output}: {shape} and mask, {size:,.1f} MiB", err=True)
+    paths = [str(path) for path in export_padded(store, output, format_)]
+    echo(json_text({"shape": shape, "files": paths}) if as_json else "\n".join(paths))
 
 
 memory.add_command(export_memory)

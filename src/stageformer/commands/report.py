@@ -12,7 +12,7 @@ from stageformer.console.output import echo
 
 
 @command()
-@click.argument("experiments", nargs=-1, metavar="[EXP1] [EXP2]")
+@click.argument("experiments", nargs=-1, metavar="[EXP...]")
 @click.option(
     "--output", type=Output(), default="report.html", show_default=True, help="File to write."
 )
@@ -20,11 +20,9 @@ from stageformer.console.output import echo
 def report(experiments: tuple[str, ...], output: Path, root: Path | None) -> None:
     """Write one HTML file on a run: scores, pipeline, parameters, curves, pictures and translations.
 
-    EXP1 is a git revision, a DVC experiment, the folder of another copy, or `workspace` (the default). With EXP2, the
-    two are shown side by side, and differences are those from EXP1 to EXP2. The file needs neither network nor server.
+    EXP is a git revision, a DVC experiment, the folder of another copy, or `workspace` (the default). Several are shown
+    side by side, and differences are those to the first. The file needs neither network nor server.
     """
-    if len(experiments) > 2:
-        raise click.UsageError(f"a report is on one experiment or on two, found {len(experiments)}")
     from stageformer.experiments.experiment import WORKSPACE, Experiment
     from stageformer.params.root import find_root
     from stageformer.report.write import write_report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import Option
+from stageformer.commands.options import Option, json_option
 from stageformer.commands.paths import existing
 from stageformer.commands.program import command
 from stageformer.console.output import echo
@@ -18,7 +18,8 @@ from stageformer.console.output import echo
 @click.option(
     "--rows", type=click.IntRange(min=0), default=5, show_default=True, help="Sentences or entries in the sample."
 )
-def show(path: Path, sentence: int | None, rows: int) -> None:
+@json_option
+def show(path: Path, sentence: int | None, rows: int, as_json: bool) -> None:
     """Show what the artifact PATH is, who made it from what, its shapes and a readable sample.
 
     PATH is a table, a tensor file, a JSON file or a folder of them, such as data/vocab or data/encode/train; it is
@@ -30,4 +31,10 @@ def show(path: Path, sentence: int | None, rows: int) -> None:
     existing(path)
     lock = next((folder / "dvc.lock" for folder in path.resolve().parents if (folder / "dvc.lock").exists()), None)
     values, root = (read_yaml(lock), lock.parent) if lock else (None, Path())
+    if as_json:
+        from stageformer.terminal.json_text import json_text
+        from stageformer.terminal.show_json import show_json
+
+        echo(json_text(show_json(path, rows=rows, sentence=sentence, lock=values, root=root)))
+        return
     echo(library.show(path, rows=rows, sentence=sentence, lock=values, root=root))

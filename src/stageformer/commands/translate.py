@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stageformer.commands.options import Number, Option, Output, Parameter, model_folder, model_option, root_option
+from stageformer.commands.options import (
+    Number,
+    Option,
+    Output,
+    Parameter,
+    json_option,
+    model_folder,
+    model_option,
+    root_option,
+)
 from stageformer.commands.program import command
 from stageformer.console.output import answer, echo, say
 from stageformer.errors import StageformerError
@@ -27,7 +36,7 @@ _sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 @command()
 @click.argument("sentences", nargs=-1)
 @click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
-@click.option("--output", "output_path", type=Output(), help="File for as many translations.")
+@click.option("--output", "output_path", type=Output(), help="File for what --input gives. Default: it is printed.")
 @click.option("--beam-size", cls=Option, excludes=("--score", "--sample"), type=Parameter("translate.beam_size"),
                 help="Default: translate.beam_size of params.yaml.")
 @_search_option("--nbest", type=Parameter("translate.beam_size"), metavar="N",
@@ -47,22 +56,27 @@ _sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
               "log-probability and the perplexity of each.")
 @click.option("--engine", type=click.Choice(["stageformer", "ctranslate2"]), default="stageformer", show_default=True,
               help="What searches.")
+@json_option
 @model_option
 @root_option
 def translate(
     sentences: tuple[str, ...], input_path: Path | None, output_path: Path | None, beam_size: int | None,
     nbest: int | None, sample: bool, temperature: float, top_k: int, top_p: float, seed: int, prefix: str,
-    attention: bool, score_path: Path | None, engine: str, model: Path | None, root: Path | None,
+    attention: bool, score_path: Path | None, engine: str, as_json: bool, model: Path | None, root: Path | None,
 ) -> None:
     """Translate SENTENCES, a file, or what is typed, with the model that the pipeline made or an exported one.
 
-    Each argument is one sentence. Without any, lines are read from standard input and answered one by one.
+    Each argument is one sentence. Without any, and without --input, lines are read from standard input and answered
+    one by one. With --json, each sentence has a line of JSON: its translations with scores, tokens and ids.
     """
-    if (sentences and input_path) or (input_path is None) == bool(output_path or score_path):
-        raise click.UsageError("give sentences, or --input with --output or --score, or none of these")
+    if sentences and input_path:
+        raise click.UsageError("give sentences or --input, not both")
+    for option, value in (("--output", output_path), ("--score", score_path)):
+        if value is not None and input_path is None:
+            raise click.UsageError(f"{option} needs --input, a file of sentences")
     if nbest and beam_size and nbest > beam_size and not sample:
         raise click.UsageError(f"--nbest {nbest} is more than --beam-size {beam_size} can find")
-    if attention and input_path:
+    if attention and input_path and not as_json:
         raise click.UsageError("--attention draws for the terminal; give sentences instead of --input")
     from stageformer.artifacts.files import read_sentences, write_lines
     from stageformer.decoding.sampling import Sampling
@@ -81,6 +95,7 @@ def translate(
         prefix=prefix,
         attention_width=shutil.get_terminal_size().columns if attention else None,
         indented=interactive,
+        as_json=as_json,
     )
     if input_path is None:
         show = answers.lines(sentences, origin="arguments", show_progress=False) if sentences else None
@@ -89,7 +104,8 @@ def translate(
         return
     texts, origin = read_sentences(input_path), str(input_path)
     if score_path is not None:
-        lines = score_lines(translator.score(texts, read_sentences(score_path), origin=origin))
+        scores = translator.score(texts, read_sentences(score_path), origin=origin)
+        lines = score_lines(scores, as_json=as_json)
     else:
         lines = answers.lines(texts, origin=origin, show_progress=True)
     if output_path is not None:

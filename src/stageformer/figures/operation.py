@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,12 @@ class Operation:
     """``[T, S]``"""
     output: Floats
     """``[T, d_k]``"""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it: matrices as lists of rows."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()
+        }
 
 
 def attention_operations(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from stageformer.experiments.experiment import Experiment
 from stageformer.report.charts import LETTERS, LOOKS, BarChart, Drawn, LineChart, Section, Series, draw_bars, draw_lines
 from stageformer.report.files import numbers, read_columns
+from stageformer.report.formats import both_or_all
 
 STAGES = ("train_encoder", "train_decoder")
 
@@ -23,8 +24,8 @@ Curve = list[tuple[float, float]]
 def learning_curves(experiments: Sequence[Experiment]) -> list[Drawn]:
     """Draw loss, perplexity and learning rate over the updates of the encoder's and then the decoder's training.
 
-    A stage that trained nothing has no curve. Of two experiments, each has its colour; what one of them did not log,
-    is missing for it.
+    A stage that trained nothing has no curve. Of several experiments, each has its colour; what one of them did not
+    log, is missing for it.
 
     Raises:
         StageformerError: a curve is damaged.
@@ -50,7 +51,7 @@ def learning_curves(experiments: Sequence[Experiment]) -> list[Drawn]:
                     for section in sections if (index, section.name, name) in curves
                 ]
                 # Where the curves of two experiments fall together, the wider one below stays visible.
-                look = LOOKS[index] + (" under" if (index, len(experiments)) == (0, 2) else "")
+                look = LOOKS[index] + (" under" if index == 0 and len(experiments) > 1 else "")
                 if name == "train_loss":
                     look += " dashed"
                 if pieces:
@@ -111,7 +112,7 @@ def score_charts(experiments: Sequence[Experiment]) -> list[Drawn]:
 def data_charts(experiments: Sequence[Experiment]) -> list[Drawn]:
     """Draw the lengths of train in words and in tokens, and the coverage of its tokens, a line for each side.
 
-    Of two experiments whose data are the same, one is drawn.
+    Of several experiments whose data are the same, one is drawn.
 
     Raises:
         StageformerError: a table is damaged.
@@ -119,7 +120,7 @@ def data_charts(experiments: Sequence[Experiment]) -> list[Drawn]:
     charts = []
     for path, title, x_label, y_label, columns_of in _DATA:
         contents = [experiment.read_bytes(path) for experiment in experiments]
-        is_same = len(contents) == 2 and contents[0] == contents[1]
+        is_same = len(contents) > 1 and all(content == contents[0] for content in contents)
         series = []
         for index, experiment in enumerate(experiments[:1] if is_same else experiments):
             columns = read_columns(experiment, path)
@@ -133,7 +134,7 @@ def data_charts(experiments: Sequence[Experiment]) -> list[Drawn]:
                         look = LOOKS[index] + (" dashed" if side == "target" else "")
                     series.append(Series(name, look, [points]))
         if series:
-            title += ", the same in both" if is_same else ""
+            title += f", the same in {both_or_all(len(experiments))}" if is_same else ""
             charts.append(draw_lines(LineChart(title, x_label, y_label, series, log_x=True, from_zero=True)))
     return charts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
@@ -100,9 +101,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 WIDTH, HEIGHT = 380.0, 232.0
 LEFT, RIGHT, TOP, BOTTOM = 38.0, 10.0, 8.0, 38.0
-LETTERS = "AB"
-LOOKS = ("a", "b")
-"""what the first and the second experiment are called and look like, here and in the CSS"""
+LETTERS = string.ascii_uppercase
+LOOKS = tuple("abcdef"[index % 6] for index in range(len(LETTERS)))
+"""what the first experiment, the second, and so on, are called and look like, here and in the CSS"""
 MOST_DOTS = 30
 """points of a line up to which each is marked by a dot that shows its values"""
 

@@ -20,6 +20,11 @@ def difference(value: float, decimals: int = 2) -> str:
     return ("+" if rounded > 0 else MINUS) + number(abs(value), decimals)
 
 
+def both_or_all(number: int) -> str:
+    """Return ``both``, or ``all 3``: so many experiments."""
+    return "both" if number == 2 else f"all {number}"
+
+
 def short(value: float) -> str:
     """Return a number as briefly as possible: ``0.003``, ``12``, ``1.5``, ``20k``."""
     if abs(value) >= 10_000:

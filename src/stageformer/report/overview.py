@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stageformer.report.charts import Element, drawing, element
-from stageformer.report.formats import duration, size
+from stageformer.report.formats import both_or_all, duration, size
 from stageformer.report.pipeline import Stage
 
 WIDTH = 190.0
@@ -120,7 +120,7 @@ class Row:
     memory: tuple[str, ...]
     size: tuple[str, ...]
     change: str
-    """whether its outputs are the same in both experiments; "" if there is one"""
+    """whether its outputs are the same in all experiments; "" if there is one"""
     is_changed: bool
 
 
@@ -138,7 +138,7 @@ class Overview:
 
 
 def overview(runs: Sequence[Sequence[Stage]]) -> Overview:
-    """Lay out the stages of one experiment or of two; the second decides what is drawn."""
+    """Lay out the stages of one experiment or of several; the last decides what is drawn."""
     names = [stage.name for stage in runs[-1]]
     by_name = [{stage.name: stage for stage in stages} for stages in runs]
     longest = max((stage.seconds or 0.0 for stages in runs for stage in stages), default=0.0)
@@ -190,19 +190,20 @@ def _note(row: Row) -> str:
 def _change(stages: Sequence[Stage | None]) -> str:
     if len(stages) == 1:
         return ""
-    one, other = stages
-    if one is None or other is None:
-        return "in one only"
-    if not one.hashes or not other.hashes:
+    found = [stage for stage in stages if stage is not None]
+    if len(found) < len(stages):
+        return "in one only" if len(found) == 1 else "not in all"
+    if not all(stage.hashes for stage in found):
         return "not run"
-    return "same output" if one.hashes == other.hashes else "output differs"
+    return "same output" if len({stage.hashes for stage in found}) == 1 else "output differs"
 
 
 def _lead(names: Sequence[str], rows: Sequence[Row], num_runs: int) -> str:
     lead = f"{len(names)} stages; an arrow leads from what is made to what reads it."
-    if num_runs == 2:
+    if num_runs > 1:
         same = [row.name for row in rows if row.change == "same output"]
-        lead += f" The outputs of {len(same)} of them are the same in both experiments, byte for byte."
+        which = both_or_all(num_runs)
+        lead += f" The outputs of {len(same)} of them are the same in {which} experiments, byte for byte."
     return lead
 
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from stageformer.params.base import Params, group_of, kinds
-from stageformer.params.differences import compare, show
+from stageformer.params.differences import ABSENT, compare, leaves, show
 from stageformer.params.groups import Parameters
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A parameter of two values."""
+    """A parameter that some experiments have other values of."""
 
     key: str
-    old: str
-    new: str
+    values: tuple[str, ...]
+    """in each"""
     meaning: str
 
 
@@ -43,10 +43,16 @@ def groups(params: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[st
     return found
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Changed]:
-    """Return the parameters that differ, with what they mean, in the order of ``params.yaml``."""
+def differences(params: Sequence[Mapping[str, Any]]) -> list[Changed]:
+    """Return the parameters that differ in any of two or more, with what they mean, in the order of ``params.yaml``."""
+    changed = {entry.key for values in params[1:] for entry in compare(params[0], values)}
+    flat = [dict(leaves(values)) for values in params]
+    # The order of the last; what it lacks comes after.
+    keys = dict.fromkeys(key for values in reversed(flat) for key in values)
     return [
-        Changed(entry.key, show(entry.old), show(entry.new), _meaning(entry.key)) for entry in compare(old, new)
+        Changed(key, tuple(show(values.get(key, ABSENT)) for values in flat), _meaning(key))
+        for key in keys
+        if key in changed
     ]
 
 

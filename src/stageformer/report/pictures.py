@@ -86,7 +86,7 @@ class Picture:
     """One picture of one experiment."""
 
     experiment: int | None
-    """0 or 1; None if there is one experiment, or both have the same picture"""
+    """its place from 0; None if there is one experiment, or all have the same picture"""
     uri: str
     width: int
     height: int
@@ -121,7 +121,7 @@ def gallery(experiments: Sequence[Experiment]) -> Gallery:
         contents = [(index, experiment.read_bytes(path)) for index, experiment in enumerate(experiments)]
         present = [(index, data) for index, data in contents if data and data.startswith(_SIGNATURE)]
         shown: list[tuple[int | None, bytes]] = [*present]
-        if len(experiments) == 1 or (len(present) == 2 and present[0][1] == present[1][1]):
+        if len(present) == len(experiments) and len({data for _, data in present}) == 1:
             shown = [(None, data) for _, data in present[:1]]
         needed = sum(len(data) for _, data in shown)
         if needed > room or not shown:

@@ -28,7 +28,7 @@ function translations() {
     all: () => true,
     exact: (row) => exactColumns.some((column) => row[column][1]),
     inexact: (row) => !exactColumns.some((column) => row[column][1]),
-    differ: (row) => row[exactColumns[0]][0] !== row[exactColumns[1]][0],
+    differ: (row) => new Set(exactColumns.map((index) => row[index][0])).size > 1,
   };
 
   function formatted(value, column) {

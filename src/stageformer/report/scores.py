@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from stageformer.errors import StageformerError
@@ -14,29 +14,36 @@ from stageformer.scoring.significance import NUM_SAMPLES, BootstrapResult
 
 @dataclass(frozen=True)
 class Chance:
-    """What paired bootstrap resampling shows, by name of the score; nothing for one experiment."""
+    """What paired bootstrap resampling shows."""
 
-    differences: Mapping[str, BootstrapResult] = field(default_factory=dict)
+    differences: Sequence[Mapping[str, BootstrapResult]] = ()
+    """by name of the score, of each experiment after the first, beside the first; empty where it was not tested"""
     note: str = ""
     """how it was tested, or why it was not"""
 
 
 def chance(experiments: Sequence[Experiment]) -> Chance:
-    """Compare two experiments as ``stageformer compare`` does."""
-    if len(experiments) != 2:
+    """Compare each experiment after the first with the first, as ``stageformer compare`` does."""
+    if len(experiments) == 1:
         return Chance()
     # It imports sacreBLEU, which a report on one experiment need not wait for.
     from stageformer.experiments.comparison import compare
 
-    try:
-        differences = compare(*experiments, num_changed=0).differences
-    except StageformerError as error:
-        return Chance(note=f"Whether the differences may be chance was not tested. {error}.")
-    note = (
-        f"Interval and p by paired bootstrap resampling, {NUM_SAMPLES:,} samples; `stageformer compare` names the "
-        "sentences that changed most."
-    )
-    return Chance(differences, note)
+    differences: list[Mapping[str, BootstrapResult]] = []
+    notes = []
+    for other in experiments[1:]:
+        try:
+            differences.append(compare(experiments[0], other, num_changed=0).differences)
+        except StageformerError as error:
+            differences.append({})
+            notes.append(f"Whether the differences may be chance was not tested. {error}.")
+    if any(differences):
+        each = " of each pair alone" if len(experiments) > 2 else ""
+        notes.append(
+            f"Interval and p{each} by paired bootstrap resampling, {NUM_SAMPLES:,} samples; `stageformer compare` "
+            "names the sentences that changed most."
+        )
+    return Chance(differences, " ".join(notes))
 
 
 NAMES = {
@@ -51,6 +58,18 @@ SYSTEMS = {"beam": "beam search", "greedy": "greedy search", "copy_source": "cop
 
 
 @dataclass(frozen=True)
+class Change:
+    """What became of a score, from the first experiment to another."""
+
+    difference: str
+    """ "" if one of them has no such score"""
+    verdict: str
+    """better, worse or same; "" likewise"""
+    chance: str
+    """interval and p of the difference, "" if they were not computed"""
+
+
+@dataclass(frozen=True)
 class Tile:
     """One score, large."""
 
@@ -58,23 +77,24 @@ class Tile:
     hint: str
     values: tuple[str, ...]
     """of each experiment, "–" where it has none"""
-    difference: str
-    """of the second to the first; "" if there is one experiment"""
-    verdict: str
-    """better, worse or same; "" if there is one experiment"""
-    chance: str
-    """interval and p of the difference, "" if they were not computed"""
+    changes: tuple[Change, ...]
+    """of each experiment after the first"""
 
 
-def tiles(metrics: Sequence[Mapping[str, Any]], differences: Mapping[str, BootstrapResult]) -> list[Tile]:
-    """Return the scores of beam search, with what the second experiment has gained, and whether by chance."""
+def tiles(metrics: Sequence[Mapping[str, Any]], tested: Sequence[Mapping[str, BootstrapResult]]) -> list[Tile]:
+    """Return the scores of beam search, with what each experiment has gained on the first, and whether by chance."""
     found = []
     for key in TILES:
         values = [_of_beam(run, key) for run in metrics]
         if any(value is not None for value in values):
             hint = "lower is better" if key in LOWER_IS_BETTER else "higher is better"
             shown = tuple(_show(key, value) for value in values)
-            found.append(Tile(NAMES[key], hint, shown, *_compare(key, values), _chance(differences.get(key))))
+            tests = [results.get(key) for results in tested] or [None] * (len(values) - 1)
+            changes = tuple(
+                Change(*_compare(key, values[0], value), _chance(test))
+                for value, test in zip(values[1:], tests, strict=True)
+            )
+            found.append(Tile(NAMES[key], hint, shown, changes))
     return found
 
 
@@ -121,10 +141,10 @@ def _chance(tested: BootstrapResult | None) -> str:
     return f"95 %: {difference(tested.low)} to {difference(tested.high)}, {p}"
 
 
-def _compare(key: str, values: Sequence[float | None]) -> tuple[str, str]:
-    if len(values) != 2 or values[0] is None or values[1] is None:
+def _compare(key: str, first: float | None, other: float | None) -> tuple[str, str]:
+    if first is None or other is None:
         return "", ""
-    change = values[1] - values[0]
+    change = other - first
     text = difference(change)
     if text == "±0":
         return text, "same"

@@ -1,4 +1,4 @@
-"""The table of the translations, of one experiment or of two side by side."""
+"""The table of the translations, of one experiment or of several side by side."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from stageformer.experiments.contents import read_translations as read_sentences
 from stageformer.experiments.experiment import Experiment
+from stageformer.report.charts import LETTERS
 from stageformer.scoring.translated import PATH, Translated
 
 MAX_ROWS = 20_000
@@ -51,7 +52,7 @@ class TranslationTable:
 def read_translations(experiments: Sequence[Experiment]) -> TranslationTable:
     """Read the translations.
 
-    Of two experiments, the sentences that both have translated are kept: those of the same number and source.
+    Of several experiments, the sentences that all have translated are kept: those of the same number and source.
 
     Raises:
         StageformerError: a table is damaged or of another kind.
@@ -61,7 +62,7 @@ def read_translations(experiments: Sequence[Experiment]) -> TranslationTable:
         if experiment.read_bytes(PATH) is None:
             return TranslationTable([], [], [f"Translations are left out. {experiment.name}: there is no {PATH}."])
         tables.append({row.id: row for row in read_sentences(experiment)})
-    translations = _one(tables[0]) if len(tables) == 1 else _two(tables[0], tables[1], experiments)
+    translations = _one(tables[0]) if len(tables) == 1 else _several(tables, experiments)
     if (number := len(translations.rows)) > MAX_ROWS:
         note = f"The first {MAX_ROWS:,} of {number:,} sentences are in this page, so that it stays quick."
         return TranslationTable(translations.columns, translations.rows[:MAX_ROWS], [*translations.notes, note])
@@ -88,32 +89,38 @@ def _one(table: Mapping[int, Translated]) -> TranslationTable:
     return TranslationTable(columns, rows, [])
 
 
-def _two(
-    old: Mapping[int, Translated], new: Mapping[int, Translated], experiments: Sequence[Experiment]
-) -> TranslationTable:
-    names = [experiment.name for experiment in experiments]
+def _several(tables: Sequence[Mapping[int, Translated]], experiments: Sequence[Experiment]) -> TranslationTable:
+    """Return the texts and BLEU of each; of two, also the differences."""
+    letters = LETTERS[: len(tables)]
+    is_pair = len(tables) == 2
     columns = [
         Column("No.", "id"),
         Column("Source", "text", side="source"),
         Column("Reference", "text", side="target"),
-        *(Column(f"Translation {letter}", "exact", side="target") for letter in "AB"),
-        *(Column(f"BLEU {letter}", "number", 1) for letter in "AB"),
-        Column("BLEU B − A", "number", 1, is_signed=True),
-        Column("chrF B − A", "number", 1, is_signed=True),
+        *(Column(f"Translation {letter}", "exact", side="target") for letter in letters),
+        *(Column(f"BLEU {letter}", "number", 1) for letter in letters),
     ]
-    shared = [number for number in old if number in new and old[number].source == new[number].source]
-    rows = [
-        [
-            number, [(one := old[number]).source], one.references,
-            [one.translation, one.exact_match], [(other := new[number]).translation, other.exact_match],
-            round(one.bleu, 1), round(other.bleu, 1),
-            round(other.bleu - one.bleu, 1), round(other.chrf - one.chrf, 1),
-        ]
-        for number in shared
+    if is_pair:
+        columns += [Column(f"{name} B − A", "number", 1, is_signed=True) for name in ("BLEU", "chrF")]
+    first, *others = tables
+    shared = [
+        number for number, row in first.items()
+        if all(number in other and other[number].source == row.source for other in others)
     ]
+    rows = []
+    for number in shared:
+        found = [table[number] for table in tables]
+        row: list[Any] = [number, [found[0].source], found[0].references]
+        row += [[each.translation, each.exact_match] for each in found]
+        row += [round(each.bleu, 1) for each in found]
+        if is_pair:
+            one, other = found
+            row += [round(other.bleu - one.bleu, 1), round(other.chrf - one.chrf, 1)]
+        rows.append(row)
     left_out = [
-        f"{len(table) - len(shared):,} of the {len(table):,} sentences of {name}"
-        for name, table in zip(names, (old, new), strict=True) if len(table) > len(shared)
+        f"{len(table) - len(shared):,} of the {len(table):,} sentences of {experiment.name}"
+        for experiment, table in zip(experiments, tables, strict=True) if len(table) > len(shared)
     ]
-    note = f"Left out, because the other experiment did not translate them: {' and '.join(left_out)}."
+    who = "the other experiment" if is_pair else "another experiment"
+    note = f"Left out, because {who} did not translate them: {' and '.join(left_out)}."
     return TranslationTable(columns, rows, [note] if left_out else [])

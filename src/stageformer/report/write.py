@@ -19,6 +19,7 @@ from stageformer.experiments.contents import METRICS
 from stageformer.experiments.experiment import Experiment
 from stageformer.report import formats, parameters, scores
 from stageformer.report.analysis import data_charts, learning_curves, score_charts
+from stageformer.report.charts import LETTERS, LOOKS
 from stageformer.report.files import read_object, read_yaml
 from stageformer.report.overview import overview
 from stageformer.report.pictures import Gallery, explained, gallery
@@ -34,12 +35,12 @@ _FACTS = (
 
 
 def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path = Path()) -> list[str]:
-    """Write the report of one experiment, or of two side by side, as one HTML file.
+    """Write the report of one experiment, or of several side by side, as one HTML file.
 
     The same experiments give the same bytes.
 
     Args:
-        experiments: one, or two of which the second is compared to the first.
+        experiments: one, or several that are compared to the first; as many as there are letters at most.
         output: the file.
         root: of the workspace, whose model draws its attention.
 
@@ -50,6 +51,11 @@ def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path 
         StageformerError: the pipeline has not run in an experiment, one of its files is damaged, or ``output`` cannot
             be written.
     """
+    if len(experiments) > len(LETTERS):
+        raise StageformerError(
+            f"a report shows up to {len(LETTERS)} experiments, found {len(experiments)}; `stageformer table` takes any "
+            "number"
+        )
     content = _gather(experiments, root)
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -84,6 +90,9 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
         "css_hash": _csp_hash(css),
         "js_hash": _csp_hash(js),
         "single": len(experiments) == 1,
+        "letters": LETTERS,
+        "looks": LOOKS,
+        "both": formats.both_or_all(len(experiments)),
         "title": " and ".join(experiment.name for experiment in experiments),
         "headline": f"{ingest.get('source_language', '?')} → {ingest.get('target_language', '?')}",
         "sections": [(key, name) for key, name in present.items() if name],
@@ -133,18 +142,19 @@ def _sources(translations: TranslationTable, pictures: Gallery) -> dict[str, str
 
 def _scored(metrics: Sequence[Mapping[str, Any]]) -> str:
     sizes = [f"{run.get('sentences', 0):,} sentences of the split {run.get('split', '?')}" for run in metrics]
-    what = sizes[0] if len(set(sizes)) == 1 else f"A: {sizes[0]}, B: {sizes[1]}"
-    return f"Beam search on {what}." + (" Differences are B − A." if len(metrics) == 2 else "")
+    by_letter = ", ".join(f"{letter}: {size}" for letter, size in zip(LETTERS, sizes, strict=False))
+    what = sizes[0] if len(set(sizes)) == 1 else by_letter
+    return f"Beam search on {what}." + {1: "", 2: " Differences are B − A."}.get(len(sizes), " Differences are to A.")
 
 
 def _parameters(experiments: Sequence[Experiment], params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     default = read_yaml(experiments[-1], "recipes/default.yaml")
-    if len(params) == 2:
-        changes = parameters.differences(*params)
+    if len(params) > 1:
+        changes = parameters.differences(params)
         heads = [experiment.name for experiment in experiments]
         lead = f"{len(changes)} parameters differ." if len(changes) != 1 else "One parameter differs."
     else:
-        changes = parameters.differences(default, params[0]) if default else []
+        changes = parameters.differences([default, params[0]]) if default else []
         heads = ["Default recipe", experiments[0].name]
         lead = f"{len(changes)} differ from the default recipe." if changes else "Every one is at its default."
         lead = lead if default else "As in params.yaml."

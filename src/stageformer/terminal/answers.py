@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from stageformer.console.output import clean
 from stageformer.decoding.sampling import Sampling
 from stageformer.figures.traces import attention_weights
+from stageformer.terminal.json_text import json_text
 from stageformer.terminal.text import display_width
 from stageformer.text.conversion import source_ids
 from stageformer.text.normalisation import normalise
@@ -83,6 +85,8 @@ class Answers:
     """the width of the drawing of the attention, in cells; None: no drawing"""
     indented: bool
     """for a reader's eye, not for another program"""
+    as_json: bool = False
+    """a line of JSON for each sentence"""
 
     def lines(self, texts: Sequence[str], *, origin: str, first_line: int = 1, show_progress: bool) -> Iterator[str]:
         """Yield what answers the sentences. Raises StageformerError as :meth:`Translator.nbest`."""
@@ -97,6 +101,11 @@ class Answers:
             show_progress=show_progress,
         )
         for number, (text, translations) in enumerate(zip(texts, found, strict=True), start=first_line):
+            if self.as_json:
+                found_here = [self._as_dict(text, translation) for translation in translations]
+                line = {"sentence": number, "source": text, "translations": found_here}
+                yield json_text(line, indent=None)
+                continue
             if not translations:
                 yield ""
             for translation in translations:
@@ -111,24 +120,51 @@ class Answers:
             return f"  {translation.score:8.4f}  {translation.text}"
         return f"{number}\t{translation.score:.4f}\t{translation.text}"
 
+    def _as_dict(self, text: str, translation: Translation) -> dict[str, Any]:
+        tokens = self.translator.vocabularies.target.to_tokens(translation.ids)
+        found = {"text": translation.text, "score": translation.score, "tokens": tokens, "ids": list(translation.ids)}
+        if self.attention_width is None:
+            return found
+        said, source, weights = self._attention(text, translation)
+        return found | {"attention": {"target": said, "source": source, "weights": weights.tolist()}}
+
     def _drawing(self, text: str, translation: Translation, width: int) -> Iterator[str]:
-        """Yield the mean over the heads of the cross-attention of the last layer, from the token that is said next."""
+        """Yield the weights of attention as a picture."""
+        said, source, weights = self._attention(text, translation)
+        yield ""
+        yield from alignment_lines(said, source, weights, width)
+        yield ""
+        yield LEGEND
+        yield ""
+
+    def _attention(
+        self, text: str, translation: Translation
+    ) -> tuple[list[str], list[str], npt.NDArray[np.float32]]:
+        """Return the mean over the heads of the cross-attention of the last layer, from the token that is said next.
+
+        Returns:
+            The tokens of the translation and of the source, and the weights ``[T, S]``.
+        """
         tokenizers, vocabularies = self.translator.tokenizers, self.translator.vocabularies
         (ids,) = source_ids([normalise(text)], tokenizers.source, vocabularies.source)
         read = [vocabularies.target.bos_id, *translation.ids]
         weights = attention_weights(self.translator.model, ids, read).cross[-1].mean(0)  # [T, S]
         said = vocabularies.target.to_tokens([*translation.ids, vocabularies.target.eos_id])
-        yield ""
-        yield from alignment_lines(said, vocabularies.source.to_tokens(ids), weights, width)
-        yield ""
-        yield LEGEND
-        yield ""
+        return said, vocabularies.source.to_tokens(ids), weights
 
 
-def score_lines(scores: Sequence[Score | None]) -> Iterator[str]:
-    """Yield the log-probability and the perplexity of each given translation; ``nan`` where there is none."""
-    for score in scores:
-        if score is None:
-            yield "nan\tnan"
+def score_lines(scores: Sequence[Score | None], *, as_json: bool = False) -> Iterator[str]:
+    """Yield the log-probability and the perplexity of each given translation; ``nan`` where there is none.
+
+    Args:
+        scores: of the translations.
+        as_json: a line of JSON for each, null where there is none.
+    """
+    for number, score in enumerate(scores, start=1):
+        log_probability = math.nan if score is None else score.log_probability
+        perplexity = math.nan if score is None else math.exp(-score.log_probability / score.tokens)
+        if as_json:
+            line = {"sentence": number, "log_probability": log_probability, "perplexity": perplexity}
+            yield json_text(line, indent=None)
         else:
-            yield f"{score.log_probability:.4f}\t{math.exp(-score.log_probability / score.tokens):.4f}"
+            yield f"{log_probability:.4f}\t{perplexity:.4f}"

@@ -114,26 +114,37 @@ def _one_line(path: Path) -> str:
 
 
 def _provenance(path: Path, lock: Mapping[str, Any], root: Path, width: int) -> list[str]:
-    """The entry in ``dvc.lock`` of the stage that wrote ``path``, if there is one."""
+    """The lines on the stage that wrote ``path``, if ``dvc.lock`` knows it."""
+    found = locked_stage(path, lock, root)
+    if found is None:
+        return []
+    name, stage, out = found
+    deps = stage.get("deps") or []
+    code = [dep for dep in deps if dep["path"].startswith(f"{MANIFESTS}/")]
+    inputs = ", ".join(f"{dep['path']} {_short(dep)}" for dep in deps if dep not in code)
+    params = {key: value for group in (stage.get("params") or {}).values() for key, value in group.items()}
+    fields = [
+        ("stage", name),
+        ("command", " ".join(str(stage.get("cmd", "")).split())),
+        ("inputs", inputs or "none"),
+        ("code", ", ".join(f"{dep['path']} {_short(dep)}" for dep in code) or "see inputs"),
+        ("output", f"{out['path']} {_short(out)}"),
+        *((f"  {key}", value) for key, value in flat_fields(params)),
+    ]
+    fields.insert(5, ("params", "" if params else "none"))
+    return ["", "In dvc.lock (md5 shortened):", *labelled(fields, width)]
+
+
+def locked_stage(
+    path: Path, lock: Mapping[str, Any], root: Path
+) -> tuple[str, Mapping[str, Any], Mapping[str, Any]] | None:
+    """Return the stage that wrote ``path`` by its name, its entry in ``dvc.lock``, and that of the output; or None."""
     place = path.resolve()
     for name, stage in (lock.get("stages") or {}).items():
         for out in stage.get("outs") or []:
             if place.is_relative_to((root / out["path"]).resolve()):
-                deps = stage.get("deps") or []
-                code = [dep for dep in deps if dep["path"].startswith(f"{MANIFESTS}/")]
-                inputs = ", ".join(f"{dep['path']} {_short(dep)}" for dep in deps if dep not in code)
-                params = {key: value for group in (stage.get("params") or {}).values() for key, value in group.items()}
-                fields = [
-                    ("stage", name),
-                    ("command", " ".join(str(stage.get("cmd", "")).split())),
-                    ("inputs", inputs or "none"),
-                    ("code", ", ".join(f"{dep['path']} {_short(dep)}" for dep in code) or "see inputs"),
-                    ("output", f"{out['path']} {_short(out)}"),
-                    *((f"  {key}", value) for key, value in flat_fields(params)),
-                ]
-                fields.insert(5, ("params", "" if params else "none"))
-                return ["", "In dvc.lock (md5 shortened):", *labelled(fields, width)]
-    return []
+                return name, stage, out
+    return None
 
 
 def _short(entry: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def show_table(path: Path, rows: int, sentence: int | None, width: int) -> tuple
         first = next(read_batches(path, kind)).slice(0, rows).to_pylist() if file.metadata.num_rows else []
         cells = [["id", "count", "token"], *([str(r["id"]), f"{r['count']:,}", r["token"]] for r in first)]
         return kind, facts, columns(cells, right=(0, 1))
-    found = _first_rows(path, kind, rows) if sentence is None else _one_row(path, kind, sentence)
+    found = sample_of_table(path, kind, rows, sentence)
     ids = [row["id"] for row in found]
     lines: list[str] = []
     data = path.absolute().parents[1]
@@ -94,6 +94,11 @@ def _hypotheses(row: dict[str, Any], tokens: list[str] | None, width: int) -> li
 def _names(ids: Sequence[int], tokens: list[str] | None) -> list[str] | None:
     """The token of each id; None without a vocabulary."""
     return [tokens[i] if 0 <= i < len(tokens) else "(outside the vocabulary)" for i in ids] if tokens else None
+
+
+def sample_of_table(path: Path, kind: str, rows: int, sentence: int | None) -> list[dict[str, Any]]:
+    """Return the first rows of a table of sentences, or the row of one. Raises StageformerError if it is not there."""
+    return _first_rows(path, kind, rows) if sentence is None else _one_row(path, kind, sentence)
 
 
 def rows_beside(data: Path, split: str, kind: str, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -100,7 +100,14 @@ def _num_numbers(tensors: Iterable[Tensor]) -> int:
 
 
 def _statistics(tensor: Tensor) -> list[str]:
+    found = statistics(tensor)
+    return [f"{value:.4g}" for value in found.values()] if found else [""] * 4
+
+
+def statistics(tensor: Tensor) -> dict[str, float]:
+    """Return mean, standard deviation, minimum and maximum of a tensor; {} of an empty one and of truth values."""
     if not tensor.numel() or tensor.dtype == torch.bool:
-        return [""] * 4
+        return {}
     values = tensor.double()
-    return [f"{v.item():.4g}" for v in (values.mean(), values.std(correction=0), values.min(), values.max())]
+    found = {"mean": values.mean(), "std": values.std(correction=0), "min": values.min(), "max": values.max()}
+    return {name: value.item() for name, value in found.items()}
