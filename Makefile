@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
-	@echo "make repro   run every stage that is out of date, then print scores and translations"
+	@echo "make repro   run every stage that is out of date, then write report.html and print the scores"
 	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE="multi30k joint" for recipes"
 	@echo "make test    lint, type checks and the test suite"
 	@echo "make attack  make every hostile input of tests/attacks/ and count what came of it"
@@ -41,6 +41,7 @@ $(STAMP): pyproject.toml constraints.txt
 repro: setup
 	@stageformer check
 	dvc repro
+	@stageformer report
 	stageformer summary
 
 verify: setup

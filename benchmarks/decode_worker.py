@@ -67,7 +67,7 @@ def convert(job: DecodeJob, vocabularies: Vocabularies) -> None:
             forbidden_ids=FORBIDDEN_IDS,
         ).save_pretrained(folder / "marian")  # fmt: skip
     if is_installed("ctranslate2"):
-        from stageformer.export.formats.ctranslate2 import save_ctranslate2
+        from stageformer.export.ctranslate2_model import save_ctranslate2
 
         save_ctranslate2(model, vocabularies, folder / "ctranslate2", quantization=None)
 

@@ -20,6 +20,7 @@ import click
 from stageformer.artifacts.files import write_json
 from stageformer.commands.program import command
 from stageformer.compute.estimate import check_memory
+from stageformer.export.check import check_formats
 from stageformer.params.groups import Parameters, check
 from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
@@ -42,6 +43,7 @@ def main(params: Path, output: Path) -> None:
         parameters = check(values)
         check_packages(values)
         check_memory(parameters)
+    check_formats(parameters)
     write_manifests(ROOT, values, output / "code")
 
 

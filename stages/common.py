@@ -26,7 +26,7 @@ PATH = click.Path(path_type=Path)
 
 
 def stage(
-    name: str, params: Mapping[str, type[Any]], **inputs: str
+    name: str, params: Mapping[str, type[Any]], unrecorded: Mapping[str, type[Any]] | None = None, **inputs: str
 ) -> Callable[[Callable[..., None]], click.Command]:
     """Make a function the script of a stage.
 
@@ -38,6 +38,8 @@ def stage(
         name: of the stage. Its default folders are ``data/NAME`` (``output``) and ``reports/NAME`` (``reports``).
         params: what ``dvc.yaml`` lists as the parameters of the stage, and the class of the group of each: ``GROUP``
             gives the function the group, ``GROUP.NAME`` the value of that parameter.
+        unrecorded: further groups, which shape no output: ``dvc.yaml`` does not list them, so that a change of them
+            reruns nothing.
         inputs: the default path of each input.
     """
 
@@ -45,7 +47,8 @@ def stage(
         def run(params_path: Path, **paths: Path) -> None:
             values = read_yaml(params_path)
             with naming_file(params_path):
-                arguments = {key: _read(values, params_path, key, cls) for key, cls in params.items()}
+                groups = {**params, **(unrecorded or {})}
+                arguments = {key: _read(values, params_path, key, cls) for key, cls in groups.items()}
             for folder in (paths["output"], paths["reports"]):
                 check_writable(folder, is_folder=True)
             function(*arguments.values(), **paths)

@@ -19,6 +19,7 @@ from stageformer.building.model_files import load_model, save_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
 from stageformer.params.compute import Compute
+from stageformer.params.logging import Logging
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.fingerprint import training_fingerprint
@@ -32,14 +33,15 @@ from stages.common import stage
 @stage(
     "train_decoder",
     {"train_decoder": TrainDecoder, "train_encoder.way": TrainEncoder, "compute": Compute},
+    {"logging": Logging},
     vocab="data/vocab",
     embed="data/embed",
     encoder="data/train_encoder/encoder.pt",
     encode="data/encode",
 )
 def main(
-    params: TrainDecoder, way: str, compute: Compute, *, vocab: Path, embed: Path, encoder: Path, encode: Path,
-    output: Path, reports: Path,
+    params: TrainDecoder, way: str, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, encoder: Path,
+    encode: Path, output: Path, reports: Path,
 ) -> None:
     """Run the stage."""
     launch(compute)
@@ -59,7 +61,10 @@ def main(
     def save() -> None:
         save_model(output / "model.pt", "model", model.cpu(), {"encoder": of_encoder}, vocabularies.parts)
 
-    run("train_decoder", task, params.training, compute, device, reports=reports, checkpoints=checkpoints, save=save)
+    run(
+        "train_decoder", task, params.training, compute, logging, device,
+        reports=reports, checkpoints=checkpoints, save=save,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from stageformer.building.model_files import save_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
 from stageformer.params.compute import Compute
+from stageformer.params.logging import Logging
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.fingerprint import training_fingerprint
 from stageformer.text.vocabulary import load_vocabularies
@@ -28,8 +29,16 @@ from stageformer.training.run import run
 from stages.common import stage
 
 
-@stage("train_encoder", {"train_encoder": TrainEncoder, "compute": Compute}, vocab="data/vocab", embed="data/embed")
-def main(params: TrainEncoder, compute: Compute, *, vocab: Path, embed: Path, output: Path, reports: Path) -> None:
+@stage(
+    "train_encoder",
+    {"train_encoder": TrainEncoder, "compute": Compute},
+    {"logging": Logging},
+    vocab="data/vocab",
+    embed="data/embed",
+)
+def main(
+    params: TrainEncoder, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, output: Path, reports: Path
+) -> None:
     """Run the stage."""
     launch(compute)
     device = prepare(compute)
@@ -43,7 +52,10 @@ def main(params: TrainEncoder, compute: Compute, *, vocab: Path, embed: Path, ou
         metadata = {"objective": params.trained_by}
         save_model(output / "encoder.pt", "encoder", model.cpu(), metadata, vocabularies.parts)
 
-    run("train_encoder", task, params.training, compute, device, reports=reports, checkpoints=checkpoints, save=save)
+    run(
+        "train_encoder", task, params.training, compute, logging, device,
+        reports=reports, checkpoints=checkpoints, save=save,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

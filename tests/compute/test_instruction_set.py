@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 from stageformer.compute import instruction_set
-from stageformer.compute.instruction_set import AVX2, use_instruction_set
+from stageformer.compute.instruction_set import AVX2, keep_compiled_code_apart, use_instruction_set
 from stageformer.provenance.record import VARIABLES
 
 ROOT = Path(__file__).parents[2]
@@ -142,9 +143,30 @@ def test_native_leaves_all_as_it_is(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(instruction_set, "_has_avx2", lambda: False)
+    use_instruction_set("native", quiet=True)
+    assert capsys.readouterr().err == ""
     use_instruction_set("native")
     assert environ == {}
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == (
+        "warning: compute.instruction_set is native: the last bits may differ from those of other machines\n"
+    )
+
+
+@pytest.mark.parametrize("given", ["", os.path.join(tempfile.gettempdir(), "a cache")])
+def test_compiled_code_of_one_instruction_set_is_not_found_by_the_other(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+    folders = {}
+    for name in ("avx2", "native", "avx2"):
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", given)
+        keep_compiled_code_apart(name)
+        keep_compiled_code_apart(name)
+        assert folders.setdefault(name, cache_dir()) == cache_dir()
+        assert Path(cache_dir()).name == name
+        assert str(Path(cache_dir()).parent).startswith(given or tempfile.gettempdir())
+    assert folders["avx2"] != folders["native"]
 
 
 def test_the_environment_of_a_stage_names_every_variable() -> None:

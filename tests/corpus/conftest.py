@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "source_language": "en",
     "target_language": "de",
     "homeassistant": {"version": "1.0", "sha256": "0" * 64},
+    "letters": {"strings": 50, "max_length": 6, "alphabet": 5, "seed": 1},
     "files": {
         "train": [],
         "valid": [],
@@ -42,11 +43,11 @@ DEFAULTS: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def make_params() -> Callable[..., Ingest]:
-    """Typed parameters: the defaults above with some changed; ``files`` and ``homeassistant`` are merged."""
+    """Typed parameters: the defaults above with some changed; the groups in them are merged."""
 
     def make(**changes: Any) -> Ingest:
         values = {**DEFAULTS, **changes}
-        for group in ("files", "homeassistant"):
+        for group in ("files", "homeassistant", "letters"):
             values[group] = {**DEFAULTS[group], **changes.get(group, {})}
         return parse(Ingest, values, "ingest")
 

@@ -10,7 +10,7 @@ from stageformer.decoding.beam import beam_search
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Batch, Rules, penalty
 from stageformer.errors import StageformerError
-from stageformer.export.formats.ctranslate2 import save_ctranslate2
+from stageformer.export.ctranslate2_model import save_ctranslate2
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabularies, Vocabulary, load_vocabularies
 from stageformer.translator.ctranslate2_engine import CTranslate2Engine
 from tests.export.conftest import BOS, EOS, PAD, UNK, random_model, random_sources

@@ -9,7 +9,7 @@ from stageformer.decoding.greedy import greedy
 from stageformer.decoding.rules import Batch, Rules
 from stageformer.errors import StageformerError
 from stageformer.export.comparison import disagreement, summary
-from stageformer.export.formats.huggingface import HuggingFaceEngine, save_huggingface
+from stageformer.export.transformers_folder import HuggingFaceEngine, save_huggingface
 from stageformer.export.transformers_models import to_transformers
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageformer.scoring.error_rates import PhonemeErrors, edits_to_nearest
+from stageformer.scoring.error_rates import CharacterErrors, PhonemeErrors, edits_to_nearest
 
 SEQUENCES = st.lists(st.sampled_from("abc"), max_size=7)
 
@@ -62,3 +62,27 @@ def test_case_and_spaces():
     assert ignoring.counts([" AH L "]).tolist() == [[0, 2, 0, 1]]
     assert "case:lc" in ignoring.signature
     assert "case:mixed" in mixed.signature
+
+
+TEXTS = ["Die Katze sitzt auf der Matte.", "", "Ein Hund lief schnell", "Haus"]
+SINGLE = ["Die Katze saß auf der Matte.", "Etwas fehlt.", "ein Hund läuft", "Haus"]
+
+
+def test_cer_is_that_of_jiwer():
+    # jiwer 4.0.0: jiwer.cer(SINGLE, TEXTS)
+    errors = CharacterErrors([[text] for text in SINGLE], lowercase=False)
+    assert errors.cer(errors.counts(TEXTS).sum(0)) == pytest.approx(46.551724137931033, abs=1e-12)
+
+
+def test_cer_takes_the_nearest_reference_and_the_case_as_it_is_told():
+    references = [["ein Hund läuft", "Ein Hund lief schnell!"], ["haus", "Hausboot"]]
+    texts = ["Ein Hund lief schnell", "HAUS"]
+    mixed, lower = (CharacterErrors(references, lowercase=lowercase) for lowercase in (False, True))
+    nearest = [
+        min((by_definition(text, one), -len(one)) for one in many)
+        for text, many in zip(texts, references, strict=True)
+    ]
+    assert mixed.counts(texts).tolist() == [[count, -length] for count, length in nearest]
+    assert lower.counts(texts).tolist() == [[1, 22], [0, 4]]
+    assert lower.cer(lower.counts(texts).sum(0)) == pytest.approx(100 / 26)
+    assert (mixed.signature, lower.signature) == ("refs:nearest|case:mixed|tok:none", "refs:nearest|case:lc|tok:none")

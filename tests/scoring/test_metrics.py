@@ -116,9 +116,11 @@ def test_the_table_has_a_row_for_each_sentence(translations):
 
 def test_further_scores_are_reported_where_they_are_asked_for():
     plain = scorer()
-    further = Scorer(REFERENCES, lowercase=False, bleu_tokenize="13a", moses_language="de", phonemes=True)
+    further = Scorer(
+        REFERENCES, lowercase=False, bleu_tokenize="13a", moses_language="de", characters=True, phonemes=True
+    )
     found = further.corpus(TRANSLATIONS)
-    names = {"bleu_tokenized_lowercased", "per", "wer"}
+    names = {"bleu_tokenized_lowercased", "cer", "per", "wer"}
     assert found.keys() - plain.corpus(TRANSLATIONS).keys() == names
     assert further.signatures.keys() - plain.signatures.keys() == {f"{name}_signature" for name in names}
     assert {name: found[name] for name in plain.corpus(TRANSLATIONS)} == plain.corpus(TRANSLATIONS)
@@ -126,10 +128,12 @@ def test_further_scores_are_reported_where_they_are_asked_for():
 
 
 def test_counts_of_sentences_add_up_to_the_score_of_the_corpus():
-    further = Scorer(REFERENCES, lowercase=False, bleu_tokenize="13a", moses_language="de", phonemes=True)
+    further = Scorer(
+        REFERENCES, lowercase=False, bleu_tokenize="13a", moses_language="de", characters=True, phonemes=True
+    )
     corpus = further.corpus(TRANSLATIONS)
     statistics = further.statistics()
-    assert statistics.keys() == {"bleu", "chrf", "bleu_tokenized_lowercased", "per", "wer"}
+    assert statistics.keys() == {"bleu", "chrf", "bleu_tokenized_lowercased", "cer", "per", "wer"}
     for name, statistic in statistics.items():
         counts = statistic.counts(TRANSLATIONS)
         assert len(counts) == 4

@@ -7,9 +7,9 @@ from stageformer.scoring.settings import Settings
 
 @pytest.mark.parametrize("tokenize", [name for name in BLEU_TOKENIZATIONS if name not in TOKENIZER_PACKAGES])
 @pytest.mark.parametrize("lowercase", [True, False])
-@pytest.mark.parametrize(("language", "phonemes"), [(None, False), ("de", True)])
-def test_signatures_tell_the_settings(tokenize, lowercase, language, phonemes):
-    settings = Settings(lowercase, tokenize, language, phonemes)
+@pytest.mark.parametrize(("language", "phonemes", "characters"), [(None, False, True), ("de", True, False)])
+def test_signatures_tell_the_settings(tokenize, lowercase, language, phonemes, characters):
+    settings = Settings(lowercase, tokenize, language, phonemes, characters)
     assert Settings.of_metrics(settings.scorer([["a"], ["b", "c"]]).signatures, "place") == settings
 
 

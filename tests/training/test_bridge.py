@@ -19,8 +19,8 @@ from stageformer.decoding.greedy import greedy
 from stageformer.decoding.incremental import IncrementalDecoder
 from stageformer.decoding.rules import Batch, Rules
 from stageformer.errors import StageformerError
-from stageformer.export.formats.ctranslate2 import save_ctranslate2
-from stageformer.export.transformers_models import check_expressible
+from stageformer.export.ctranslate2_model import save_ctranslate2
+from stageformer.export.expressible import check_transformers
 from stageformer.memory.memory import StoredMemory
 from stageformer.memory.store import MemoryStore
 from stageformer.memory.writer import MemoryWriter
@@ -128,7 +128,7 @@ def test_engines_that_have_no_such_projection_refuse(narrow_encoder: Transformer
     vocabulary = Vocabulary.from_counts({f"t{n}": 1 for n in range(10)}, min_frequency=1, max_size=None)
     expected = rf"the memory is 8 wide and the decoder {D}; .* has no projection between them"
     with pytest.raises(StageformerError, match=expected):
-        check_expressible(narrow_encoder.config, norm="pre", architecture="Blenderbot")
+        check_transformers(narrow_encoder.config, norm="pre", architecture="Blenderbot")
     pytest.importorskip("ctranslate2")
     vocabularies = Vocabularies(vocabulary, vocabulary, shared=True)
     with pytest.raises(StageformerError, match=expected):

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from stageformer.cli import main
 from stageformer.decoding.sampling import Sampling
 from stageformer.errors import StageformerError
-from stageformer.export.formats.ctranslate2 import save_ctranslate2
+from stageformer.export.ctranslate2_model import save_ctranslate2
 from stageformer.translator.ctranslate2_engine import CTranslate2Engine
 from stageformer.translator.translator import Translator
 

@@ -15,6 +15,7 @@ from stageformer.console.output import echo
 def check(params: Path | None, root: Path | None) -> None:
     """Check the parameter file: every key known, every value allowed, all of them possible together and installed."""
     from stageformer.compute.estimate import check_memory
+    from stageformer.export.check import check_formats
     from stageformer.params.groups import check as check_values
     from stageformer.params.messages import naming_file
     from stageformer.params.reading import read_yaml
@@ -27,4 +28,5 @@ def check(params: Path | None, root: Path | None) -> None:
         parameters = check_values(values)
         check_packages(values)
         check_memory(parameters)
+    check_formats(parameters)
     echo(f"{params}: all parameters are known and allowed")

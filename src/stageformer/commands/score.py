@@ -21,6 +21,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--lowercase", is_flag=True, help="Without regard to case.")
 @click.option("--bleu-tokenize", type=Parameter("evaluate.bleu_tokenize"), help="sacreBLEU's tokenisation for BLEU.")
+@click.option("--characters", is_flag=True, help="Report the character error rate (CER) as well.")
 @click.option("--phonemes", is_flag=True, help="The texts are phonemes with spaces between them: PER and WER.")
 @json_option
 @root_option
@@ -30,6 +31,7 @@ def score(
     tokenized: str | None,
     lowercase: bool,
     bleu_tokenize: str | None,
+    characters: bool,
     phonemes: bool,
     as_json: bool,
     root: Path | None,
@@ -56,6 +58,7 @@ def score(
         bleu_tokenize=bleu_tokenize or run.bleu_tokenize,
         moses_language=run.moses_language,
         phonemes=phonemes or run.phonemes,
+        characters=characters or run.characters,
     )
     found = score_texts(texts, settings, tokenized_language=tokenized)
     echo(json_text(found.as_dict()) if as_json else found.text())

@@ -52,6 +52,8 @@ _sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 @_search_option("--prefix", default="", metavar="TEXT", help="What every translation begins with.")
 @_search_option("--attention", is_flag=True, help="Draw which source tokens each token of a translation attends to: "
               "cross-attention of the last layer, mean of its heads.")
+@click.option("--steps", is_flag=True, help="Print every step of the search: the ids so far, the shape of tgt_mask, "
+              "the ten largest logits, and which tokens are chosen. --beam-size 1 for greedy search.")
 @click.option("--score", "score_path", type=_PATH, help="Text file of given translations of --input: print the "
               "log-probability and the perplexity of each.")
 @click.option("--engine", type=click.Choice(["stageformer", "ctranslate2"]), default="stageformer", show_default=True,
@@ -62,7 +64,8 @@ _sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 def translate(
     sentences: tuple[str, ...], input_path: Path | None, output_path: Path | None, beam_size: int | None,
     nbest: int | None, sample: bool, temperature: float, top_k: int, top_p: float, seed: int, prefix: str,
-    attention: bool, score_path: Path | None, engine: str, as_json: bool, model: Path | None, root: Path | None,
+    attention: bool, steps: bool, score_path: Path | None, engine: str, as_json: bool, model: Path | None,
+    root: Path | None,
 ) -> None:
     """Translate SENTENCES, a file, or what is typed, with the model that the pipeline made or an exported one.
 
@@ -78,6 +81,8 @@ def translate(
         raise click.UsageError(f"--nbest {nbest} is more than --beam-size {beam_size} can find")
     if attention and input_path and not as_json:
         raise click.UsageError("--attention draws for the terminal; give sentences instead of --input")
+    if steps and (input_path or sample or engine != "stageformer"):
+        raise click.UsageError("--steps is for sentences, beam search or greedy search, and the engine stageformer")
     from stageformer.artifacts.files import read_sentences, write_lines
     from stageformer.decoding.sampling import Sampling
     from stageformer.terminal.answers import Answers, score_lines
@@ -94,6 +99,7 @@ def translate(
         sampling=Sampling(seed=seed, temperature=temperature, top_k=top_k, top_p=top_p) if sample else None,
         prefix=prefix,
         attention_width=shutil.get_terminal_size().columns if attention else None,
+        steps=steps,
         indented=interactive,
         as_json=as_json,
     )

@@ -8,7 +8,11 @@ import sys
 
 import torch
 
-from stageformer.compute.instruction_set import compute_gelu_without_onednn, use_instruction_set
+from stageformer.compute.instruction_set import (
+    compute_gelu_without_onednn,
+    keep_compiled_code_apart,
+    use_instruction_set,
+)
 from stageformer.compute.pool import Pool, Serial, Threads
 from stageformer.errors import StageformerError
 from stageformer.kernels.choice import use_kernels
@@ -29,6 +33,7 @@ def prepare(compute: Compute) -> torch.device:
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")
     torch.set_num_threads(compute.threads)
     if compute.compile:
+        keep_compiled_code_apart(compute.instruction_set)
         torch.use_deterministic_algorithms(True)
     else:
         # The same without torch's compiler, which takes a second and 75 MiB to import.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from pathlib import Path
 
 import pyarrow
@@ -21,6 +22,8 @@ from stageformer.console.output import warn
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "CT2_FORCE_CPU_ISA": "AVX2"}
 """The environment variables that limit torch's own kernels and those of CTranslate2."""
+
+_INDUCTOR_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 MEASURED_VENDORS = ("AuthenticAMD",)
 
@@ -37,6 +40,8 @@ def use_instruction_set(name: str, *, quiet: bool = False) -> None:
         quiet: print no warning
     """
     if name == "native":
+        if not quiet and os.environ.get("RANK", "0") == "0":
+            warn("compute.instruction_set is native: the last bits may differ from those of other machines")
         return
     obstacle = _obstacle_of_the_cpu()
     if _has_avx2():  # ATen believes the variable without asking the CPU, and would die of an illegal instruction
@@ -48,6 +53,19 @@ def use_instruction_set(name: str, *, quiet: bool = False) -> None:
         warn(
             f"compute.instruction_set is avx2, but {obstacle}: the last bits may differ from those of other machines"
         )
+
+
+def keep_compiled_code_apart(name: str) -> None:
+    """Give torch's compiler a cache of its own for each instruction set.
+
+    It finds compiled code by the source alone, and would run what was compiled for AVX-512 under AVX2 as well.
+
+    Args:
+        name: as for :func:`use_instruction_set`
+    """
+    folder = os.environ.get(_INDUCTOR_CACHE) or f"{tempfile.gettempdir()}/torchinductor_{os.getuid()}"
+    if os.path.basename(folder) != name:
+        os.environ[_INDUCTOR_CACHE] = os.path.join(folder, name)
 
 
 def compute_gelu_without_onednn() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ def beam_search(
     length_normalisation: str = "paper",
     early_stopping: bool = False,
     nbest: int = 1,
+    watch: Callable[[Tensor, Tensor, Tensor], None] | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate a batch, keeping the best ``beam_size`` hypotheses of each sentence at each step.
 
@@ -43,6 +45,8 @@ def beam_search(
         early_stopping: let a sentence leave as soon as ``nbest`` hypotheses have finished, though a longer one could
             still beat them
         nbest: how many translations of each sentence to look for, at most ``beam_size``
+        watch: is shown the beam at every step: which hypotheses were continued (indices into K), the next tokens, and
+            the log-probabilities with them, minus infinity for none, ``[A, K]`` each
 
     Returns:
         For each sentence its best translations, by falling score: ``nbest`` of them, or fewer where the rules allow
@@ -72,6 +76,8 @@ def beam_search(
     for length in range(1, constraints.longest + 1):
         totals, parents, newest = next_tokens.best(incremental.step(newest), totals, length)
         totals.masked_fill_(rank >= beam_size - finished.counts[active, None], -math.inf)
+        if watch is not None:
+            watch(parents, newest, totals)
         tokens = torch.cat([tokens.gather(1, parents[:, :, None].expand_as(tokens)), newest[:, :, None]], dim=2)
 
         ended = (newest == rules.eos_id) & totals.isfinite()

@@ -5,7 +5,10 @@ The stages, the export and the translator search through these functions, so tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+
+from torch import Tensor
 
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search
@@ -34,7 +37,13 @@ def by_greedy(decoder: Decoder, rules: Rules, *, with_scores: bool = True) -> Se
 
 
 def by_beam(
-    decoder: Decoder, rules: Rules, params: Translate, *, beam_size: int | None = None, nbest: int = 1
+    decoder: Decoder,
+    rules: Rules,
+    params: Translate,
+    *,
+    beam_size: int | None = None,
+    nbest: int = 1,
+    watch: Callable[[Tensor, Tensor, Tensor], None] | None = None,
 ) -> Search:
     """Return beam search, see :func:`stageformer.decoding.beam.beam_search`.
 
@@ -44,6 +53,7 @@ def by_beam(
         params: of the search
         beam_size: instead of that of the parameters; None: theirs, and at least ``nbest``
         nbest: translations of each sentence
+        watch: is shown the beam at every step, see there
     """
     return partial(
         beam_search,
@@ -54,4 +64,5 @@ def by_beam(
         length_normalisation=params.length_normalisation,
         early_stopping=params.early_stopping,
         nbest=nbest,
+        watch=watch,
     )

@@ -31,7 +31,10 @@ CORPUS_LICENSES = {"homeassistant": "apache-2.0"}
 _SEARCH = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._+-]*")
 _NOT_STATED = "not stated"
-_SCORES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "per": "PER", "wer": "WER", "exact_match": "exact match, %"}
+_SCORES = {
+    "bleu": "BLEU", "chrf": "chrF", "ter": "TER", "cer": "CER", "per": "PER", "wer": "WER",
+    "exact_match": "exact match, %",
+}  # fmt: skip
 
 
 def facts(
@@ -141,7 +144,7 @@ def _front_matter(facts: Mapping[str, Any], folders: Mapping[str, str]) -> list[
     formats = sorted(_formats_in(folders).values(), key=lambda found: not found.is_at_the_root)
     library = formats[0].library if formats else FORMAT
     lines += [f"library_name: {library}", "pipeline_tag: translation", "tags:", "- translation", "- stageformer"]
-    metrics = [name for name in ("bleu", "chrf", "ter", "wer") if name in facts["scores"]["beam"]]
+    metrics = [name for name in ("bleu", "chrf", "ter", "cer", "wer") if name in facts["scores"]["beam"]]
     return [*lines, "metrics:", *(f"- {name}" for name in metrics), "---"]
 
 
@@ -222,6 +225,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _data(ingest: Ingest) -> str:
     if ingest.source == "homeassistant":
         return f"user-interface strings of Home Assistant {ingest.homeassistant.version} (PyPI: homeassistant)"
+    if ingest.source == "letters":
+        return f"{ingest.letters.strings:,} random strings of letters, each to be copied and to be reversed"
     # Only names: where the files are on this machine is private.
     names = ", ".join(Path(name).name for name in ingest.files.train)
     return f"own files ({ingest.source}): {names}"

@@ -17,7 +17,8 @@ from stageformer.compute.device import make_pool
 from stageformer.console.output import say
 from stageformer.decoding.corpus import translate_corpus
 from stageformer.decoding.search import by_greedy
-from stageformer.export.formats.base import Format, Run, Workload, timed
+from stageformer.export.formats.base import Format
+from stageformer.export.workload import Run, Workload, timed
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.transformer import Transformer

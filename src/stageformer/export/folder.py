@@ -12,7 +12,8 @@ from stageformer.decoding.search import rules_for
 from stageformer.errors import StageformerError
 from stageformer.export.card import NAME, card, facts
 from stageformer.export.comparison import compare
-from stageformer.export.formats.base import Workload, export_format
+from stageformer.export.formats.base import export_format
+from stageformer.export.workload import Workload
 from stageformer.params.choices import kinds
 from stageformer.params.compute import Compute
 from stageformer.params.export import Export

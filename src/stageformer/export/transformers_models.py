@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from stageformer.errors import StageformerError, require
-from stageformer.export.formats.base import position_table
+from stageformer.errors import require
+from stageformer.export.expressible import check_transformers
+from stageformer.export.workload import position_table
 from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.config import TransformerConfig
 from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward
@@ -82,7 +83,7 @@ def to_marian(
 
     config = model.config
     special = _special_tokens(bos_id=bos_id, eos_id=eos_id, pad_id=pad_id)
-    check_expressible(config, norm="post", architecture="MarianMT")
+    check_transformers(config, norm="post", architecture="MarianMT")
     positions = max(config.source.max_length, config.target.max_length)
     one_matrix = config.share_embeddings and config.tie_output
     copy = MarianMTModel(
@@ -137,7 +138,7 @@ def to_blenderbot(
 
     config = model.config
     special = _special_tokens(bos_id=bos_id, eos_id=eos_id, pad_id=pad_id)
-    check_expressible(config, norm="pre", architecture="Blenderbot")
+    check_transformers(config, norm="pre", architecture="Blenderbot")
     positions = max(config.source.max_length, config.target.max_length)
     copy = BlenderbotForConditionalGeneration(
         BlenderbotConfig(
@@ -161,39 +162,6 @@ def to_blenderbot(
     copy.final_logits_bias[:, len(weight) :] = -math.inf
     copy.generation_config = _generation_config(special, forbidden_ids, positions)
     return copy
-
-
-def check_expressible(config: TransformerConfig, *, norm: str, architecture: str) -> None:
-    """Raise StageformerError unless a model of ``transformers`` whose norms are at ``norm`` can express the model."""
-    encoder, decoder = config.encoder, config.decoder
-    remedy = "take huggingface out of export.formats"
-    if encoder.d_model != decoder.d_model:
-        raise StageformerError(
-            f"the memory is {encoder.d_model} wide and the decoder {decoder.d_model}; {architecture} has no projection "
-            f"between them; {remedy}"
-        )
-    if encoder.norm != decoder.norm:
-        raise StageformerError(
-            f"train_encoder.norm is {encoder.norm!r} and train_decoder.norm {decoder.norm!r}; transformers has no "
-            f"architecture with both; make them equal, or {remedy}"
-        )
-    for group, stack in (("train_encoder", encoder), ("train_decoder", decoder)):
-        if stack.attention_only:
-            raise StageformerError(
-                f"{group}.attention_only is true; {architecture} has no such layers; {remedy}"
-            )
-        if stack.norm != norm:
-            raise StageformerError(f"{group}.norm is {stack.norm!r}; {architecture} has {norm}-norm layers")
-    if encoder.activation != decoder.activation:
-        raise StageformerError(
-            f"train_encoder.activation is {encoder.activation!r} and train_decoder.activation {decoder.activation!r}; "
-            f"{architecture} has one activation; make them equal, or {remedy}"
-        )
-    if norm == "post" and config.source.positions != "sinusoidal":
-        raise StageformerError(
-            f"embed.positions is {config.source.positions!r}; {architecture} has only sinusoidal positions; "
-            f"use them, train_encoder.norm and train_decoder.norm 'pre', or {remedy}"
-        )
 
 
 def _special_tokens(*, bos_id: int, eos_id: int, pad_id: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ import tokenizers
 from tokenizers import AddedToken, processors
 
 from stageformer.artifacts.files import atomic_file, write_json
-from stageformer.errors import StageformerError
+from stageformer.export.expressible import check_transformers_tokenizer
 from stageformer.text.tokenizers.base import Tokenizer
 from stageformer.text.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 
@@ -66,12 +66,9 @@ def transformers_tokenizer(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Tran
     Raises:
         StageformerError: the library cannot express this family of tokenizers.
     """
+    check_transformers_tokenizer(type(tokenizer))
     alone = tokenizer.to_hugging_face()
-    if alone is None:
-        raise StageformerError(
-            f"the tokenizer is of the kind {tokenizer.kind!r}, which the library tokenizers cannot express, so that "
-            "transformers could not cut a text as the model needs it; take huggingface out of export.formats"
-        )
+    assert alone is not None
     description = json.loads(alone.to_str())
     known = set(vocabulary.tokens)
     entries = [*vocabulary.tokens, *(piece for piece in _pieces(description["model"]) if piece not in known)]

@@ -29,5 +29,6 @@ class Evaluate(Params):
     moses_language: MosesLanguage | None = param(
         "target language, to report BLEU of lower-cased text tokenised by Moses as well; null: not reported"
     )
+    characters: bool = param("report the character error rate (CER) as well")
     phonemes: bool = param("the target is phonemes with spaces between them: report PER and WER as well")
     num_pictures: int = param("number of sentences whose attention is drawn", minimum=0, maximum=1000)

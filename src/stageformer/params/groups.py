@@ -18,6 +18,7 @@ from stageformer.params.encode import Encode
 from stageformer.params.evaluate import Evaluate
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
+from stageformer.params.logging import Logging
 from stageformer.params.tokenize import Tokenize
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
@@ -39,6 +40,7 @@ class Parameters(Params):
     evaluate: Evaluate
     export: Export
     compute: Compute
+    logging: Logging
 
     @model_validator(mode="after")
     def _groups_fit_together(self) -> Self:

@@ -10,6 +10,8 @@ from pydantic import model_validator
 from stageformer.params.base import MAX_SEED, Name, OneOf, Params, group, param
 from stageformer.params.choices import kinds
 
+_WITHOUT_FILES = ("homeassistant", "letters")
+"""Sources that have their text from elsewhere than ``files``: pairs, none of them ready-made for valid or test."""
 _ADDRESS = re.compile(r"https?://[^/@#]+/[^#]*#sha256=[0-9a-f]{64}")
 
 
@@ -26,6 +28,15 @@ class HomeAssistant(Params):
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 is {self.sha256!r}; needed 64 digits of 0-9a-f")
         return self
+
+
+class Letters(Params):
+    """The corpus of letters to copy and to reverse, which is made up on the spot."""
+
+    strings: int = param("number of strings; each is copied and reversed", minimum=1, maximum=1_000_000_000)
+    max_length: int = param("largest number of letters of a string", minimum=1, maximum=1000)
+    alphabet: int = param("number of different letters", minimum=1, maximum=26)
+    seed: int = param("seed of the strings", minimum=0, maximum=MAX_SEED)
 
 
 class Files(Params):
@@ -71,6 +82,7 @@ class Ingest(Params):
     source_language: str = param("language code of the source side, as the corpus names it")
     target_language: str = param("language code of the target side, as the corpus names it")
     homeassistant: HomeAssistant = group("where the default corpus comes from")
+    letters: Letters = group("source letters: strings of letters to copy and to reverse, made up on the spot")
     files: Files = group("the user's own corpus; paths are absolute or relative to the root of the repository")
     require_letters: bool = param(
         "drop pairs in which either side has no letters, apart from those in {placeholders} and <markup>"
@@ -95,11 +107,11 @@ class Ingest(Params):
     @property
     def has_targets(self) -> bool:
         """Whether the corpus has pairs, rather than one side alone."""
-        return self.source == "homeassistant" or self.files.target_column is not None
+        return self.source in _WITHOUT_FILES or self.files.target_column is not None
 
     @model_validator(mode="after")
     def _has_every_split(self) -> Self:
-        if self.source == "homeassistant":
+        if self.source in _WITHOUT_FILES:
             self._check_fraction("valid", [])
             self._check_fraction("test", [])
             return self

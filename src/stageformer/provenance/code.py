@@ -32,8 +32,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "stageformer.export.formats": ("export.formats",),
     "stageformer.memory.sources": ("train_encoder.objective",),
     "stageformer.training.tasks": ("train_encoder.objective",),
+    "stageformer.training.loggers": (),
 }
-"""Package of kinds -> the parameters that choose from it. ``*`` means every key; of a list, every item counts."""
+"""Package of kinds -> the parameters that choose from it. ``*`` means every key; of a list, every item counts. Of a
+package without any, no output depends on what is chosen, and no kind is in a manifest."""
 
 FOLDER = "data/check/code"
 """Where ``check`` writes the manifests, relative to the root."""

@@ -25,6 +25,8 @@ from stageformer.params.messages import ParameterError
 from stageformer.provenance.code import CHOICES, chosen_values
 
 _NAME = "NEEDS"
+_UNRECORDED = {"stageformer.training.loggers": ("logging.loggers",)}
+"""As ``CHOICES``, but what is chosen is in no manifest."""
 
 
 class Need(NamedTuple):
@@ -52,7 +54,7 @@ def check_packages(values: Mapping[str, Any]) -> None:
 def needs(values: Mapping[str, Any]) -> Iterator[Need]:
     """Yield every package that checked parameters need beyond those of every installation."""
     yield from _of_values(values, Parameters)
-    for package, parameters in CHOICES.items():
+    for package, parameters in {**CHOICES, **_UNRECORDED}.items():
         for parameter in parameters:
             for kind in chosen_values(values, parameter):
                 yield from (Need(parameter, kind, needed) for needed in needs_of_kind(package, kind))

@@ -48,12 +48,12 @@ def chance(experiments: Sequence[Experiment]) -> Chance:
 
 NAMES = {
     "bleu": "BLEU", "bleu_tokenized_lowercased": "BLEU, tokenized, lower-cased", "chrf": "chrF", "ter": "TER",
-    "per": "PER", "wer": "WER", "perplexity": "Perplexity",
+    "cer": "CER", "per": "PER", "wer": "WER", "perplexity": "Perplexity",
     "exact_match": "Exact match", "length_ratio": "Length ratio", "repetition": "Repetition", "empty": "Empty",
 }
-LOWER_IS_BETTER = frozenset({"ter", "per", "wer", "perplexity", "repetition", "empty"})
-PERCENT = frozenset({"exact_match", "repetition", "per", "wer"})
-TILES = ("bleu", "chrf", "ter", "per", "wer", "perplexity", "exact_match")
+LOWER_IS_BETTER = frozenset({"ter", "cer", "per", "wer", "perplexity", "repetition", "empty"})
+PERCENT = frozenset({"exact_match", "repetition", "cer", "per", "wer"})
+TILES = ("bleu", "chrf", "ter", "cer", "per", "wer", "perplexity", "exact_match")
 SYSTEMS = {"beam": "beam search", "greedy": "greedy search", "copy_source": "copied source"}
 
 

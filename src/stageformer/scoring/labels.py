@@ -7,6 +7,7 @@ LABELS = {
     "bleu_tokenized_lowercased": "BLEU tokenized, lower-cased",
     "chrf": "chrF",
     "ter": "TER",
+    "cer": "CER %",
     "per": "PER %",
     "wer": "WER %",
     "exact_match": "exact match %",

@@ -14,7 +14,7 @@ from sacrebleu.metrics.ter import TER
 
 from stageformer.errors import require
 from stageformer.params.evaluate import TOKENIZER_PACKAGES
-from stageformer.scoring.error_rates import PhonemeErrors
+from stageformer.scoring.error_rates import CharacterErrors, PhonemeErrors
 from stageformer.scoring.moses import MosesText
 from stageformer.scoring.significance import Statistic, statistic_of
 
@@ -42,6 +42,7 @@ class Scorer:
         lowercase: without regard to case; the signatures say so.
         bleu_tokenize: the tokenisation of sacreBLEU, such as ``13a`` or ``intl``. It affects only BLEU.
         moses_language: code of the target language, to report BLEU of text tokenised by Moses and lower-cased as well.
+        characters: report the character error rate as well.
         phonemes: the texts are phonemes with spaces between them: report error rates of phonemes and words as well.
 
     Raises:
@@ -55,6 +56,7 @@ class Scorer:
         lowercase: bool,
         bleu_tokenize: str,
         moses_language: str | None = None,
+        characters: bool = False,
         phonemes: bool = False,
     ) -> None:
         self.references = references
@@ -71,6 +73,7 @@ class Scorer:
         self._chrf = CHRF(lowercase=lowercase, references=texts)
         self._ter = TER(case_sensitive=not lowercase, references=texts)
         self._moses_language = moses_language
+        self._characters = CharacterErrors(references, lowercase=lowercase) if characters else None
         self._phonemes = PhonemeErrors(references, lowercase=lowercase) if phonemes else None
 
     @cached_property
@@ -87,6 +90,8 @@ class Scorer:
         found = {f"{name}_signature": str(metric.get_signature()) for name, metric in metrics.items()}
         if self._tokenized:
             found["bleu_tokenized_lowercased_signature"] = self._tokenized.signature
+        if self._characters:
+            found["cer_signature"] = self._characters.signature
         if self._phonemes:
             found["per_signature"] = found["wer_signature"] = self._phonemes.signature
         return found
@@ -98,8 +103,8 @@ class Scorer:
             ``bleu``, ``chrf``, ``ter`` (percent; a lower TER is better, it may exceed 100), ``exact_match`` (percent
             of the translations that equal a reference), ``length_ratio`` (tokens of BLEU to those of the closest
             references), ``repetition`` (percent, see there) and ``empty`` (number of translations without a visible
-            character). With ``moses_language`` also ``bleu_tokenized_lowercased``, with ``phonemes`` also ``per`` and
-            ``wer`` (percent; lower is better).
+            character). With ``moses_language`` also ``bleu_tokenized_lowercased``; with ``characters`` also ``cer``,
+            with ``phonemes`` also ``per`` and ``wer`` (percent; lower is better).
         """
         bleu = self._bleu.corpus_score(translations, None)
         found = {
@@ -112,6 +117,8 @@ class Scorer:
         }
         if self._tokenized:
             found["bleu_tokenized_lowercased"] = self._tokenized.corpus(translations)
+        if self._characters:
+            found["cer"] = self._characters.cer(self._characters.counts(translations).sum(0))
         if self._phonemes:
             totals = self._phonemes.counts(translations).sum(0)
             found |= {"per": self._phonemes.per(totals), "wer": self._phonemes.wer(totals)}
@@ -144,6 +151,8 @@ class Scorer:
         if self._tokenized:
             signature = self._tokenized.signature
             found["bleu_tokenized_lowercased"] = statistic_of(self._tokenized.bleu, signature, self._tokenized.prepare)
+        if self._characters:
+            found["cer"] = Statistic(self._characters.counts, self._characters.cer, self._characters.signature)
         if self._phonemes:
             counts, signature = self._phonemes.counts, self._phonemes.signature
             found["per"] = Statistic(counts, self._phonemes.per, signature)

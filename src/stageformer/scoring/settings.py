@@ -19,11 +19,12 @@ class Settings:
     bleu_tokenize: str
     moses_language: str | None
     phonemes: bool
+    characters: bool = False
 
     @classmethod
     def of_params(cls, params: Evaluate) -> Settings:
         """Return those of ``params.yaml``."""
-        return cls(params.lowercase, params.bleu_tokenize, params.moses_language, params.phonemes)
+        return cls(params.lowercase, params.bleu_tokenize, params.moses_language, params.phonemes, params.characters)
 
     @classmethod
     def of_metrics(cls, metrics: Any, place: str) -> Settings:
@@ -44,6 +45,7 @@ class Settings:
                 # That of Japanese names its dictionary as well.
                 bleu_tokenize=next(name for name in BLEU_TOKENIZATIONS if bleu["tok"].startswith(name)),
                 moses_language=_fields(tokenized)["tok"].removeprefix("moses-") if tokenized else None,
+                characters="cer_signature" in metrics,
                 phonemes="per_signature" in metrics,
             )
         except (AttributeError, KeyError, StopIteration, TypeError):
@@ -58,6 +60,7 @@ class Settings:
             lowercase=self.lowercase,
             bleu_tokenize=self.bleu_tokenize,
             moses_language=self.moses_language,
+            characters=self.characters,
             phonemes=self.phonemes,
         )
 

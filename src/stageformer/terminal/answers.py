@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from stageformer.console.output import clean
 from stageformer.decoding.sampling import Sampling
+from stageformer.decoding.steps import search_steps
 from stageformer.figures.traces import attention_weights
 from stageformer.terminal.json_text import json_text
+from stageformer.terminal.step_lines import step_lines
 from stageformer.terminal.text import display_width
 from stageformer.text.conversion import source_ids
 from stageformer.text.normalisation import normalise
@@ -83,6 +85,8 @@ class Answers:
     """what every translation begins with"""
     attention_width: int | None
     """the width of the drawing of the attention, in cells; None: no drawing"""
+    steps: bool
+    """print every step of the search before its translation"""
     indented: bool
     """for a reader's eye, not for another program"""
     as_json: bool = False
@@ -108,6 +112,8 @@ class Answers:
                 continue
             if not translations:
                 yield ""
+            elif self.steps:
+                yield from self._steps(text)
             for translation in translations:
                 yield self._line(number, translation)
                 if self.attention_width is not None:
@@ -127,6 +133,16 @@ class Answers:
             return found
         said, source, weights = self._attention(text, translation)
         return found | {"attention": {"target": said, "source": source, "weights": weights.tolist()}}
+
+    def _steps(self, text: str) -> Iterator[str]:
+        translator, vocabulary = self.translator, self.translator.vocabularies.target
+        (ids,) = source_ids([normalise(text)], translator.tokenizers.source, translator.vocabularies.source)
+        prefix = translator.encode_prefix(self.prefix)
+        beam_size = self.beam_size or (self.nbest and max(self.nbest, translator.params.beam_size))
+        steps, _ = search_steps(
+            translator.model, ids, vocabulary, translator.params, beam_size=beam_size, prefix=prefix
+        )
+        yield from step_lines(steps, vocabulary)
 
     def _drawing(self, text: str, translation: Translation, width: int) -> Iterator[str]:
         """Yield the weights of attention as a picture."""

@@ -11,6 +11,7 @@ from stageformer.artifacts.files import write_json
 from stageformer.compute.processes import joined
 from stageformer.console.output import say
 from stageformer.params.compute import Compute
+from stageformer.params.logging import Logging
 from stageformer.params.training import Training
 from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.curves import curves
@@ -23,6 +24,7 @@ def run(
     task: Task | None,
     training: Training,
     compute: Compute,
+    logging: Logging,
     device: torch.device,
     *,
     reports: Path,
@@ -38,6 +40,7 @@ def run(
         task: what is trained; None: nothing is, and the metrics say so
         training: how
         compute: on what machine
+        logging: who else is told the curves
         device: where to compute
         reports: folder for metrics and curves
         checkpoints: what a killed training resumes from
@@ -52,7 +55,7 @@ def run(
     if task is not None:
         checkpoints.check_writable()
     with joined(compute, device) as processes:
-        with curves(reports, processes) as log:
+        with curves(reports, processes, name, logging, training.model_dump()) as log:
             if task is not None:
                 outcome = train(task, training, compute, log, name, processes, checkpoints)
                 metrics = outcome.metrics

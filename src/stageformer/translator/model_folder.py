@@ -18,6 +18,7 @@ from stageformer.artifacts.files import atomic_file, read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header
 from stageformer.errors import StageformerError
 from stageformer.experiments.missing import how_to_get
+from stageformer.kernels.choice import Kernels
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.reading import read_yaml
@@ -45,6 +46,8 @@ class ModelFolder:
     """that the parameters allow; None: they say nothing"""
     instruction_set: str
     """as ``compute.instruction_set``"""
+    kernels: Kernels
+    """as ``compute.kernels``"""
     is_exported: bool
 
 
@@ -130,6 +133,7 @@ def _exported(folder: Path) -> ModelFolder:
         model, tokenizers, vocabularies=folder, exports=folder.parent, params=params, threads=None,
         instruction_set="avx2",  # the same translations on every machine
         is_exported=True,
+        kernels="fast",
     )  # fmt: skip
 
 
@@ -148,4 +152,5 @@ def _repository(root: Path) -> ModelFolder:
         threads=compute.threads,
         instruction_set=compute.instruction_set,
         is_exported=False,
+        kernels=compute.kernels,
     )

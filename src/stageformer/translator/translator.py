@@ -18,6 +18,7 @@ from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sampling import Sampling
 from stageformer.errors import StageformerError, did_you_mean
+from stageformer.kernels.choice import use_kernels
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.embedding import Embedding
@@ -72,7 +73,8 @@ class Translator:
         """Load a model with its tokenizers, its vocabularies and the parameters of its search. It computes on the CPU.
 
         Where the repository asks for AVX2, and for every exported model, this process computes with AVX2 alone from its
-        first operation on (:mod:`stageformer.compute.instruction_set`): the same translations on other machines.
+        first operation on (:mod:`stageformer.compute.instruction_set`): the same translations on other machines. The
+        kernels are those that the repository asks for (``compute.kernels``).
 
         Args:
             folder: the root of a repository in which the pipeline has run, or a folder that ``stageformer export``
@@ -92,6 +94,7 @@ class Translator:
         use_instruction_set(found.instruction_set, quiet=True)
         if found.instruction_set == "avx2":
             compute_gelu_without_onednn()
+        use_kernels(found.kernels)
         threads = threads or found.threads or torch.get_num_threads()
         pool = thread_pool(threads, pieces=threads)
         searching: Engine
@@ -161,7 +164,7 @@ class Translator:
             number=number,
             beam_size=beam_size,
             sampling=sampling,
-            prefix=self._encode_prefix(prefix) if prefix else (),
+            prefix=self.encode_prefix(prefix),
             title="translate" if show_progress else None,
         )
         found = self.engine.search(ids, [first_line + row for row in rows], self.params, request)
@@ -217,7 +220,14 @@ class Translator:
             _check_length(len(sentence), self.model.encoder.embedding, f"{origin}, line {first_line + row}")
         return rows, ids
 
-    def _encode_prefix(self, text: str) -> list[int]:
+    def encode_prefix(self, text: str) -> list[int]:
+        """Return the ids of what a translation is to begin with; of an empty text, none.
+
+        Raises:
+            StageformerError: it is longer than the table of positions, or holds a token that the model does not know.
+        """
+        if not text:
+            return []
         vocabulary = self.vocabularies.target
         tokens = self.tokenizers.target.encode_batch([normalise(text)])[0]
         ids = vocabulary.to_ids(tokens)

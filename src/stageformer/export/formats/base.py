@@ -1,97 +1,26 @@
 """The interface that every exported format implements.
 
 A format is one file in this folder, which holds one subclass of :class:`Format` under the name of the file: an item of
-``export.formats`` and the name of its folder in ``data/export``.
+``export.formats`` and the name of its folder in ``data/export``. The file imports neither torch nor the engine at its
+top, since ``check`` asks the formats what they cannot express before anything runs.
 """
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
-from stageformer.decoding.rules import Rules
-from stageformer.model.embedding import Embedding
-from stageformer.model.transformer import Transformer
+from stageformer.model.config import TransformerConfig
 from stageformer.params.choices import chosen, implementation
-from stageformer.params.compute import Compute
-from stageformer.text.conversion import source_ids, target_text
-from stageformer.text.pair import Tokenizers
-from stageformer.text.vocabulary import Vocabularies
+from stageformer.text.tokenizers.base import Tokenizer
 
-
-@dataclass(frozen=True)
-class Run:
-    """What an engine made of the sentences of a workload."""
-
-    ids: list[list[int]]
-    """of each translation, without special tokens"""
-    texts: list[str]
-    sentences_per_second: float
-    """of the translation from ids to ids"""
-
-
-class Workload:
-    """Sentences to translate by greedy search, and the rules that hold for every engine.
-
-    Args:
-        texts: the sentences, as the stage ingest cleaned them
-        model: in eval mode, on the CPU
-        tokenizers: those of the model
-        vocabularies: those of the model
-        rules: of our search
-        batch_tokens: largest number of source tokens of a batch, padding included
-        compute: its threads
-    """
-
-    def __init__(
-        self,
-        texts: list[str],
-        model: Transformer,
-        tokenizers: Tokenizers,
-        vocabularies: Vocabularies,
-        rules: Rules,
-        batch_tokens: int,
-        compute: Compute,
-    ) -> None:
-        self.texts = texts
-        self.model = model
-        self.vocabularies = vocabularies
-        self.rules = rules
-        self.batch_tokens = batch_tokens
-        self.compute = compute
-        self.source_ids = source_ids(texts, tokenizers.source, vocabularies.source)
-        self._target_tokenizer = tokenizers.target
-
-    @property
-    def max_lengths(self) -> list[int]:
-        """The largest number of tokens of each translation, <eos> included."""
-        lengths = torch.tensor([len(ids) for ids in self.source_ids])
-        limits: list[int] = self.rules.max_lengths(lengths, self.model.decoder).tolist()
-        return limits
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return the text of a translation."""
-        return target_text(ids, self._target_tokenizer, self.vocabularies.target)
-
-
-def timed(translate: Callable[[], list[list[int]]], text: Callable[[list[int]], str]) -> Run:
-    """Measure a translation.
-
-    Args:
-        translate: returns the ids of each translation, without special tokens
-        text: turns those of one into its text
-    """
-    started = time.perf_counter()
-    ids = translate()
-    seconds = time.perf_counter() - started
-    return Run(ids, [text(row) for row in ids], len(ids) / seconds)
+if TYPE_CHECKING:
+    from stageformer.export.workload import Run, Workload
+    from stageformer.model.transformer import Transformer
+    from stageformer.text.pair import Tokenizers
+    from stageformer.text.vocabulary import Vocabularies
 
 
 class Format(ABC):
@@ -103,6 +32,15 @@ class Format(ABC):
     """The engine, as Hugging Face names libraries."""
     is_at_the_root: ClassVar[bool] = False
     """Whether a published model has the files of this format beside its card, not in a folder of their own."""
+
+    @abstractmethod
+    def check(self, config: TransformerConfig, tokenizer: type[Tokenizer]) -> None:
+        """Raise StageformerError, which says how to go on, unless the format can express such a model.
+
+        Args:
+            config: of the model; the sizes of its vocabularies mean nothing, since no tokenizer has been trained yet
+            tokenizer: its family
+        """
 
     @abstractmethod
     def write(self, model: Transformer, tokenizers: Tokenizers, vocabularies: Vocabularies, folder: Path) -> None:
@@ -143,10 +81,3 @@ def export_format(name: str) -> Format:
 def code(*lines: str, language: str = "python") -> str:
     """Return lines as a block of code in Markdown."""
     return "\n".join([f"```{language}", *lines, "```"])
-
-
-def position_table(embedding: Embedding) -> Tensor:
-    """Return what is added at each position, ``[max_length, D]``: zeros in a model without positions."""
-    if embedding.positions is None:
-        return embedding.weight.new_zeros(embedding.config.max_length, embedding.config.d_model)
-    return embedding.positions

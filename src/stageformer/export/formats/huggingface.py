@@ -1,31 +1,26 @@
-"""The model as a folder for Hugging Face's ``transformers``, with its tokenizer, and translation from that folder.
+"""The model as a folder for Hugging Face's ``transformers``, with its tokenizer.
 
-``AutoModelForSeq2SeqLM`` and ``AutoTokenizer`` load it without code of ours. A post-norm model becomes a MarianMT, a
-pre-norm model a Blenderbot.
+A post-norm model becomes a MarianMT, a pre-norm model a Blenderbot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from stageformer.export.expressible import check_transformers, check_transformers_tokenizer
+from stageformer.export.formats.base import Format, code
+from stageformer.model.config import TransformerConfig
+from stageformer.text.tokenizers.base import Tokenizer
 
-from stageformer.batching.batches import batches_by_length
-from stageformer.errors import require
-from stageformer.export.formats.base import Format, Run, Workload, code, timed
-from stageformer.export.transformers_models import to_transformers
-from stageformer.export.transformers_tokenizer import transformers_tokenizer
-from stageformer.model.transformer import Transformer
-from stageformer.text.pair import Tokenizers
-from stageformer.text.vocabulary import Vocabularies
+if TYPE_CHECKING:
+    from stageformer.export.workload import Run, Workload
+    from stageformer.model.transformer import Transformer
+    from stageformer.text.pair import Tokenizers
+    from stageformer.text.vocabulary import Vocabularies
 
 NEEDS = ("transformers", "safetensors")
-
-TARGET_TOKENIZER = "target_tokenizer"
-"""The folder with the tokenizer of the target, where it is another one than that of the source."""
 
 
 class HuggingFaceFormat(Format):
@@ -35,12 +30,24 @@ class HuggingFaceFormat(Format):
     library = "transformers"
     is_at_the_root = True
 
+    def check(self, config: TransformerConfig, tokenizer: type[Tokenizer]) -> None:
+        """See :meth:`Format.check`."""
+        norm = config.encoder.norm
+        architecture = "MarianMT" if norm == "post" else "Blenderbot"
+        check_transformers(config, norm=norm, architecture=architecture)
+        check_transformers_tokenizer(tokenizer)
+
     def write(self, model: Transformer, tokenizers: Tokenizers, vocabularies: Vocabularies, folder: Path) -> None:
         """See :meth:`Format.write`."""
+        from stageformer.export.transformers_folder import save_huggingface
+
         save_huggingface(model, tokenizers, vocabularies, folder)
 
     def translate(self, workload: Workload, folder: Path) -> Run:
         """See :meth:`Format.translate`. The tokenizer is that of the folder, too."""
+        from stageformer.export.transformers_folder import HuggingFaceEngine
+        from stageformer.export.workload import timed
+
         engine = HuggingFaceEngine(folder)
         ids, limits = engine.source_ids(workload.texts), workload.max_lengths
         return timed(
@@ -63,87 +70,3 @@ class HuggingFaceFormat(Format):
             "unless it is given `num_beams`. The architecture is named after the model that first had such layers "
             "(Marian: post-norm, Blenderbot: pre-norm).",
         ]
-
-
-def save_huggingface(
-    model: Transformer, tokenizers: Tokenizers, vocabularies: Vocabularies, folder: Path
-) -> None:
-    """Write model and tokenizer into ``folder``; the same model gives the same bytes.
-
-    Args:
-        model: in eval mode
-        tokenizers: those of the model
-        vocabularies: those of the model
-        folder: created if need be
-
-    Raises:
-        StageformerError: as :func:`to_transformers`.
-    """
-    source = transformers_tokenizer(tokenizers.source, vocabularies.source)
-    copy = to_transformers(model, vocabularies.target, range(len(vocabularies.source), source.entries))
-    _hide_progress()
-    copy.save_pretrained(folder)
-    source.save(folder, model.config.source.max_length)
-    if not vocabularies.shared:
-        target = transformers_tokenizer(tokenizers.target, vocabularies.target)
-        target.save(folder / TARGET_TOKENIZER, model.config.target.max_length)
-
-
-class HuggingFaceEngine:
-    """An exported folder at work: greedy search from text to text by ``transformers`` alone.
-
-    Args:
-        folder: what :func:`save_huggingface` wrote
-    """
-
-    def __init__(self, folder: Path) -> None:
-        require("transformers")
-        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-        _hide_progress()
-        target = folder / TARGET_TOKENIZER
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._target_tokenizer: Any = AutoTokenizer.from_pretrained(target) if target.exists() else self._tokenizer
-        self._model: Any = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
-
-    def source_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, <eos> at the end."""
-        ids: list[list[int]] = self._tokenizer(list(texts)).input_ids
-        return ids
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return the text of a translation."""
-        text: str = self._target_tokenizer.decode(list(ids), skip_special_tokens=True)
-        return text
-
-    @torch.inference_mode()
-    def translate(
-        self, source_ids: Sequence[Sequence[int]], *, max_lengths: Sequence[int], batch_tokens: int
-    ) -> list[list[int]]:
-        """Translate sentences by greedy search.
-
-        Args:
-            source_ids: what :meth:`source_ids` returned
-            max_lengths: the largest number of tokens of each translation, <eos> included, at least 1
-            batch_tokens: largest number of source tokens of a batch, padding included
-
-        Returns:
-            The ids of each translation, without special tokens.
-        """
-        found: dict[int, list[int]] = {}
-        for rows in batches_by_length(np.array([len(ids) for ids in source_ids]), batch_tokens):
-            batch = self._tokenizer.pad({"input_ids": [source_ids[row] for row in rows]}, return_tensors="pt")
-            limits = [max_lengths[row] for row in rows]
-            for row, limit, ids in zip(
-                rows.tolist(), limits, self._model.generate(**batch, max_new_tokens=max(limits)).tolist(), strict=True
-            ):
-                # The batch continues until its longest translation may end; ours ends each at its own limit.
-                found[row] = [index for index in ids if index > self._tokenizer.unk_token_id][: limit - 1]
-        return [found[row] for row in range(len(source_ids))]
-
-
-def _hide_progress() -> None:
-    """Files of this size are there at once."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()

@@ -1,0 +1,67 @@
+"""What other engines cannot express. It needs no torch, so that ``check`` can ask before anything is trained."""
+
+from __future__ import annotations
+
+import inspect
+
+from stageformer.errors import StageformerError
+from stageformer.model.config import TransformerConfig
+from stageformer.text.tokenizers.base import Tokenizer
+
+
+def check_ctranslate2(config: TransformerConfig) -> None:
+    """Raise StageformerError unless CTranslate2 can express the model."""
+    remedy = "take ctranslate2 and ctranslate2_int8 out of export.formats"
+    if config.encoder.d_model != config.decoder.d_model:
+        raise StageformerError(
+            f"the memory is {config.encoder.d_model} wide and the decoder {config.decoder.d_model}; "
+            f"CTranslate2 has no projection between them; {remedy}"
+        )
+    for group, stack in (("train_encoder", config.encoder), ("train_decoder", config.decoder)):
+        if stack.attention_only:
+            raise StageformerError(f"{group}.attention_only is true; CTranslate2 has no such layers; {remedy}")
+
+
+def check_transformers(config: TransformerConfig, *, norm: str, architecture: str) -> None:
+    """Raise StageformerError unless a model of ``transformers`` whose norms are at ``norm`` can express the model."""
+    encoder, decoder = config.encoder, config.decoder
+    remedy = "take huggingface out of export.formats"
+    if encoder.d_model != decoder.d_model:
+        raise StageformerError(
+            f"the memory is {encoder.d_model} wide and the decoder {decoder.d_model}; {architecture} has no projection "
+            f"between them; {remedy}"
+        )
+    if encoder.norm != decoder.norm:
+        raise StageformerError(
+            f"train_encoder.norm is {encoder.norm!r} and train_decoder.norm {decoder.norm!r}; transformers has no "
+            f"architecture with both; make them equal, or {remedy}"
+        )
+    for group, stack in (("train_encoder", encoder), ("train_decoder", decoder)):
+        if stack.attention_only:
+            raise StageformerError(
+                f"{group}.attention_only is true; {architecture} has no such layers; {remedy}"
+            )
+        if stack.norm != norm:
+            raise StageformerError(f"{group}.norm is {stack.norm!r}; {architecture} has {norm}-norm layers")
+    if encoder.activation != decoder.activation:
+        raise StageformerError(
+            f"train_encoder.activation is {encoder.activation!r} and train_decoder.activation {decoder.activation!r}; "
+            f"{architecture} has one activation; make them equal, or {remedy}"
+        )
+    if norm == "post" and config.source.positions != "sinusoidal":
+        raise StageformerError(
+            f"embed.positions is {config.source.positions!r}; {architecture} has only sinusoidal positions; "
+            f"use them, train_encoder.norm and train_decoder.norm 'pre', or {remedy}"
+        )
+
+
+def check_transformers_tokenizer(family: type[Tokenizer]) -> None:
+    """Raise StageformerError unless the library ``tokenizers`` can express the family.
+
+    One that it cannot express declares ``to_hugging_face`` to return None, which mypy holds it to.
+    """
+    if inspect.signature(family.to_hugging_face).return_annotation in (None, "None"):
+        raise StageformerError(
+            f"the tokenizer is of the kind {family.kind!r}, which the library tokenizers cannot express, so that "
+            "transformers could not cut a text as the model needs it; take huggingface out of export.formats"
+        )
