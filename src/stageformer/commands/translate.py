@@ -81,8 +81,10 @@ def translate(
         raise click.UsageError(f"--nbest {nbest} is more than --beam-size {beam_size} can find")
     if attention and input_path and not as_json:
         raise click.UsageError("--attention draws for the terminal; give sentences instead of --input")
-    if steps and (input_path or sample or engine != "stageformer"):
-        raise click.UsageError("--steps is for sentences, beam search or greedy search, and the engine stageformer")
+    if steps and (input_path or sample or as_json or engine != "stageformer"):
+        raise click.UsageError(
+            "--steps is for sentences as arguments, greedy or beam search, the engine stageformer, and text, not --json"
+        )
     from stageformer.artifacts.files import read_sentences, write_lines
     from stageformer.decoding.sampling import Sampling
     from stageformer.terminal.answers import Answers, score_lines

@@ -49,7 +49,7 @@ class ModelFolder:
     kernels: Kernels
     """as ``compute.kernels``"""
     is_exported: bool
-
+    """whether it was exported, and no pipeline here can make it again"""
 
     def advice(self) -> contextlib.AbstractContextManager[None]:
         """Return what loading the parts is to be done in: no pipeline made those of an exported model here."""
