@@ -21,6 +21,7 @@ from stageformer.artifacts.files import write_json
 from stageformer.commands.program import command
 from stageformer.compute.estimate import check_memory
 from stageformer.export.check import check_formats
+from stageformer.console.output import say
 from stageformer.params.groups import Parameters, check
 from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
@@ -45,6 +46,8 @@ def main(params: Path, output: Path) -> None:
         check_memory(parameters)
     check_formats(parameters)
     write_manifests(ROOT, values, output / "code")
+    if limits := parameters.limits():
+        say(f"check: {limits}")
 
 
 if __name__ == "__main__":

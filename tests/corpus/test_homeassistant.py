@@ -39,6 +39,17 @@ def test_pairs_equal_key_paths_in_sorted_order(wheel: Path) -> None:
     ]
 
 
+def test_one_language_alone_has_all_its_strings(wheel: Path) -> None:
+    assert list(HomeAssistantSource(wheel, "en", None)) == [
+        Record("Open", "", "abode", "abode: a"),
+        Rejected("reference", "abode: b", None, "[%key:common::x%]"),
+        Record("Lone", "", "abode", "abode: c"),
+        Record("Only English", "", "zoo", "zoo: a"),
+        Record("No", "", "zoo", "zoo: b.x"),
+        Record("Yes", "", "zoo", "zoo: b.y"),
+    ]
+
+
 def test_component_without_the_language_is_counted_as_untranslated(wheel: Path) -> None:
     records = list(HomeAssistantSource(wheel, "en", "es"))
     assert records[0] == Record("Open", "Abierto", "abode", "abode: a")

@@ -18,6 +18,8 @@ import click
 import pytest
 
 from stageformer.cli import main
+from stageformer.params.groups import check
+from stageformer.params.reading import parse_yaml, read_yaml
 from tests.repositories import NUMBERS, THINGS, Repository
 
 ROOT = Path(__file__).parents[2]
@@ -102,17 +104,38 @@ def test_what_a_document_shows_runs(document, texts, finished, tmp_path, monkeyp
 
 def test_every_block_runs_or_says_why_not(texts):
     shown = {document: [block for block in blocks(text) if block.language] for document, text in texts.items()}
-    assert {block.language for found in shown.values() for block in found} <= {"python", "sh", "mermaid"}
+    assert {block.language for found in shown.values() for block in found} <= {"python", "sh", "mermaid", "yaml"}
     runs = {
         document
         for document, found in shown.items()
-        if any(block.not_run is None and block.language != "mermaid" for block in found)
+        if any(block.not_run is None and block.language in ("python", "sh") for block in found)
     }
     assert runs == RUN
     reasons = [block.not_run for found in shown.values() for block in found if block.not_run]
     assert len(reasons) > 10
     named = {path for reason in reasons for path in re.findall(r"\btests/[\w/.]+\w", reason)}
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_block_of_parameters_is_allowed(texts):
+    checked = 0
+    for document, text in texts.items():
+        for block in blocks(text):
+            if block.language == "yaml":
+                values = read_yaml(ROOT / "recipes/default.yaml")
+                lay(parse_yaml(block.code.encode(), f"{document}, line {block.line}"), values)
+                check(values)
+                checked += 1
+    assert checked
+
+
+def lay(changes, values):
+    """Lay parameters over others, in place."""
+    for name, value in changes.items():
+        if isinstance(value, dict):
+            lay(value, values[name])
+        else:
+            values[name] = value
 
 
 def test_every_command_exists(texts):

@@ -72,6 +72,19 @@ def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
     return pairs
 
 
+def require_targets(pairs: Pairs) -> None:
+    """Raise StageformerError if no target has a token: then the corpus has one side alone."""
+    if len(pairs) and int(pairs.target.lengths.max()) <= _EMPTY_TARGET:
+        raise StageformerError(
+            "no sentence of train has a target: the corpus has one side alone; `dvc repro encode` is as far as that "
+            "goes, and a decoder needs pairs (see ingest.files.target_column)"
+        )
+
+
+_EMPTY_TARGET = 2
+"""Length of a target without tokens: <bos> and <eos>."""
+
+
 def open_sources(path: Path, vocabulary_size: int) -> StoredSentences:
     """Open the sources of a table of kind ``ids``, as the stage vocab writes it, after a check of every id.
 

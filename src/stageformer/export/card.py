@@ -16,6 +16,7 @@ from typing import Any
 from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.building.weights import weights_of
+from stageformer.corpus.download import is_address
 from stageformer.errors import StageformerError
 from stageformer.export.formats.base import Format, code, export_format
 from stageformer.model.transformer import Transformer
@@ -66,7 +67,7 @@ def facts(
     return {
         "schema_version": SCHEMA_VERSION,
         "source_language": ingest.source_language,
-        "target_language": ingest.target_language,
+        "target_language": ingest.target_language or "und",  # undetermined
         "license": export.license,
         "data": _data(ingest),
         "data_license": export.data_license or CORPUS_LICENSES.get(ingest.source),
@@ -227,6 +228,6 @@ def _data(ingest: Ingest) -> str:
         return f"user-interface strings of Home Assistant {ingest.homeassistant.version} (PyPI: homeassistant)"
     if ingest.source == "letters":
         return f"{ingest.letters.strings:,} random strings of letters, each to be copied and to be reversed"
-    # Only names: where the files are on this machine is private.
-    names = ", ".join(Path(name).name for name in ingest.files.train)
+    # Of a file only its name: where it is on this machine is private.
+    names = ", ".join(name if is_address(name) else Path(name).name for name in ingest.files.train)
     return f"own files ({ingest.source}): {names}"

@@ -82,7 +82,26 @@ class Parameters(Params):
                     f"export.formats has huggingface, but tokenize.{side}.kind {family.kind!r} cannot be expressed "
                     "there; take huggingface out of export.formats"
                 )
+        if not self.ingest.has_targets:
+            self._check_one_side()
         return self
+
+    def _check_one_side(self) -> None:
+        what = f"ingest.{self.ingest.target_parameter} is null, so the corpus has no targets, but"
+        if self.train_encoder.trained_by == "translation" or self.train_encoder.way == "joint":
+            name = "way 'joint'" if self.train_encoder.way == "joint" else "objective 'translation'"
+            raise ValueError(f"{what} train_encoder.{name} needs them; choose another train_encoder.objective")
+        if self.tokenize.target is not None:
+            raise ValueError(f"{what} tokenize.target, which has no text then, is a tokenizer; set it to null")
+
+    def limits(self) -> str | None:
+        """Return one line on the stages that cannot run with these parameters, or None."""
+        if self.ingest.has_targets:
+            return None
+        return (
+            "the corpus has one side alone: `dvc repro encode` runs the stages up to the memory; "
+            "train_decoder and those after it need targets"
+        )
 
     def _check_finetuning(self) -> None:
         what = "train_decoder.finetune_encoder is true, but"

@@ -56,7 +56,7 @@ class Files(Params):
     )
     header: bool = param("tsv: the first line of each file names the columns")
     source_column: Name = param("jsonl, parquet: name of the source field, such as translation.en; tsv: number, from 1")
-    target_column: Name | None = param("the same for the target; null: the corpus has one side alone")
+    target_column: Name | None = param("the same for the target; null: the corpus has one side alone, lines too")
     group_column: Name | None = param("rows with the same value stay in one split; null: rows with the same source")
 
     @property
@@ -80,7 +80,9 @@ class Ingest(Params):
 
     source: Annotated[str, OneOf(kinds("stageformer.corpus.sources"))] = param("kind of corpus")
     source_language: str = param("language code of the source side, as the corpus names it")
-    target_language: str = param("language code of the target side, as the corpus names it")
+    target_language: str | None = param(
+        "language code of the target side, as the corpus names it; null: the corpus has one side alone"
+    )
     homeassistant: HomeAssistant = group("where the default corpus comes from")
     letters: Letters = group("source letters: strings of letters to copy and to reverse, made up on the spot")
     files: Files = group("the user's own corpus; paths are absolute or relative to the root of the repository")
@@ -107,7 +109,14 @@ class Ingest(Params):
     @property
     def has_targets(self) -> bool:
         """Whether the corpus has pairs, rather than one side alone."""
-        return self.source in _WITHOUT_FILES or self.files.target_column is not None
+        if self.source == "letters":
+            return True
+        return (self.target_language if self.source == "homeassistant" else self.files.target_column) is not None
+
+    @property
+    def target_parameter(self) -> str:
+        """The parameter that is null where there are no targets."""
+        return "target_language" if self.source == "homeassistant" else "files.target_column"
 
     @model_validator(mode="after")
     def _has_every_split(self) -> Self:

@@ -94,7 +94,7 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
         "looks": LOOKS,
         "both": formats.both_or_all(len(experiments)),
         "title": " and ".join(experiment.name for experiment in experiments),
-        "headline": f"{ingest.get('source_language', '?')} → {ingest.get('target_language', '?')}",
+        "headline": " → ".join(filter(None, (ingest.get(f"{side}_language") for side in ("source", "target")))) or "?",
         "sections": [(key, name) for key, name in present.items() if name],
         "runs": runs,
         "facts": [fact for fact in runs[0]["facts"] if all(fact in run["facts"] for run in runs)],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from stageformer.batching.pairs import Pairs
+from stageformer.batching.pairs import Pairs, require_targets
 from stageformer.memory.store import dropout_copies, open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Transformer
@@ -39,8 +39,10 @@ def decoder_task(
         device: where to compute
 
     Raises:
-        StageformerError: the memory is empty, damaged, another encoder's, or of other sentences.
+        StageformerError: the corpus has no targets; the memory is empty, damaged, another encoder's, or of other
+            sentences.
     """
+    require_targets(splits["train"])
     smoothing = params.training.label_smoothing
     if memory is None:
         return TranslationTask(model, splits, pad_id, device, smoothing)

@@ -38,7 +38,8 @@ class HomeAssistantSource(Source):
 
     wheel: Path
     source_language: str
-    target_language: str
+    target_language: str | None
+    """None: the strings of one language, without translations."""
 
     @classmethod
     def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
@@ -64,7 +65,7 @@ class HomeAssistantSource(Source):
         found = [match.groups() for match in map(_TRANSLATION.fullmatch, archive.namelist()) if match]
         languages = sorted({language for _, language in found})
         for side, language in (("source", self.source_language), ("target", self.target_language)):
-            if language not in languages:
+            if language is not None and language not in languages:
                 raise StageformerError(
                     f"ingest.{side}_language is {language!r}{did_you_mean(language, languages)}; "
                     f"{self.wheel.name} has {', '.join(languages)}"
@@ -75,11 +76,11 @@ class HomeAssistantSource(Source):
         for component in sorted({component for component, _ in found}):
             sources, targets = (
                 self._strings(archive, component, language) if (component, language) in files else {}
-                for language in (self.source_language, self.target_language)
+                for language in (self.source_language, self.target_language or "")
             )
             for path in sorted(sources):
                 where = f"{component}: {'.'.join(path)}"
-                source, target = sources[path], targets.get(path)
+                source, target = sources[path], "" if self.target_language is None else targets.get(path)
                 if target is None:
                     yield Rejected("untranslated", where, None, source)
                 elif _REFERENCE in source or _REFERENCE in target:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stageformer.batching.pairs import Pairs
+from stageformer.batching.pairs import Pairs, require_targets
 from stageformer.batching.sentences import Ints
 from stageformer.model.transformer import Decoder, Transformer
 from stageformer.params.train_encoder import TrainEncoder
@@ -58,7 +58,11 @@ def encoder_task(
     vocabulary: Vocabulary,
     device: torch.device,
 ) -> TranslationTask:
-    """Return the task of the objective ``translation``; see :func:`stageformer.training.encoder_task.encoder_task`."""
+    """Return the task of the objective ``translation``; see :func:`stageformer.training.encoder_task.encoder_task`.
+
+    Raises StageformerError when the corpus has no targets.
+    """
+    require_targets(splits["train"])
     return TranslationTask(model, splits, vocabulary.pad_id, device, params.training.label_smoothing)
 
 
