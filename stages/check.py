@@ -20,8 +20,8 @@ import click
 from stageformer.artifacts.files import write_json
 from stageformer.commands.program import command
 from stageformer.compute.estimate import check_memory
-from stageformer.export.check import check_formats
 from stageformer.console.output import say
+from stageformer.export.check import check_formats
 from stageformer.params.groups import Parameters, check
 from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml

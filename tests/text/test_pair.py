@@ -86,7 +86,13 @@ def test_folders(tmp_path: Path) -> None:
 
 def test_no_text() -> None:
     with pytest.raises(StageformerError, match="the target side of the training split holds no text"):
-        train_tokenizers(SOURCE, ["", ""], family(), None)
+        train_tokenizers(SOURCE, ["", ""], family(), family())
+    with pytest.raises(StageformerError, match="the source side of the training split holds no text"):
+        train_tokenizers([""], SOURCE, family(), None)
+
+
+def test_one_side_alone() -> None:
+    assert train_tokenizers(SOURCE, [], family(), None).joint
 
 
 def error(folder: Path) -> str:

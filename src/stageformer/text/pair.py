@@ -71,7 +71,7 @@ def train_tokenizers(source: Iterable[str], target: Iterable[str], options: Any,
         StageformerError: an unknown kind, or no text to learn from.
     """
     for side, sentences in (("source", source), ("target", target)):
-        if side == "target" and joint:
+        if side == "target" and target_options is None:
             continue  # a corpus of one side alone has no targets
         if not any(sentences):
             raise StageformerError(f"the {side} side of the training split holds no text; check what `ingest` kept")
