@@ -101,6 +101,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setattr(instruction_set.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(instruction_set, "_has_avx2", lambda: True)
     monkeypatch.setattr(instruction_set, "_vendor", lambda: "AuthenticAMD")
+    monkeypatch.setattr(instruction_set, "MEASURED_VENDORS", ("AuthenticAMD",))
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     return environment
 

@@ -3,7 +3,8 @@
 Wider vectors add up in another order, so AVX2 and AVX-512 round differently, and each library takes the widest that the
 CPU has. Limited to AVX2, AMD's CPUs with and without AVX-512 gave the same bits in every stage: docs/reproducibility.md
 says what was measured. MKL, which multiplies matrices, needs no limit there: on CPUs that are not Intel's it chooses
-its code by itself, and the same on both. Its own switch, ``MKL_CBWR``, would give other bits, and is left alone. So is
+its code by itself, and the same on both. On Intel's it chooses another, and trainings differ in the last bits from
+those on AMD's. Its own switch, ``MKL_CBWR``, would give other bits, and is left alone. So is
 that of oneDNN, ``ONEDNN_MAX_CPU_ISA``: eight-bit products of CTranslate2 would overflow, and bfloat16 would take a
 hundred times as long.
 """
@@ -84,7 +85,7 @@ def _obstacle_of_the_cpu() -> str | None:
     if not _has_avx2():
         return "this CPU has no AVX2"
     if (vendor := _vendor()) not in MEASURED_VENDORS:
-        return f"it was measured only on CPUs of {', '.join(MEASURED_VENDORS)}, and this is one of {vendor}"
+        return f"the same bits were found only on CPUs of {', '.join(MEASURED_VENDORS)}, and this is one of {vendor}"
     return None
 
 
