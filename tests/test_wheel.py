@@ -106,6 +106,7 @@ def run(environment, toy_root, tmp_path_factory):
         tokenizers=toy_root / "data/tokenize/tokenizer", vocabularies=toy_root / "data/vocab", params=params,
     )  # fmt: skip
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    variables["STAGEFORMER_DEBUG"] = "0"  # what users see
 
     def program(name, *arguments):
         command = [environment / "bin" / name, *arguments]

@@ -149,5 +149,5 @@ def test_after_gc_of_everything_but_the_workspace(root: Path) -> None:
     old.touch()
     dvc(root, "gc", "--workspace", "--force")
     assert not old.exists()
-    assert (heal(root).mends, heal(root).num_entries) == ([], 5)
+    assert (heal(root).repairs, heal(root).num_entries) == ([], 5)
     assert content(root) == RIGHT

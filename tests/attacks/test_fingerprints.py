@@ -179,7 +179,7 @@ def test_parts_of_another_model_are_refused_by_both_names(
     first, second = (model / name for name in named)
     assert line == (
         f"error: {first}: was made with another {made_with_another} than that of {second}; they do not belong "
-        "together: make them again with `dvc repro`, or export the model again"
+        "together; copy or fetch the folder of the model again"
     )
 
 
@@ -305,7 +305,7 @@ def test_a_table_of_tokens(tmp_path: Path, two: tuple[Vocabularies, Vocabularies
 
 def test_an_export_to_ctranslate2_of_another_model(model: Path) -> None:
     pytest.importorskip("ctranslate2")
-    from stageformer.export.formats.ctranslate2 import save_ctranslate2
+    from stageformer.export.ctranslate2_model import save_ctranslate2
 
     found = Translator.load(model)
     save_ctranslate2(found.model, found.vocabularies, model.parent / "ctranslate2", quantization="int8")

@@ -103,7 +103,7 @@ def test_a_family_that_the_library_cannot_express_is_refused(made):
     class Foreign(type(ours)):
         kind = "foreign"
 
-        def to_hugging_face(self):
+        def to_hugging_face(self) -> None:
             return None
 
     with pytest.raises(StageformerError) as caught:

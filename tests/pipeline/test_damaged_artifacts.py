@@ -17,6 +17,11 @@ def replace(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def lines_of_errors(stderr: str) -> list[str]:
+    """What is printed, but for the warning of a CPU whose last bits may differ."""
+    return [line for line in stderr.splitlines() if not line.startswith("warning: compute.instruction_set ")]
+
+
 def test_a_damaged_artifact_is_one_line_and_restored_from_the_cache(repository) -> None:
     root, before = repository.root, repository.hashes()
     table, model = Path("data/vocab/train.parquet"), Path("data/train_decoder/model.pt")
@@ -26,16 +31,18 @@ def test_a_damaged_artifact_is_one_line_and_restored_from_the_cache(repository) 
 
     replace(root / table, whole[table][: len(whole[table]) // 2])
     cut = run_stage(root, "train_encoder")
-    assert (cut.returncode, cut.stderr.count("\n")) == (2, 1), cut.stderr
-    assert cut.stderr.startswith(f"error: {table}: ")
-    assert "`dvc repro --force vocab`" in cut.stderr
+    assert cut.returncode == 2
+    (error,) = lines_of_errors(cut.stderr)
+    assert error.startswith(f"error: {table}: ")
+    assert "`dvc repro --force vocab`" in error
 
     replace(root / table, whole[table])
     replace(root / model, b"not a model")
     foreign = run_stage(root, "translate")
-    assert (foreign.returncode, foreign.stderr.count("\n")) == (2, 1), foreign.stderr
-    assert foreign.stderr.startswith(f"error: {model}: ")
-    assert "`dvc repro --force train_decoder`" in foreign.stderr
+    assert foreign.returncode == 2
+    (error,) = lines_of_errors(foreign.stderr)
+    assert error.startswith(f"error: {model}: ")
+    assert "`dvc repro --force train_decoder`" in error
 
     assert {path: (root / path).read_bytes() for path in kept} == kept
     assert repository.repro() == ([], ["train_decoder"])

@@ -34,15 +34,18 @@ def table() -> list[tuple[str, list[str]]]:
 
 
 def changed_parameter(values: Mapping[str, Any], name: str) -> tuple[str, list[object]]:
-    """A parameter below ``name`` that is a whole number or a text that is null, and new values, of which one fits."""
+    """A parameter below ``name`` that is a whole number or a text, which may be null, and new values; one fits."""
     value = values[name]
-    if not isinstance(value, Mapping):
+    if type(value) is int:
         return name, [value + 1, value * 2]
+    if not isinstance(value, Mapping):
+        return name, ["another"]
     inner = next((key for key, leaf in value.items() if type(leaf) is int), None)
-    if inner is None:
-        inner = next(key for key, leaf in value.items() if leaf is None)
-        return f"{name}__{inner}", ["another"]
-    return f"{name}__{inner}", [value[inner] + 1, value[inner] * 2]
+    inner = inner or next((key for key, leaf in value.items() if isinstance(leaf, Mapping)), None)
+    inner = inner or next((key for key, leaf in value.items() if leaf is None), None)
+    inner = inner or next(key for key, leaf in value.items() if isinstance(leaf, str))
+    leaf, candidates = changed_parameter(value, inner)
+    return f"{name}__{leaf}", candidates
 
 
 def changed_and_descendants(root: Path) -> tuple[dict[str, Any], set[str]]:

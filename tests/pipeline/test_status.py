@@ -106,7 +106,7 @@ def test_code_is_named_once_check_has_run_and_after_the_cache_is_lost(repository
 
 
 def test_another_kind_is_other_code(repository) -> None:
-    repository.set(tokenize__kind="char")
+    repository.set(tokenize__source={"kind": "char", "case": "keep", "normalisation": "none"})
     assert status(repository.root).exit_code == 1
     reasons = as_json(repository.root)["stages"]["evaluate"]["reasons"]
     changes = {reason["name"]: reason["change"] for reason in reasons}

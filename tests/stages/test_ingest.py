@@ -33,6 +33,7 @@ def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) 
         "source_language": "en",
         "target_language": "de",
         "homeassistant": {"version": "2026.2.3", "sha256": SHA256},
+        "letters": {"strings": 10, "max_length": 5, "alphabet": 3, "seed": 0},
         "files": {name: [] for name in (*SPLITS, "tags", "weights")}
         | {"header": False, "source_column": "1", "target_column": "2", "group_column": None},
         "require_letters": True,

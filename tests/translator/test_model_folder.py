@@ -121,7 +121,7 @@ def test_a_damaged_header_is_one_line(exported, change, message):
 def test_a_missing_part_is_named(exported, part):
     path = exported / "stageformer" / part
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with pytest.raises(StageformerError, match=f"{part}: missing from the exported model; export it again"):
+    with pytest.raises(StageformerError, match=f"{part}: missing from the exported model; copy or fetch the folder of the model again"):
         Translator.load(exported)
 
 

@@ -22,17 +22,17 @@ def heal(root: Path | None) -> None:
     from stageformer.params.root import find_root
 
     healed = library(find_root(root))
-    damaged = sum(mend.wrong == "damaged" for mend in healed.mends)
+    damaged = sum(repair.wrong == "damaged" for repair in healed.repairs)
     echo(
         f"{healed.folder}: {healed.num_entries:,} entries ({healed.num_bytes / 2**20:,.1f} MiB), {damaged:,} damaged, "
-        f"{len(healed.mends) - damaged:,} missing"
+        f"{len(healed.repairs) - damaged:,} missing"
     )
     to_make: list[str] = []
-    for mend in healed.mends:
-        name = mend.output.path if mend.output else f"{mend.md5}, which no current output needs"
-        echo(f"  {mend.wrong}: {name}: {mend.outcome or 'removed'}")
-        if mend.output and mend.outcome == "to be made again":
-            to_make.append(mend.output.stage)
+    for repair in healed.repairs:
+        name = repair.output.path if repair.output else f"{repair.md5}, which no current output needs"
+        echo(f"  {repair.wrong}: {name}: {repair.outcome or 'removed'}")
+        if repair.output and repair.outcome == "to be made again":
+            to_make.append(repair.output.stage)
     for output in healed.changed:
         echo(f"  changed: {output.path}: not as dvc.lock says; `dvc checkout --force {output.path}` brings that back")
     if to_make:

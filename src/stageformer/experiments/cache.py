@@ -36,7 +36,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Mend:
+class Repair:
     """What was wrong with an entry, and what became of it."""
 
     md5: str
@@ -54,7 +54,7 @@ class Healed:
     folder: Path
     num_entries: int
     num_bytes: int
-    mends: list[Mend]
+    repairs: list[Repair]
     changed: list[Output]
     """outputs that are not as ``dvc.lock`` says, though the cache has what it says"""
 
@@ -78,19 +78,19 @@ def heal(root: Path) -> Healed:
             healed = _heal(root, entries)
     except DvcException as error:
         raise StageformerError(f"{root}: {error}") from None
-    wanted = [mend.output.path for mend in healed.mends if mend.output and mend.outcome == "to be made again"]
+    wanted = [repair.output.path for repair in healed.repairs if repair.output and repair.outcome == "to be made again"]
     if not wanted or not remote_settings(root)["remote"]:
         return healed
     for command in ("fetch", "checkout"):
         dvc = [sys.executable, "-m", "dvc", command, "-q", *wanted]
         subprocess.run(dvc, cwd=root, capture_output=True, check=False)  # what fails is seen by what is then missing
-    mends = [
-        replace(mend, outcome="fetched from the remote")
-        if mend.outcome == "to be made again" and entries.is_whole(mend.md5)
-        else mend
-        for mend in healed.mends
+    repairs = [
+        replace(repair, outcome="fetched from the remote")
+        if repair.outcome == "to be made again" and entries.is_whole(repair.md5)
+        else repair
+        for repair in healed.repairs
     ]
-    return replace(healed, mends=mends)
+    return replace(healed, repairs=repairs)
 
 
 class Entries:
@@ -129,14 +129,14 @@ def _heal(root: Path, entries: Entries) -> Healed:
             damaged[md5] = found
             path.unlink()
     tops = list(_outputs(root))
-    mends = []
+    repairs = []
     for top in tops:
         is_missing = top.md5.endswith(".dir") and not entries.path(top.md5).is_file()
         if is_missing and _list_again(root / top.path, top.md5, entries):
-            mends.append(Mend(top.md5, _wrong(top.md5, damaged), top, "taken from the workspace"))
+            repairs.append(Repair(top.md5, _wrong(top.md5, damaged), top, "taken from the workspace"))
     outputs = [part for top in tops for part in _parts(top, entries)]
     needed = {output.md5 for output in (*tops, *outputs)}
-    mends += [Mend(md5, "damaged", None, None) for md5 in damaged if md5 not in needed]
+    repairs += [Repair(md5, "damaged", None, None) for md5 in damaged if md5 not in needed]
     changed = []
     for output in outputs:
         path, entry = root / output.path, entries.path(output.md5)
@@ -153,8 +153,8 @@ def _heal(root: Path, entries: Entries) -> Healed:
             outcome = "taken from the workspace"
         elif its_md5 is not None and its_md5 == damaged.get(output.md5):
             path.unlink()
-        mends.append(Mend(output.md5, _wrong(output.md5, damaged), output, outcome))
-    return Healed(entries.folder, known, num_bytes, mends, changed)
+        repairs.append(Repair(output.md5, _wrong(output.md5, damaged), output, outcome))
+    return Healed(entries.folder, known, num_bytes, repairs, changed)
 
 
 def _wrong(md5: str, damaged: Mapping[str, str]) -> Literal["damaged", "missing"]:

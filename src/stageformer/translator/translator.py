@@ -17,7 +17,7 @@ from stageformer.compute.pool import Pool
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sampling import Sampling
-from stageformer.errors import StageformerError, did_you_mean
+from stageformer.errors import StageformerError, did_you_mean, require
 from stageformer.kernels.choice import use_kernels
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
@@ -98,6 +98,8 @@ class Translator:
         threads = threads or found.threads or torch.get_num_threads()
         pool = thread_pool(threads, pieces=threads)
         searching: Engine
+        if engine == "ctranslate2":
+            require("ctranslate2")
         with found.advice():
             tokenizers = load_tokenizers(found.tokenizers)
             vocabularies = load_vocabularies(found.vocabularies, tokenizers.parts)
