@@ -17,7 +17,7 @@ READERS = {
     "translate config": (("translate", "one"), "data/tokenize/tokenizer/config.json"),
     "translate input": (("translate", "--input", "corpus/train.en", "--output", "o"), "corpus/train.en"),
     "summary metrics": (("summary",), "reports/evaluate/metrics.json"),
-    "score translations": (("score",), "data/evaluate/translations.parquet"),
+    "score translations": (("score",), "reports/evaluate/translations.json"),
     "score files": (("score", "--hypotheses", "corpus/train.en", "--references", "corpus/train.de"), "corpus/train.de"),
     "check": (("check",), "params.yaml"),
     "use": (("use", "joint"), "recipes/joint.yaml"),
@@ -25,7 +25,7 @@ READERS = {
     "show tensors": (("show", MODEL), MODEL),
     "show json": (("show", "reports/evaluate/metrics.json"), "reports/evaluate/metrics.json"),
     "report metrics": (("report",), "reports/evaluate/metrics.json"),
-    "report table": (("report",), "data/evaluate/translations.parquet"),
+    "report table": (("report",), "reports/evaluate/translations.json"),
     "memory export": (("memory", "export", "data/encode/test", "o"), "data/encode/test/memory-00000.pt"),
     "tokenize": (("stages.tokenize",), "data/ingest/train.parquet"),
     "vocab": (("stages.vocab",), "data/tokenize/train.parquet"),
@@ -100,7 +100,6 @@ WRITERS = {
     "translate": ("translate", "--input", "corpus/valid.en", "--output"),
     "explain": ("explain", "one", "--kind", "cross", "--output"),
     "report": ("report", "--output"),
-    "compare": ("compare", "workspace", "--json"),
     "memory export": ("memory", "export", "data/encode/test"),
     "export": ("export",),
     "check": ("stages.check", "--output"),
@@ -118,15 +117,17 @@ def writing() -> Iterator[Attack]:
     for writer, command in WRITERS.items():
         for place in ("params.yaml/x", "/proc/nothing/x", "x" * 300, "x/" * 3000, ""):
             # '' is the current folder, where a folder of outputs may be.
-            right = anything if not place and writer not in ("translate", "report", "compare", "explain") else None
+            right = anything if not place and writer not in ("translate", "report", "explain") else None
             yield Attack(f"{writer}: to {place[:20]!r}", (*command, place), right=right)
+        # A picture has an ending, so that explain writes beside the link.
         yield Attack(
-            f"{writer}: to a loop of links", (*command, "loop"), lambda root: (root / "loop").symlink_to("loop")
-        )
+            f"{writer}: to a loop of links", (*command, "loop"), lambda root: (root / "loop").symlink_to("loop"),
+            right=anything if writer == "explain" else None,
+        )  # fmt: skip
     for writer in ("tokenize", "embed", "encode", "translate stage", "report", "translate"):
         yield Attack(
             f"{writer}: larger than files may be", (*WRITERS[writer], "o"),
-            lambda root: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (512, 512)),
+            lambda root: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (16, 16)),
         )  # fmt: skip
     for scratch in ("params.yaml", "/proc/none", "params.yaml/below"):
         for stage in ("stages.train_encoder", "stages.train_decoder"):
@@ -160,8 +161,7 @@ def rights() -> Iterator[Attack]:
     for name in ("embed", "encode", "evaluate", "tokenize", "vocab", "ingest", "translate", "check"):
         yield Attack(f"stages.{name}: a read-only tree", (f"stages.{name}",), locked)
     for command in (("use", "joint"), ("translate", "--input", "corpus/valid.en", "--output", "o"), ("export", "o"),
-                    ("explain", "one"), ("memory", "export", "data/encode/test", "o"), ("report",),
-                    ("compare", "workspace", "--json", "o")):  # fmt: skip
+                    ("explain", "one"), ("memory", "export", "data/encode/test", "o"), ("report",)):  # fmt: skip
         yield Attack(f"{command[0]}: a read-only tree", command, locked)
     for reader, (command, path) in READERS.items():
         yield Attack(f"{reader}: unreadable", command, lambda root, path=path: locked(root, path))

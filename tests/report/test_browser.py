@@ -183,7 +183,7 @@ CONTRASTS = """() => {
 
 def test_two_experiments(visit):
     page = visit("two")
-    assert page.get_by_text("+1.31 better").is_visible()
+    assert page.get_by_text("+1.31 maybe chance").is_visible()
     assert page.locator(".graph .marked .name").all_text_contents() == ["train"]
     sort_by(page, "BLEU B − A")
     gains = as_numbers(column(page, "BLEU B − A"))

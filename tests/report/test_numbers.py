@@ -31,9 +31,13 @@ def test_numbers_and_differences():
 def test_a_lower_error_rate_is_better_and_a_lower_bleu_worse():
     old = {"beam": {"bleu": 20.0, "ter": 80.0, "per": 9.0}, "perplexity": 12.0}
     new = {"beam": {"bleu": 19.5, "ter": 79.0, "chrf": 45.0}, "perplexity": 12.001}
+    tested = {
+        "bleu": BootstrapResult(20.0, 19.5, -0.5, low=-0.9, high=-0.1, p=0.01, signature=""),
+        "ter": BootstrapResult(80.0, 79.0, -1.0, low=-1.9, high=-0.2, p=0.01, signature=""),
+    }
     found = {
         tile.name: (tile.values, change.difference, change.verdict)
-        for tile in tiles([old, new], []) for change in tile.changes
+        for tile in tiles([old, new], [tested]) for change in tile.changes
     }
     assert found == {
         "BLEU": (("20.00", "19.50"), "−0.50", "worse"),
@@ -42,6 +46,18 @@ def test_a_lower_error_rate_is_better_and_a_lower_bleu_worse():
         "PER": (("9.00 %", "–"), "", ""),
         "Perplexity": (("12.00", "12.00"), "±0", "same"),
     }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.01, 1.1, "better"), (-0.01, 1.1, "maybe chance"), (0.0, 1.1, "maybe chance")],
+)
+def test_a_difference_is_better_only_if_it_is_hardly_chance(low, high, verdict):
+    metrics = [{"beam": {"bleu": bleu}, "perplexity": bleu} for bleu in (20.0, 20.56)]
+    tested = BootstrapResult(20.0, 20.56, 0.56, low=low, high=high, p=0.1, signature="")
+    bleu, perplexity = (tile.changes[0] for tile in tiles(metrics, [{"bleu": tested}]))
+    assert (bleu.difference, bleu.verdict) == ("+0.56", verdict)
+    assert (perplexity.difference, perplexity.verdict) == ("+0.56", "not tested")
 
 
 def test_chance_is_beside_the_difference():
@@ -56,7 +72,7 @@ def test_each_of_several_is_compared_with_the_first():
     metrics = [{"beam": {"bleu": bleu}} for bleu in (20.0, 21.5, 19.0)]
     (tile,) = tiles(metrics, [{}, {"bleu": tested}])
     assert tile.values == ("20.00", "21.50", "19.00")
-    assert [(change.difference, change.verdict) for change in tile.changes] == [("+1.50", "better"), ("−1.00", "worse")]
+    assert [(change.difference, change.verdict) for change in tile.changes] == [("+1.50", "not tested"), ("−1.00", "worse")]
     assert [bool(change.chance) for change in tile.changes] == [False, True]
 
 

@@ -64,7 +64,7 @@ class Change:
     difference: str
     """ "" if one of them has no such score"""
     verdict: str
-    """better, worse or same; "" likewise"""
+    """better or worse, where it was tested and is hardly chance; else same, maybe chance, or not tested; "" likewise"""
     chance: str
     """interval and p of the difference, "" if they were not computed"""
 
@@ -91,7 +91,7 @@ def tiles(metrics: Sequence[Mapping[str, Any]], tested: Sequence[Mapping[str, Bo
             shown = tuple(_show(key, value) for value in values)
             tests = [results.get(key) for results in tested] or [None] * (len(values) - 1)
             changes = tuple(
-                Change(*_compare(key, values[0], value), _chance(test))
+                Change(*_compare(key, values[0], value, test), _chance(test))
                 for value, test in zip(values[1:], tests, strict=True)
             )
             found.append(Tile(NAMES[key], hint, shown, changes))
@@ -141,11 +141,15 @@ def _chance(tested: BootstrapResult | None) -> str:
     return f"95 %: {difference(tested.low)} to {difference(tested.high)}, {p}"
 
 
-def _compare(key: str, first: float | None, other: float | None) -> tuple[str, str]:
+def _compare(key: str, first: float | None, other: float | None, tested: BootstrapResult | None) -> tuple[str, str]:
     if first is None or other is None:
         return "", ""
     change = other - first
     text = difference(change)
     if text == "±0":
         return text, "same"
+    if tested is None:
+        return text, "not tested"
+    if tested.low <= 0 <= tested.high:
+        return text, "maybe chance"
     return text, "better" if (change < 0) == (key in LOWER_IS_BETTER) else "worse"
