@@ -121,7 +121,8 @@ def test_errors(tmp_path):
     model = random_model(attention_only=True)
     with pytest.raises(StageformerError, match=r"^train_encoder.attention_only is true; CTranslate2 has no such"):
         save_ctranslate2(model, vocabularies(model), tmp_path, quantization=None)
-    with pytest.raises(StageformerError, match=r"holds no model of CTranslate2 \(see export.formats\); make it with `dvc repro export`$"):
+    message = r"holds no model of CTranslate2 \(see export.formats\); make it with `dvc repro export`$"
+    with pytest.raises(StageformerError, match=message):
         CTranslate2Engine(tmp_path, vocabularies(model), threads=1)
     save_ctranslate2(random_model(), vocabularies(model), tmp_path, quantization=None)
     engine = CTranslate2Engine(tmp_path, vocabularies(model), threads=1)

@@ -59,7 +59,8 @@ def test_masked_tokens_are_learnt_from_one_side_and_a_decoder_is_refused(tmp_pat
     [
         ({"train_encoder": {"way": "joint"}}, "ingest.target_language is null, .* but train_encoder.way 'joint' needs"),
         ({"train_encoder": {"objective": "translation"}}, "but train_encoder.objective 'translation' needs them"),
-        ({"train_encoder": {"objective": "masked"}, "vocab": {"shared": False}, "train_decoder": {"target_embedding": "embed"},
+        ({"train_encoder": {"objective": "masked"}, "train_decoder": {"target_embedding": "embed"},
+          "vocab": {"shared": False},
           "tokenize": {"target": {"kind": "char", "case": "keep", "normalisation": "none"}}},
          "but tokenize.target"),
     ],

@@ -121,7 +121,8 @@ def test_a_damaged_header_is_one_line(exported, change, message):
 def test_a_missing_part_is_named(exported, part):
     path = exported / "stageformer" / part
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with pytest.raises(StageformerError, match=f"{part}: missing from the exported model; copy or fetch the folder of the model again"):
+    message = f"{part}: missing from the exported model; copy or fetch the folder of the model again"
+    with pytest.raises(StageformerError, match=message):
         Translator.load(exported)
 
 
