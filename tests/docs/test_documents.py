@@ -132,7 +132,7 @@ def test_every_block_of_parameters_is_allowed(texts):
 def lay(changes, values):
     """Lay parameters over others, in place."""
     for name, value in changes.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "kind" not in value:  # another kind has parameters of its own
             lay(value, values[name])
         else:
             values[name] = value

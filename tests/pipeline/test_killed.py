@@ -85,7 +85,7 @@ def test_ten_kills_change_no_bit(finished: Repository, tmp_path: Path) -> None:
     process = start(killed, scratch, "dvc", "repro")
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
-    assert half_written >= 2
+    assert half_written >= 1
     assert killed.hashes() == expected.hashes()
     assert not list(scratch.rglob("*.pt"))  # success removes them
 

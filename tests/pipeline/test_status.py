@@ -111,6 +111,8 @@ def test_another_kind_is_other_code(repository) -> None:
     reasons = as_json(repository.root)["stages"]["evaluate"]["reasons"]
     changes = {reason["name"]: reason["change"] for reason in reasons}
     assert changes == {
+        "src/stageformer/text/hugging_face.py": "is no longer imported",
+        "src/stageformer/text/marker.py": "is no longer imported",
         "src/stageformer/text/tokenizers/bpe.py": "is no longer imported",
         "src/stageformer/text/tokenizers/char.py": "is now imported",
     }
