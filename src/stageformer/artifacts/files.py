@@ -307,13 +307,6 @@ def read_json(path: Path) -> Any:
         raise StageformerError(f"{path}: not readable as JSON ({reason}); run the stage that makes it again") from None
 
 
-def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[int | float | str, ...]]) -> None:
-    """Write rows of numbers and plain words under a header. Raises StageformerError when it cannot be written."""
-    with atomic_file(path) as file:
-        for row in (columns, *rows):
-            file.write(",".join(map(str, row)).encode() + b"\n")
-
-
 def read_sentences(path: Path) -> list[str]:
     """Read the lines of a UTF-8 file. Raises StageformerError when it is missing or a line is not UTF-8."""
     try:

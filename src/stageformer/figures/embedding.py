@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.csv_files import write_csv
 from stageformer.figures.canvas import INK, POINTS, text_width
 from stageformer.figures.style import printable, save, style
 from stageformer.model.transformer import Transformer
@@ -98,15 +96,13 @@ def write_projections(projections: Sequence[Projection], folder: Path) -> None:
     Raises:
         StageformerError: the disk is full.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("side", "token", "count", "x", "y"))
-    for each in projections:
-        for token, count, (x, y) in zip(each.tokens, each.counts, each.points, strict=True):
-            # Digits beyond these may differ from one processor to the next.
-            writer.writerow((each.side, token, count, f"{x + 0:.4f}", f"{y + 0:.4f}"))
-    with atomic_file(folder / "embedding.csv") as file:
-        file.write(buffer.getvalue().encode())
+    # Digits beyond these may differ from one processor to the next.
+    rows = (
+        (each.side, token, count, f"{x + 0:.4f}", f"{y + 0:.4f}")
+        for each in projections
+        for token, count, (x, y) in zip(each.tokens, each.counts, each.points, strict=True)
+    )
+    write_csv(folder / "embedding.csv", ("side", "token", "count", "x", "y"), rows)
     with style([token for each in projections for token in each.tokens]):
         figure = Figure(figsize=(_SIDE * len(projections), _SIDE), layout="constrained")
         panels = figure.subplots(1, len(projections), squeeze=False)[0]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.csv_files import write_csv
 from stageformer.errors import StageformerError
 from stageformer.figures.style import save, style
 
@@ -73,16 +72,12 @@ def write_curves(curves: list[Curve], folder: Path) -> None:
     Raises:
         StageformerError: the disk is full.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("update", "loss", "stage", "split"))
-    for curve in curves:
-        writer.writerows(
-            (update, f"{loss:.6f}", curve.stage, curve.split)
-            for update, loss in zip(curve.updates, curve.losses, strict=True)
-        )
-    with atomic_file(folder / "learning_curves.csv") as file:
-        file.write(buffer.getvalue().encode())
+    rows = (
+        (update, f"{loss:.6f}", curve.stage, curve.split)
+        for curve in curves
+        for update, loss in zip(curve.updates, curve.losses, strict=True)
+    )
+    write_csv(folder / "learning_curves.csv", ("update", "loss", "stage", "split"), rows)
     stages = list(dict.fromkeys(curve.stage for curve in curves))
     with style():
         figure = Figure(figsize=(8.0, 4.5), layout="constrained")

@@ -5,12 +5,11 @@ Buckets are by the length of the source, and by how often its rarest word occurs
 
 from __future__ import annotations
 
-import csv
-import io
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from stageformer.artifacts.csv_files import csv_text
 from stageformer.scoring.report import Translations
 from stageformer.scoring.settings import Settings
 
@@ -45,14 +44,12 @@ def by_bucket(column: str, buckets: Sequence[str], translations: Translations, s
     Returns:
         A table in CSV with the columns ``column`` and ``COLUMNS``.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([column, *COLUMNS])
+    table: list[tuple[str | int | float, ...]] = []
     for name, rows in rows_by_bucket(buckets).items():
         scorer = settings.scorer([translations.references[row] for row in rows])
         scores = scorer.brief([translations.beam[row] for row in rows])
-        table.writerow([name, len(rows), scores["bleu"], scores["chrf"], scores["exact_match"]])
-    return text.getvalue()
+        table.append((name, len(rows), scores["bleu"], scores["chrf"], scores["exact_match"]))
+    return csv_text([column, *COLUMNS], table)
 
 
 def length_bucket(source: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 
+from stageformer.artifacts.csv_files import csv_text
 from stageformer.console.output import clean
 from stageformer.experiments.table import Row, Table, value_of
 from stageformer.params.differences import ABSENT, show
@@ -53,18 +52,16 @@ def latex(table: Table) -> str:
 
 def comma_separated(table: Table) -> str:
     """Return CSV: a column for each parameter, score, and end of an interval; empty where there is no value."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     ends = [f"{name}{end}" for name in table.scores for end in ("", "_low", "_high") if not end or _has(table, name)]
-    writer.writerow(["experiment", *table.parameters, *ends])
+    rows: list[list[str | float]] = []
     for row in table.rows:
         numbers: dict[str, float] = dict(row.scores)
         for name, found in row.intervals.items():
             numbers |= {f"{name}_low": round(found.low, 4), f"{name}_high": round(found.high, 4)}
         parameters = [value_of(row, name) for name in table.parameters]
         shown = ["" if value is ABSENT else show(value) for value in parameters]
-        writer.writerow([row.name, *shown, *(numbers.get(end, "") for end in ends)])
-    return text.getvalue().removesuffix("\n")
+        rows.append([row.name, *shown, *(numbers.get(end, "") for end in ends)])
+    return csv_text(["experiment", *table.parameters, *ends], rows).removesuffix("\n")
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {

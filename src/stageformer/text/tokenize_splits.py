@@ -15,7 +15,8 @@ from typing import Any, Self
 import pyarrow as pa
 from tqdm import tqdm
 
-from stageformer.artifacts.files import write_csv, write_json
+from stageformer.artifacts.csv_files import write_csv
+from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import open_table, read_batches, write_parts
 from stageformer.console.output import say, warn

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
-from stageformer.artifacts.files import atomic_folder, write_csv, write_json
+from stageformer.artifacts.csv_files import write_csv
+from stageformer.artifacts.files import atomic_folder, write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import check_table, decoded, open_table, read_batches, write_parts
 from stageformer.console.output import say
