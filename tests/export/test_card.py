@@ -1,6 +1,8 @@
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from stageformer.export.card import card, facts
@@ -80,3 +82,46 @@ def test_a_difference_that_is_none_has_no_minus(make_facts):
     facts = make_facts()
     facts["formats"] = {"ctranslate2": {**FORMAT, "bleu_difference": -0.0002}}
     assert "| +0.00 |" in card(facts, {"ctranslate2": "x"})
+
+
+class Seen(HTMLParser):
+    """What a browser would make of a page: its text, and the tags and links in it."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.text, self.tags, self.links = "", [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("href", "src")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(3)</script>", "[x](javascript:alert(4))", "![x](https://example.org/x.png)",
+        "`a` **b** _c_ ~~d~~",
+        "<https://example.org>", "https://example.org", "a@example.org", "&lt;b&gt;", "| a | b |", "# x", r"\[x](y)",
+    ],
+)  # fmt: skip
+def test_parameters_are_text_in_the_card_and_no_markup(make_facts, hostile):
+    def seen(value):
+        export = {"license": value, "data_license": value}
+        text = card(make_facts(source_language=value, target_language=value, export=export), {"ctranslate2": "x"})
+        body = text.split("---\n", 2)[2]
+        return Seen(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(body))
+
+    harmless, found = seen("word"), seen(hostile)
+    assert (found.tags, found.links) == (harmless.tags, harmless.links)
+    assert found.text == harmless.text.replace("from word to word", f"from {hostile} to {hostile}").replace(
+        ", word to word", f", {hostile} to {hostile}").replace(": word\n", f": {hostile}\n")
+
+
+def test_a_parameter_of_several_lines_is_one_line(make_facts):
+    text = card(make_facts(export={"license": "a\n---\nevil: 1\n\n# Heading\x1b[31m"}), {"ctranslate2": "x"})
+    assert "- Licence of the model: a --- evil: 1 \\# Heading \\[31m\n" in text
+    assert front_matter(text)["license"] == "a\n---\nevil: 1\n\n# Heading\x1b[31m"

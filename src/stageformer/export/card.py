@@ -31,6 +31,8 @@ CORPUS_LICENSES = {"homeassistant": "apache-2.0"}
 
 _SEARCH = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._+-]*")
+_MARKUP = re.compile(r"[\\`*_\[\]#|~&<>@]|:(?=//)")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _NOT_STATED = "not stated"
 _SCORES = {
     "bleu": "BLEU", "chrf": "chrF", "ter": "TER", "cer": "CER", "per": "PER", "wer": "WER",
@@ -114,7 +116,7 @@ def card(facts: Mapping[str, Any], folders: Mapping[str, str], origin: Sequence[
         origin: paragraphs on where the model comes from, in the published card; none: the hashes of the files that the
             stage read
     """
-    source, target = facts["source_language"], facts["target_language"]
+    source, target = _plain(facts["source_language"]), _plain(facts["target_language"])
     parts = [
         "\n".join(_front_matter(facts, folders)),
         f"# Translation from {source} to {target}",
@@ -126,15 +128,21 @@ def card(facts: Mapping[str, Any], folders: Mapping[str, str], origin: Sequence[
         *_scores(facts["scores"], facts["search"]),
         *(["## Formats", *_formats(facts["formats"])] if facts["formats"] else []),
         "## Data and licences",
-        f"- Trained on: {facts['data']}, {source} to {target}\n"
-        f"- Licence of the data: {facts['data_license'] or _NOT_STATED}\n"
-        f"- Licence of the model: {facts['license'] or _NOT_STATED}",
+        f"- Trained on: {_plain(facts['data'])}, {source} to {target}\n"
+        f"- Licence of the data: {_plain(facts['data_license'] or _NOT_STATED)}\n"
+        f"- Licence of the model: {_plain(facts['license'] or _NOT_STATED)}",
         "## Parameters",
         _table(("", "encoder", "decoder"), _architecture(facts)),
         "## Origin",
         *(origin or _inputs(facts)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Return what comes from parameters on one line, such that Markdown shows it as it is: no link, tag or heading."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), " ".join(line.split()))
 
 
 def _front_matter(facts: Mapping[str, Any], folders: Mapping[str, str]) -> list[str]:
