@@ -2,6 +2,7 @@
 
 VENV := .venv
 STAMP := $(VENV)/.installed
+PLOT_PAGE := .dvc/plots_page_offline.html
 
 # Whatever environment the shell has active, only ours counts.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
@@ -22,7 +23,7 @@ help:
 	@echo "make wheel   build the package into dist/; the same commit gives the same bytes"
 	@echo "make deps    after a change of parameter classes: update recipes/default.yaml"
 
-setup: $(STAMP)
+setup: $(STAMP) $(PLOT_PAGE)
 
 # The first Python of at least 3.11 makes the environment; PYTHON=... chooses another one.
 $(STAMP): pyproject.toml constraints.txt
@@ -36,6 +37,9 @@ $(STAMP): pyproject.toml constraints.txt
 	echo "error: Python 3.11 or newer is needed, found $$($(firstword $(or $(PYTHON),python3)) --version 2>&1); install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,export,dev]'
 	@touch $@
+
+$(PLOT_PAGE): .dvc/plots_page.html tools/plot_page.py | $(STAMP)
+	@python -m tools.plot_page >/dev/null
 
 # The check comes before DVC as well: DVC itself reads params.yaml, and reports a mistake in its YAML in many lines.
 repro: setup

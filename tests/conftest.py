@@ -79,6 +79,17 @@ def dvc(tmp_path_factory, scratch_of_the_session):
     return run
 
 
+@pytest.fixture(scope="session")
+def chromium():
+    """The path of a Chromium, as ``STAGEFORMER_CHROMIUM`` names it or as it is found on the machine."""
+    found = os.environ.get("STAGEFORMER_CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if found is None:
+        pytest.skip("there is no Chromium on this machine; install it, or name it in STAGEFORMER_CHROMIUM")
+    return found
+
+
 COMPUTE = {
     "device": "cpu", "threads": 1, "processes": 1, "sharded": False, "micro_batch_tokens": 200, "precision": "fp32",
     "compile": False, "kernels": "fast", "instruction_set": "avx2",

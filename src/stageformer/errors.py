@@ -29,6 +29,7 @@ EXTRAS = {
     "sentencepiece": "sentencepiece",
     "tensorboard": "tensorboard",
     "transformers": "export",
+    "vl_convert": "pipeline",
     "wandb": "wandb",
 }
 """Each package that the model and the translator do without, by the name that it is imported by, and the extra that

@@ -1,6 +1,4 @@
 import json
-import os
-import shutil
 import struct
 import zlib
 
@@ -150,14 +148,3 @@ def pages(runs, tmp_path_factory):
     write_report(opened[:1], folder / "one.html", root=runs)
     write_report(opened, folder / "two.html", root=runs)
     return folder
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """The path of a Chromium, as ``STAGEFORMER_CHROMIUM`` names it or as it is found on the machine."""
-    found = os.environ.get("STAGEFORMER_CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if found is None:
-        pytest.skip("there is no Chromium on this machine; install it, or name it in STAGEFORMER_CHROMIUM")
-    return found
