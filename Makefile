@@ -2,6 +2,8 @@
 
 VENV := .venv
 STAMP := $(VENV)/.installed
+GROUPS := ingest|tokenize|vocab|embed|train_encoder|encode|train_decoder|translate|evaluate|compute
+SCORES := beam[.](bleu|chrf)$$|reports/evaluate/metrics.json:perplexity$$
 PLOT_PAGE := .dvc/plots_page_offline.html
 
 # Whatever environment the shell has active, only ours counts.
@@ -11,11 +13,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro verify test attack lint deps wheel
+.PHONY: help setup repro experiments verify test attack lint deps wheel
 
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
 	@echo "make repro   run every stage that is out of date, then write report.html and print the scores"
+	@echo "make experiments  all experiments: the parameters that differ, and the scores"
 	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE="multi30k joint" for recipes"
 	@echo "make test    lint, type checks and the test suite"
 	@echo "make attack  make every hostile input of tests/attacks/ and count what came of it"
@@ -47,6 +50,10 @@ repro: setup
 	dvc repro
 	@stageformer report
 	stageformer summary
+
+# Every parameter and every figure of every stage is a column of DVC's table: here, what differs, and the scores.
+experiments: setup
+	@dvc exp show --no-pager --only-changed --keep '$(SCORES)' --drop '^(?!($(GROUPS))[.]|$(SCORES)).*'
 
 verify: setup
 	python -m tools.verify $(if $(RECIPE),--recipe '$(RECIPE)')
