@@ -18,7 +18,7 @@ FLOORS = (
     {"decoding", "training"},
     {"translator"},
     {"export", "figures"},
-    {"report", "terminal"},
+    {"report", "terminal", "walk"},
     {"commands"},
     {"cli"},
 )

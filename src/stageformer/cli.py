@@ -20,6 +20,7 @@ from stageformer.commands.summary import summary
 from stageformer.commands.table import table
 from stageformer.commands.translate import translate
 from stageformer.commands.use import use
+from stageformer.commands.walk import walk
 
 
 @group("stageformer", context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, heal, show, translate, explain, summary, report, score, compare, table, memory, export,
+    use, check, status, heal, show, translate, walk, explain, summary, report, score, compare, table, memory, export,
     completion,
 )  # fmt: skip
 

@@ -71,7 +71,7 @@ def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path 
 def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
     metrics = [_read_metrics(experiment) for experiment in experiments]
     params = [read_yaml(experiment, "params.yaml") or {} for experiment in experiments]
-    css, js = _resource("report.css"), _resource("report.js")
+    css, js = _resource("theme.css") + _resource("report.css"), _resource("report.js")
     translations = read_translations(experiments)
     ingest = params[-1].get("ingest", {})
     languages = {side: _language_tag(ingest.get(f"{side}_language")) for side in ("source", "target")}

@@ -1,0 +1,66 @@
+"""The command ``stageformer walk``."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import click
+
+from stageformer.commands.options import Number, Option, Output, Parameter, model_folder, model_option, root_option
+from stageformer.commands.program import command
+from stageformer.console.output import echo, say
+
+_sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
+
+
+@command()
+@click.argument("sentence")
+@click.option("--against", metavar="EXP", help="Beside it the model of a git revision, a DVC experiment, or the folder "
+              "of another copy.")
+@click.option("--beam-size", cls=Option, excludes=("--sample",), type=Parameter("translate.beam_size"),
+              help="1: greedy search. Default: translate.beam_size of params.yaml.")
+@click.option("--sample", is_flag=True, help="Draw each token by its probability.")
+@_sampling_option("--temperature", type=Number(float, 0.001, 1000), default=1.0, show_default=True,
+                  help="Of --sample: below 1, the probable becomes more probable.")
+@_sampling_option("--top-k", type=Number(int, 0, 10**9), default=0, show_default=True,
+                  help="Of --sample: draw from so many most probable tokens; 0: from all.")
+@_sampling_option("--top-p", type=Number(float, 1e-9, 1), default=1.0, show_default=True,
+                  help="Of --sample: draw from the most probable tokens that make up this probability.")
+@_sampling_option("--seed", type=Parameter("embed.seed"), default=1, show_default=True, help="Of --sample.")
+@click.option("--output", type=Output(), default="walk.html", show_default=True, help="File to write.")
+@click.option("--open", "is_opened", is_flag=True, help="Open the file in the browser.")
+@model_option
+@root_option
+def walk(
+    sentence: str, against: str | None, beam_size: int | None, sample: bool, temperature: float, top_k: int,
+    top_p: float, seed: int, output: Path, is_opened: bool, model: Path | None, root: Path | None,
+) -> None:
+    """Go with SENTENCE through the whole model, step by step, in the browser.
+
+    One HTML file shows every matrix from the text to the translation, with the formula of the paper and the lines of
+    our code. It needs neither network nor server.
+    """
+    from stageformer.decoding.sampling import Sampling
+    from stageformer.experiments.experiment import Experiment
+    from stageformer.params.root import find_root
+    from stageformer.translator.translator import Translator
+    from stageformer.walk.models import load_translator
+    from stageformer.walk.page import write_walk
+    from stageformer.walk.walked import walk_model
+
+    folder = model_folder(model, root)
+    sampling = Sampling(seed=seed, temperature=temperature, top_k=top_k, top_p=top_p) if sample else None
+    translator = Translator.load(folder)
+    name = "workspace" if model is None else str(model)
+    models = [walk_model(translator, sentence, name=name, beam_size=beam_size, sampling=sampling)]
+    if against is not None:
+        other = load_translator(Experiment.open(against, find_root(root), Path()))
+        models.append(walk_model(other, sentence, name=against, beam_size=beam_size, sampling=sampling))
+    search = "sampling" if sampling else "greedy" if (beam_size or translator.params.beam_size) == 1 else "beam"
+    write_walk(models, output, search=search)
+    for walked in models:
+        echo(walked.chosen[-1].text)
+    say(f"{output}: {output.stat().st_size / 2**20:,.1f} MiB")
+    if is_opened:
+        click.launch(str(output))

@@ -1,0 +1,298 @@
+/* The pages: which step is shown, the outline, the keyboard, and what is saved. */
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const at = (id) => document.getElementById(id);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const state = { index: 0, head: 0, isNumbers: false, drawn: [] };
+const LETTERS = ["A", "B"];
+const SUBLAYERS = { self_attention: "Self-attention", cross_attention: "Cross-attention", feed_forward: "Feed-forward" };
+
+const labels = (entries) => entries.map((entry) => entry.token);
+data.models.forEach((model) => { model.labels = [labels(model.sourceEntries), labels(model.targetEntries)]; });
+
+/* The outline: groups of steps, of which only the current one shows what is in it. */
+function groupOf(step) {
+  if (step.token) return `token ${step.token}`;
+  if (step.stack === "encoder" && step.layer) return `layer ${step.layer}`;
+  if (step.kind === "final_norm" || step.kind === "memory") return "memory";
+  return { embedding: "vectors", positions: "vectors", result: "result" }[step.kind] || "text";
+}
+
+function groupName(group) {
+  const [kind, place] = group.split(" ");
+  if (kind === "layer") return `Layer ${place}`;
+  if (kind === "token") return [...new Set(data.models.map((model) => (model.chosen[place - 1] || {}).token).filter(Boolean))].join(" / ");
+  return { text: "Text to ids", vectors: "Ids to vectors", memory: "Memory", result: "Translation" }[kind];
+}
+
+const groups = [];
+data.steps.forEach((step, index) => {
+  const name = groupOf(step);
+  if (!groups.length || groups.at(-1).name !== name) groups.push({ name, title: groupName(name), steps: [] });
+  groups.at(-1).steps.push(index);
+});
+
+function outline() {
+  const current = groupOf(data.steps[state.index]);
+  const list = make("ol", {});
+  let section = "";
+  for (const group of groups) {
+    const [kind, place] = group.name.split(" ");
+    const wanted = kind === "layer" ? "Encoder" : kind === "token" ? "Decoder, token by token" : "";
+    if (wanted !== section && wanted) list.append(make("li", { class: "section" }, wanted));
+    section = wanted;
+    const isCurrent = group.name === current;
+    const button = make("button", { type: "button", class: `group ${kind}`, "aria-expanded": String(isCurrent), onclick: () => go(group.steps[0]) },
+      kind === "token" ? make("span", { class: "count" }, place) : null, group.title);
+    list.append(make("li", { class: isCurrent ? "current" : null }, button, isCurrent ? inside(group) : null));
+  }
+  const top = make("details", { id: "outline-box", open: innerWidth > 760 || null }, make("summary", {}, "All steps"), list);
+  at("outline").replaceChildren(top);
+  const button = list.querySelector("[aria-current]");
+  if (button && innerWidth > 760) {
+    const box = at("outline");
+    const [outer, inner] = [box.getBoundingClientRect(), button.getBoundingClientRect()];
+    if (inner.top < outer.top || inner.bottom > outer.bottom) box.scrollTop += inner.top - outer.top - outer.height / 3;
+  }
+}
+
+function inside(group) {
+  const list = make("ol", { class: "inside" });
+  let before = "";
+  for (const index of group.steps) {
+    const step = data.steps[index];
+    const part = step.sublayer ? (step.token ? `Layer ${step.layer} · ` : "") + SUBLAYERS[step.sublayer] : "";
+    if (part && part !== before) list.append(make("li", { class: "part" }, part));
+    before = part;
+    list.append(make("li", {}, make("button", { type: "button", class: "step", "aria-current": index === state.index ? "step" : null, onclick: () => go(index) }, data.explanations[step.kind].title)));
+  }
+  return list;
+}
+
+function go(index, isFirst) {
+  state.index = Math.max(0, Math.min(data.steps.length - 1, index));
+  history.replaceState(null, "", `#${data.steps[state.index].id}`);
+  show();
+  if (isFirst) return;
+  window.scrollTo({ top: 0, behavior: "instant" });
+  at("step").focus({ preventScroll: true });
+}
+
+const groupIndex = () => groups.findIndex((group) => group.steps.includes(state.index));
+
+function show() {
+  const step = data.steps[state.index];
+  const explained = data.explanations[step.kind];
+  hideTip();
+  outline();
+  at("where").textContent = whereIs(step);
+  at("title").textContent = explained.title;
+  at("text").replaceChildren(...explained.text.split("`").map((piece, place) => (place % 2 ? make("code", {}, piece) : piece)));
+  controls(step);
+  pictures(step);
+  details(step, explained);
+  at("progress").textContent = `Step ${state.index + 1} of ${data.steps.length}`;
+  at("back").disabled = state.index === 0;
+  at("next").disabled = state.index === data.steps.length - 1;
+  const following = groups[groupIndex() + 1];
+  at("skip").hidden = !following;
+  at("skip").textContent = following ? `Skip to ${following.name.startsWith("token") ? "token " + following.name.split(" ")[1] : following.title}` : "";
+}
+
+function whereIs(step) {
+  const parts = [];
+  if (step.token) parts.push(`Decoder, token ${step.token}`);
+  else if (step.stack === "encoder" && step.layer) parts.push("Encoder");
+  if (step.layer) parts.push(`layer ${step.layer}`, SUBLAYERS[step.sublayer].toLowerCase());
+  return parts.join(" · ") || { result: "Output" }[step.kind] || (step.kind === "memory" ? "Encoder output" : "Input");
+}
+
+/* Layer and head as groups of radio buttons. */
+function controls(step) {
+  const box = at("controls");
+  box.replaceChildren();
+  if (!step.layer) return;
+  const same = (other) => other.stack === step.stack && other.token === step.token && other.sublayer === step.sublayer && other.kind === step.kind;
+  const layers = data.steps.map((other, index) => [other, index]).filter(([other]) => same(other));
+  box.append(radios("Layer", layers.map(([other, index]) => ({ label: other.layer, isChosen: index === state.index, choose: () => { go(index, true); focusChosen("Layer"); } }))));
+  const heads = Math.max(...data.models.map((model) => model.heads[step.stack]));
+  if (step.sublayer !== "feed_forward" && heads > 1 && !["residual", "residual_pre", "norm_before"].includes(step.kind)) {
+    box.append(radios("Head", Array.from({ length: heads }, (_, head) => ({ label: head + 1, isChosen: head === state.head, choose: () => { chooseHead(head); focusChosen("Head"); } }))));
+  }
+}
+
+function radios(name, choices) {
+  return make("fieldset", {}, make("legend", {}, name), ...choices.map((choice) => make("label", {},
+    make("input", { type: "radio", name, checked: choice.isChosen, onchange: choice.choose }), make("span", {}, String(choice.label)))));
+}
+
+function focusChosen(name) { const input = document.querySelector(`input[name="${name}"]:checked`); if (input) input.focus(); }
+function chooseHead(head) { state.head = head; show(); }
+
+function pictures(step) {
+  const box = at("pictures");
+  box.replaceChildren();
+  state.drawn = [];
+  data.models.forEach((model, number) => {
+    const own = make("section", { class: "model", "aria-label": data.models.length > 1 ? `Model ${LETTERS[number]}` : null });
+    if (data.models.length > 1) own.append(make("h3", {}, make("span", { class: `letter ${"ab"[number]}` }, LETTERS[number]), ` ${model.name}`));
+    box.append(own);
+    box.classList.toggle("two", data.models.length > 1);
+    const rows = panelsOf(model, step, number, dark.matches ? PALETTES.dark : PALETTES.light);
+    if (!rows) {
+      own.append(make("p", { class: "soft" }, step.token > model.chosen.length ? `This model is done after ${model.chosen.length} tokens.` : "This model has no such step."));
+      return;
+    }
+    const room = own.clientWidth;
+    const stacked = rows.flat().filter((panel) => panel.rows && !panel.columns).length;
+    for (const panels of rows) own.append(make("div", { class: "row" }, ...panels.map((panel) => figure(panel, panels, room, stacked, number))));
+  });
+  at("save").hidden = !state.drawn.length;
+  at("numbers").hidden = !state.drawn.some((one) => one.panel.rows);
+}
+
+function panelsOf(model, step, number, palette) {
+  if (!step.models[number]) return null;
+  const [sourceLabels, targetLabels] = model.labels;
+  return PICTURES[step.kind]({ model, step, head: state.head, palette, sourceLabels, targetLabels, chooseHead });
+}
+
+function picture(panel, beside, room, stacked, palette) {
+  if (panel.bars) return barPicture(panel.bars, Math.min(room, 620), palette);
+  if (panel.chips) return chipPicture(panel.chips, room, palette, panel.label);
+  const isNarrow = room < 560;
+  const own = beside.length > 1 && !isNarrow ? (room - 14 * (beside.length - 1)) / beside.length : room;
+  const height = Math.max(7, Math.min(20, (stacked > 2 ? 430 : 520) / Math.max(1, isNarrow ? stacked : Math.min(stacked, 4)) / panel.height));
+  return matrixPicture(panel, own, palette, panel.columns ? (panel.small ? Math.max(7, Math.min(24, 220 / panel.height)) : 46) : height);
+}
+
+function figure(panel, beside, room, stacked, number) {
+  if (panel.html) return panel.html;
+  const drawn = picture(panel, beside, room, stacked, dark.matches ? PALETTES.dark : PALETTES.light);
+  state.drawn.push({ panel, beside, room, stacked, drawn, number });
+  const caption = panel.title ? make("figcaption", {}, panel.title, panel.shape ? make("code", {}, panel.shape) : null) : null;
+  if (!panel.rows) return make("figure", {}, caption, drawn.svg);
+  if (state.isNumbers) return make("figure", {}, caption, numberTable(panel));
+  const box = make("div", { class: "matrix", tabindex: "0", role: "application", "aria-roledescription": "matrix",
+    "aria-label": `${panel.title}, ${panel.height} rows, ${panel.width} columns. Arrow keys read its cells.` }, drawn.svg);
+  watchCells(box, panel, drawn, number);
+  return make("figure", {}, caption, box);
+}
+
+function numberTable(panel) {
+  const heads = panel.columns || Array.from({ length: panel.width }, (_, at) => String(at + 1));
+  const body = panel.rows.map((label, i) => make("tr", {}, make("th", { scope: "row" }, label), ...heads.map((_, j) => make("td", { class: "number" }, panel.kind === "mask" ? (panel.value(i, j) ? "True" : "False") : number(panel.value(i, j))))));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Numbers of ${panel.title}` },
+    make("table", { class: "numbers" }, make("caption", {}, `${panel.title} ${panel.shape}`), make("thead", {}, make("tr", {}, make("td", {}), ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...body)));
+}
+
+/* A cell under the pointer, or the one that the arrow keys are at: its number, and what it was made of. */
+function watchCells(box, panel, drawn, owner) {
+  let cell = null;
+  const show = (i, j) => { cell = [i, j]; showTip(panel, drawn, i, j, owner); };
+  box.addEventListener("pointermove", (event) => {
+    const area = drawn.svg.getBoundingClientRect();
+    const scale = drawn.size[0] / area.width;
+    const [j, i] = [((event.clientX - area.left) * scale - drawn.left) / drawn.across, ((event.clientY - area.top) * scale - drawn.top) / drawn.down].map(Math.floor);
+    if (i >= 0 && j >= 0 && i < panel.height && j < panel.width) show(i, j);
+    else hideTip();
+  });
+  box.addEventListener("pointerleave", hideTip);
+  box.addEventListener("blur", hideTip);
+  box.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -panel.width], End: [0, panel.width] }[event.key];
+    if (event.key === "Escape") { hideTip(); return; }
+    if (!move || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [i, j] = cell || [0, 0];
+    if (!cell) show(0, 0);
+    else show(Math.max(0, Math.min(panel.height - 1, i + move[0])), Math.max(0, Math.min(panel.width - 1, j + move[1])));
+  });
+}
+
+function showTip(panel, drawn, i, j, owner) {
+  document.querySelectorAll(".mark").forEach((mark) => mark.remove());
+  const palette = dark.matches ? PALETTES.dark : PALETTES.light;
+  const made = panel.made(i, j);
+  outlineCells(drawn, i, j, 1, 1, palette);
+  for (const mark of made.marks) {
+    for (const other of state.drawn) {
+      if (other.number !== owner || other.panel.key !== mark.key) continue;
+      if (mark.row !== undefined) outlineCells(other.drawn, mark.row, 0, 1, other.panel.width, palette);
+      else outlineCells(other.drawn, 0, mark.column, other.panel.height, 1, palette);
+    }
+  }
+  const value = panel.kind === "mask" ? (panel.value(i, j) ? "True" : "False") : number(panel.value(i, j), 4);
+  const tip = at("tip");
+  tip.replaceChildren(make("b", {}, value), make("span", {}, ` ${panel.rows[i]}, ${panel.columns ? panel.columns[j] : `column ${j + 1}`}`), made.text ? make("small", {}, made.text) : "");
+  tip.hidden = false;
+  const area = drawn.svg.getBoundingClientRect();
+  const scale = area.width / drawn.size[0];
+  const [x, y] = [area.left + (drawn.left + (j + 0.5) * drawn.across) * scale, area.top + (drawn.top + i * drawn.down) * scale];
+  tip.style.left = `${Math.max(8, Math.min(innerWidth - tip.offsetWidth - 8, x - tip.offsetWidth / 2))}px`;
+  tip.style.top = `${y - tip.offsetHeight - 8 > 4 ? y - tip.offsetHeight - 8 : y + drawn.down * scale + 8}px`;
+}
+
+function outlineCells(drawn, i, j, down, across, palette) {
+  drawn.svg.append(draw("rect", { class: "mark", x: drawn.left + j * drawn.across, y: drawn.top + i * drawn.down, width: across * drawn.across, height: down * drawn.down, fill: "none", stroke: palette.mark, "stroke-width": 1.6 }));
+}
+
+function hideTip() {
+  at("tip").hidden = true;
+  document.querySelectorAll(".mark").forEach((mark) => mark.remove());
+}
+
+function details(step, explained) {
+  const shapes = state.drawn.filter((one) => one.panel.shape && one.number === 0).map(({ panel }) => make("div", {}, make("dt", {}, panel.title), make("dd", {}, make("code", {}, panel.shape), make("span", {}, panel.meaning))));
+  const formula = make("p", { class: "formula" });
+  if (explained.formula) formula.append(new DOMParser().parseFromString(explained.formula, "text/html").body);
+  at("details").replaceChildren(...[
+    shapes.length ? make("section", {}, make("h3", {}, "Shapes"), make("dl", {}, ...shapes)) : null,
+    explained.formula || explained.place ? make("section", {}, make("h3", {}, "In the paper"), explained.formula ? formula : null, explained.place ? make("p", { class: "soft" }, explained.place) : null) : null,
+    make("section", {}, make("h3", {}, "In our code"), make("pre", { tabindex: "0", role: "region", "aria-label": "Code" }, make("code", {}, explained.code.code)), make("p", { class: "soft file" }, `${explained.code.file}, line ${explained.code.line}`)),
+  ].filter(Boolean));
+}
+
+/* One SVG of everything on the screen, in light colours, for a paper. */
+function svgOfPictures() {
+  const whole = draw("svg", { xmlns: "http://www.w3.org/2000/svg", "font-family": FONT });
+  let [y, wide] = [12, 0];
+  for (const { panel, beside, room, stacked } of state.drawn) {
+    const { svg } = picture(panel, beside, Math.max(room, 600), stacked, PALETTES.light);
+    if (panel.title) whole.append(draw("text", { x: 12, y: y + 14, "font-size": 13, "font-weight": 600, fill: PALETTES.light.ink }, `${panel.title} ${panel.shape || ""}`));
+    svg.setAttribute("x", 12);
+    svg.setAttribute("y", y + 22);
+    whole.append(svg);
+    y += 22 + Number(svg.getAttribute("height")) + 16;
+    wide = Math.max(wide, Number(svg.getAttribute("width")) + 24);
+  }
+  for (const [name, value] of Object.entries({ viewBox: `0 0 ${wide} ${y}`, width: wide, height: y })) whole.setAttribute(name, value);
+  whole.prepend(draw("rect", { width: wide, height: y, fill: "#ffffff" }));
+  return new XMLSerializer().serializeToString(whole);
+}
+
+at("save").addEventListener("click", () => {
+  const url = URL.createObjectURL(new Blob([svgOfPictures()], { type: "image/svg+xml" }));
+  make("a", { href: url, download: `walk-${data.steps[state.index].id.replaceAll("/", "-")}.svg` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+});
+at("numbers").addEventListener("click", () => {
+  state.isNumbers = !state.isNumbers;
+  at("numbers").setAttribute("aria-pressed", String(state.isNumbers));
+  show();
+});
+at("back").addEventListener("click", () => go(state.index - 1));
+at("next").addEventListener("click", () => go(state.index + 1));
+at("skip").addEventListener("click", () => go(groups[groupIndex() + 1].steps[0]));
+document.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.matches("input, .scroll, pre")) return;
+  if (event.key === "ArrowRight") go(state.index + 1);
+  if (event.key === "ArrowLeft") go(state.index - 1);
+});
+function fromAddress() { return Math.max(0, data.steps.findIndex((step) => step.id === decodeURIComponent(location.hash.slice(1)))); }
+addEventListener("hashchange", () => { if (fromAddress() !== state.index) go(fromAddress()); });
+dark.addEventListener("change", show);
+let narrowed = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== narrowed) { narrowed = innerWidth; show(); } });
+go(fromAddress(), true);
