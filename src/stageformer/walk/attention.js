@@ -51,9 +51,8 @@ function weightsOf(view, place) {
 function headButtons(view, place) {
   const list = make("div", { class: "thumbs", role: "group", "aria-label": "Head" });
   for (let head = 0; head < place.heads; head++) {
-    const [, , , columns] = array(view.model, `${place.start}.weights`);
-    const small = matrix(view, `${place.start}.weights`, "", place.queries.map(() => ""), { head, kind: "share", height: place.queries.length, width: place.keys.length });
-    const cell = Math.max(2, Math.min(8, 84 / Math.max(place.keys.length, place.queries.length)));
+    const small = matrix(view, `${place.start}.weights`, "", place.queries.map(() => ""), { head, kind: "share", columns: place.keys });
+    const cell = Math.max(2, Math.min(8, 64 / Math.max(place.keys.length, place.queries.length)));
     const svg = thumbPicture(small, cell, view.palette);
     list.append(make("button", { type: "button", "aria-pressed": String(head === place.head), "aria-label": `Head ${head + 1}`,
       onclick: () => view.chooseHead(head) }, svg, make("span", {}, `Head ${head + 1}`)));
@@ -97,7 +96,7 @@ const ATTENTION = {
   scores_masked: scores,
   softmax(view) {
     const place = attentionPlace(view);
-    return [[weightsOf(view, place)], [{ html: headButtons(view, place) }], [{ ...scoresOf(view, place, "From these scores"), small: true }]];
+    return [[weightsOf(view, place), { ...scoresOf(view, place, "From these scores"), small: true }], [{ html: headButtons(view, place) }]];
   },
   heads(view) {
     const place = attentionPlace(view);

@@ -40,8 +40,8 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     ),
     "normalised": (
         "Normalised",
-        "One spelling for what looks alike: composed characters (é is one character, not two), one space between words, "
-        "none at the ends. The corpus was written this way, so the model has never seen anything else.",
+        "One spelling for what looks alike: composed characters (é is one character, not two), one space between "
+        "words, none at the ends. The corpus was written this way, so the model has never seen anything else.",
         "", "", (normalisation.normalise, "return", None),
     ),
     "tokens": (
@@ -52,7 +52,8 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     ),
     "ids": (
         "Ids",
-        "The vocabulary gives each token a number, by how often it occurs in the training set: a small id is a frequent "
+        "The vocabulary gives each token a number, by how often it occurs in the training set: a small id is "
+        "a frequent "
         "token. Neighbours in this list have nothing in common but their frequency.",
         "", "", (Vocabulary.to_ids, "return", None),
     ),
@@ -84,14 +85,15 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
         "Three learned matrices turn every row into three shorter ones. The query says what this token looks for, the "
         "key what it offers, the value what it hands over if it is chosen. Each head has its own matrices.",
         "<i>Q</i> = <i>xW<sup>Q</sup></i>, <i>K</i> = <i>xW<sup>K</sup></i>, <i>V</i> = <i>xW<sup>V</sup></i>",
-        "section 3.2.2", (attention.split_heads, "return", None),
+        "section 3.2.2", (attention.MultiHeadAttention.project, "if key_input", "return split_heads"),
     ),
     "projections_cross": (
         "Query from here, key and value from the memory",
-        "Cross-attention asks the source. The queries come from what has been written so far; keys and values come from "
+        "Cross-attention asks the source. The queries come from what has been written so far; keys and "
+        "values come from "
         "the memory, and are the same at every step.",
         "<i>Q</i> = <i>xW<sup>Q</sup></i>, <i>K</i> = <i>MW<sup>K</sup></i>, <i>V</i> = <i>MW<sup>V</sup></i>",
-        "section 3.2.3", (attention.MultiHeadAttention.project, "if key_input", "project_key_value"),
+        "section 3.2.3", (attention.MultiHeadAttention.project, "self.project_query", None),
     ),
     "scores": (
         "Scores",
@@ -116,7 +118,8 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     ),
     "heads": (
         "The head’s answer",
-        "Each token takes the average of all values, weighted by its shares. This is what it learned from the others in "
+        "Each token takes the average of all values, weighted by its shares. This is what it learned from "
+        "the others in "
         "this head.",
         "head<sub><i>i</i></sub> = softmax(<i>QK</i><sup>⊤</sup> / √<i>d<sub>k</sub></i>) <i>V</i>",
         "section 3.2.2", (attention.attention_matrices, "return scores", None),
@@ -143,7 +146,8 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
         "Feed-forward",
         "Each row passes two linear maps with an activation between them, every position by itself. The wide layer in "
         "the middle holds F numbers; with ReLU, many are exactly 0.",
-        "FFN(<i>x</i>) = max(0, <i>xW</i><sub>1</sub> + <i>b</i><sub>1</sub>) <i>W</i><sub>2</sub> + <i>b</i><sub>2</sub>",
+        "FFN(<i>x</i>) = max(0, <i>xW</i><sub>1</sub> + <i>b</i><sub>1</sub>) "
+        "<i>W</i><sub>2</sub> + <i>b</i><sub>2</sub>",
         "section 3.3, equation 2", (FeedForward.forward, "hidden =", "return output"),
     ),
     "final_norm": (
@@ -159,14 +163,16 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     ),
     "read": (
         "What the decoder reads",
-        "The decoder reads what it has written so far, with <bos> in front. tgt_mask has the size of that: [1, 1] at the "
+        "The decoder reads what it has written so far, with <bos> in front. tgt_mask has the size of that: "
+        "[1, 1] at the "
         "first step, since there is only <bos>, then one row and one column more at each step. A new row may look at "
         "all before it; no old row may look at the new one.",
         "", "section 3.2.3", (attention.causal_mask, "return", None),
     ),
     "target_embedding": (
         "Its vectors",
-        "The same as on the source side: a row of the embedding matrix for each id, scaled, plus the position. Only the "
+        "The same as on the source side: a row of the embedding matrix for each id, scaled, plus the "
+        "position. Only the "
         "last row is new.",
         "<i>x</i> = <i>E</i>[ids] · √<i>d</i><sub>model</sub> + PE", "sections 3.4 and 3.5",
         (embedding.Embedding.forward, "F.embedding", "return"),
@@ -204,13 +210,14 @@ _SEARCHES: dict[str, tuple[str, Lines]] = {
         (greedy, "totals, _, newest = ", None),
     ),
     "beam": (
-        " Beam search keeps several hypotheses and continues those with the best sums of log-probabilities, so that the "
+        " Beam search keeps several hypotheses and continues those with the best sums of log-probabilities, "
+        "so that the "
         "token of the best translation need not be the most probable one here.",
         (beam_search, "totals, parents, newest = ", None),
     ),
     "sampling": (
         " Sampling draws one by its probability, after temperature, top-k and top-p.",
-        (_draw, "probabilities = logits", "return"),
+        (_draw, "place = torch.searchsorted", None),
     ),
 }
 
@@ -221,7 +228,10 @@ def explanations(search: str) -> dict[str, Explanation]:
     Args:
         search: ``greedy``, ``beam`` or ``sampling``
     """
-    found = {kind: Explanation(*words, excerpt(*lines)) for kind, (*words, lines) in _KINDS.items()}
+    found = {
+        kind: Explanation(title, text, formula, place, excerpt(*lines))
+        for kind, (title, text, formula, place, lines) in _KINDS.items()
+    }
     text, lines = _SEARCHES[search]
     before = found["probabilities"]
     found["probabilities"] = before._replace(text=before.text + text, code=excerpt(*lines))

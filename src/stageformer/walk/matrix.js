@@ -144,11 +144,11 @@ function shortened(text, most) {
 
 /* Bars: [{label, note, value, shown, chosen}], the largest as wide as there is room. */
 function barPicture(bars, room, palette) {
-  const labels = Math.min(170, Math.max(...bars.map((bar) => width(bar.label) * 7.4 + 46)));
+  const labels = Math.min(185, Math.max(...bars.map((bar) => width(bar.label) * 7.8 + 60)));
   const height = 27;
   const low = Math.min(0, ...bars.map((bar) => bar.value));
   const high = Math.max(...bars.map((bar) => bar.value), 1e-9);
-  const scale = Math.max(40, room - labels - 88) / (high - low);
+  const scale = Math.max(40, room - labels - Math.max(...bars.map((bar) => bar.shown.length)) * 7 - 26) / (high - low);
   const svg = draw("svg", { viewBox: `0 0 ${room} ${bars.length * height + 4}`, width: room, height: bars.length * height + 4, "font-family": FONT, role: "img",
     "aria-label": bars.map((bar) => `${bar.label}, id ${bar.note}: ${bar.shown}${bar.chosen ? ", chosen" : ""}`).join("; ") });
   bars.forEach((bar, at) => {

@@ -83,7 +83,7 @@ function candidateBars(view, field, digits) {
     shown: field === "probability" ? percent(one[field]) + (one.drawn !== null ? `, drawn with ${percent(one.drawn)}` : "") : number(one[field], digits), chosen: one.id === chosen.id })) };
 }
 
-function percent(value) { return value >= 0.00005 ? `${(value * 100).toFixed(2)} %` : `${(value * 100).toExponential(1).replace("-", "−")} %`; }
+function percent(value) { return value === 0 ? "0 %" : value >= 0.00005 ? `${(value * 100).toFixed(2)} %` : `${(value * 100).toExponential(1).replace("-", "−")} %`; }
 
 const PICTURES = {
   ...ATTENTION,

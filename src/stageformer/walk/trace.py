@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.figures.traces import trace_attention
+from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer
 from stageformer.model.transformer import Decoder, Encoder, Transformer
 
 Floats = npt.NDArray[np.float32]
@@ -78,6 +79,7 @@ def _watch_stack(found: dict[str, Tensor], name: str, stack: Encoder | Decoder) 
         for kind in SUBLAYERS[name]:
             place = f"{name}.{number}.{kind}"
             sublayer = getattr(layer, f"{kind}_sublayer")
+            assert isinstance(sublayer, Sublayer)
             watch(sublayer, read=f"{place}.input", returned=f"{place}.after")
             if sublayer.attention_only:
                 continue
@@ -86,6 +88,8 @@ def _watch_stack(found: dict[str, Tensor], name: str, stack: Encoder | Decoder) 
             else:
                 watch(sublayer.norm, read=f"{place}.sum")
             if kind == "feed_forward":
+                assert isinstance(layer, EncoderLayer | DecoderLayer)
+                assert isinstance(layer.feed_forward, FeedForward)
                 watch(layer.feed_forward.outer, read=f"{place}.hidden", returned=f"{place}.output")
     return hooks
 

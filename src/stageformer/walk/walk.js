@@ -96,7 +96,7 @@ function show() {
   at("next").disabled = state.index === data.steps.length - 1;
   const following = groups[groupIndex() + 1];
   at("skip").hidden = !following;
-  at("skip").textContent = following ? `Skip to ${following.name.startsWith("token") ? "token " + following.name.split(" ")[1] : following.title}` : "";
+  at("skip").textContent = following ? `Skip to ${/ /.test(following.name) ? following.name : following.title.toLowerCase()}` : "";
 }
 
 function whereIs(step) {
@@ -161,7 +161,9 @@ function picture(panel, beside, room, stacked, palette) {
   if (panel.bars) return barPicture(panel.bars, Math.min(room, 620), palette);
   if (panel.chips) return chipPicture(panel.chips, room, palette, panel.label);
   const isNarrow = room < 560;
-  const own = beside.length > 1 && !isNarrow ? (room - 14 * (beside.length - 1)) / beside.length : room;
+  const shares = beside.map((one) => (beside.some((other) => other.small) ? (one.small ? 0.38 : 0.62) : 1));
+  const all = shares.reduce((sum, share) => sum + share, 0);
+  const own = beside.length > 1 && !isNarrow ? (room - 14 * (beside.length - 1)) * shares[beside.indexOf(panel)] / all : room;
   const height = Math.max(7, Math.min(20, (stacked > 2 ? 430 : 520) / Math.max(1, isNarrow ? stacked : Math.min(stacked, 4)) / panel.height));
   return matrixPicture(panel, own, palette, panel.columns ? (panel.small ? Math.max(7, Math.min(24, 220 / panel.height)) : 46) : height);
 }
@@ -183,7 +185,7 @@ function numberTable(panel) {
   const heads = panel.columns || Array.from({ length: panel.width }, (_, at) => String(at + 1));
   const body = panel.rows.map((label, i) => make("tr", {}, make("th", { scope: "row" }, label), ...heads.map((_, j) => make("td", { class: "number" }, panel.kind === "mask" ? (panel.value(i, j) ? "True" : "False") : number(panel.value(i, j))))));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Numbers of ${panel.title}` },
-    make("table", { class: "numbers" }, make("caption", {}, `${panel.title} ${panel.shape}`), make("thead", {}, make("tr", {}, make("td", {}), ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...body)));
+    make("table", { class: "numbers" }, make("thead", {}, make("tr", {}, make("td", {}), ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...body)));
 }
 
 /* A cell under the pointer, or the one that the arrow keys are at: its number, and what it was made of. */
@@ -250,7 +252,7 @@ function details(step, explained) {
   at("details").replaceChildren(...[
     shapes.length ? make("section", {}, make("h3", {}, "Shapes"), make("dl", {}, ...shapes)) : null,
     explained.formula || explained.place ? make("section", {}, make("h3", {}, "In the paper"), explained.formula ? formula : null, explained.place ? make("p", { class: "soft" }, explained.place) : null) : null,
-    make("section", {}, make("h3", {}, "In our code"), make("pre", { tabindex: "0", role: "region", "aria-label": "Code" }, make("code", {}, explained.code.code)), make("p", { class: "soft file" }, `${explained.code.file}, line ${explained.code.line}`)),
+    make("section", {}, make("h3", {}, "In our code"), make("pre", { tabindex: "0", role: "region", "aria-label": "Code" }, make("code", {}, explained.code.code)), make("p", { class: "soft file" }, `src/${explained.code.file}, line ${explained.code.line}`)),
   ].filter(Boolean));
 }
 

@@ -25,7 +25,7 @@ from stageformer.walk.search import Chosen, chosen, find
 from stageformer.walk.steps import Shape
 from stageformer.walk.trace import Floats, trace
 
-MOST_TOKENS = 40
+MOST_TOKENS = 60
 """of a sentence or a translation; a page of more would be too large to read and to send"""
 _NEAREST = 5
 

@@ -1,0 +1,52 @@
+import dataclasses
+
+import pytest
+import torch
+
+from stageformer.model.transformer import Transformer
+from stageformer.translator.engine import OwnEngine
+from stageformer.translator.translator import Translator
+from stageformer.walk.page import write_walk
+from stageformer.walk.walked import walk_model
+
+SENTENCE = "two  and five"
+
+
+@pytest.fixture(scope="session")
+def translator(toy_root):
+    return Translator.load(toy_root)
+
+
+@pytest.fixture(scope="session")
+def with_model(translator):
+    """A function that returns the translator with a random model, the stacks of which have these settings."""
+
+    def build(**changes):
+        config = translator.model.config
+        stacks = {side: dataclasses.replace(getattr(config, side), **changes) for side in ("encoder", "decoder")}
+        torch.manual_seed(1)
+        model = Transformer(dataclasses.replace(config, **stacks)).eval()
+        engine = OwnEngine(model, translator.vocabularies, translator.pool)
+        return dataclasses.replace(translator, model=model, engine=engine)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def walked(translator):
+    return walk_model(translator, SENTENCE, name="toy")
+
+
+@pytest.fixture(scope="session")
+def bare(with_model):
+    """A model of one head and nothing but attention, which has fewer layers, too."""
+    return walk_model(with_model(attention_only=True, num_heads=1, num_layers=1), SENTENCE, name="bare")
+
+
+@pytest.fixture(scope="session")
+def pages(walked, bare, tmp_path_factory):
+    """The walk of one model, and of two side by side."""
+    folder = tmp_path_factory.mktemp("walks")
+    write_walk([walked], folder / "one.html", search="beam")
+    write_walk([walked, bare], folder / "two.html", search="beam")
+    return folder
