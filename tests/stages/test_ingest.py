@@ -32,10 +32,12 @@ def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) 
         "source": "tsv",
         "source_language": "en",
         "target_language": "de",
+        "labels": "none",
+        "brown": {"version": "1.9.80", "sha256": SHA256},
         "homeassistant": {"version": "2026.2.3", "sha256": SHA256},
         "letters": {"strings": 10, "max_length": 5, "alphabet": 3, "seed": 0},
         "files": {name: [] for name in (*SPLITS, "tags", "weights")}
-        | {"header": False, "source_column": "1", "target_column": "2", "group_column": None},
+        | {"header": False, "source_column": "1", "target_column": "2", "label_column": None, "group_column": None},
         "require_letters": True,
         "drop_duplicates": True,
         "min_kept": 0.1,
@@ -72,8 +74,12 @@ def test_writes_tables_and_reports_with_the_same_bytes_each_time(tmp_path: Path)
         assert (run.returncode, run.stderr) == (0, summary)
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
     assert sorted(hashes(tmp_path / "one")) == [
+        "labels/test.parquet",
+        "labels/train.parquet",
+        "labels/valid.parquet",
         "reports/dropped_samples.json",
         "reports/environment.json",
+        "reports/labels.json",
         "reports/lengths.csv",
         "reports/metrics.json",
         "test.parquet",

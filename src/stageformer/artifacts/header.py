@@ -16,6 +16,7 @@ SPLITS = ("train", "valid", "test")
 
 MADE_BY = {
     "sentences": "ingest",
+    "labels": "ingest",
     "tokens": "tokenize",
     "ids": "vocab",
     "vocabulary": "vocab",

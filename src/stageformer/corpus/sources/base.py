@@ -16,7 +16,7 @@ from stageformer.artifacts.header import SPLITS
 from stageformer.corpus.download import fetch, is_address
 from stageformer.corpus.files import expand, read_lines
 from stageformer.errors import did_you_mean
-from stageformer.params.ingest import Files, Ingest
+from stageformer.params.ingest import Ingest
 
 REMEDY = "fix it, or set ingest.on_bad_line: drop"
 
@@ -35,11 +35,18 @@ class Record(NamedTuple):
     """What is put before the source, such as ``<2de>``; empty: nothing."""
     weight: int = 1
     """How often the pair is written into train."""
+    labels: tuple[str, ...] = ()
+    """As ``ingest.labels`` says: none, one, several, or one for each word of the source."""
 
     @property
     def input(self) -> str:
         """The source as the model gets it: with its tag."""
         return f"{self.tag} {self.source}" if self.tag else self.source
+
+    @property
+    def labelled_input(self) -> str:
+        """The input with its labels: rows that have other labels are neither duplicates nor further references."""
+        return "\n".join([self.input, *self.labels])
 
 
 class Rejected(NamedTuple):
@@ -89,7 +96,7 @@ class ListedSource(Source):
     @classmethod
     def open(cls, params: Ingest, cache: Path) -> dict[str, Records]:
         """See :meth:`Source.open`."""
-        step = cls.names_per_corpus(params.files)
+        step = cls.names_per_corpus(params)
         by_split: dict[str, list[str]] = {split: getattr(params.files, split) for split in SPLITS}
         return {
             split: mixture(
@@ -102,7 +109,7 @@ class ListedSource(Source):
         }
 
     @staticmethod
-    def names_per_corpus(files: Files) -> int:
+    def names_per_corpus(params: Ingest) -> int:
         """Return how many names in ``ingest.files`` make one corpus."""
         return 1
 
@@ -119,17 +126,17 @@ class FileSource(ListedSource):
     def of_names(cls, names: list[str], params: Ingest, cache: Path) -> Self:
         """See :meth:`ListedSource.of_names`."""
         files = [[fetch(name, cache)] if is_address(name) else expand(name) for name in names]
-        return cls.of_files(files, params.files)
+        return cls.of_files(files, params)
 
     @classmethod
     @abstractmethod
-    def of_files(cls, files: list[list[Path]], params: Files) -> Self:
+    def of_files(cls, files: list[list[Path]], params: Ingest) -> Self:
         """Return the source over the files of one corpus.
 
         Args:
             files: for each name in the parameters, the files that it refers to: itself, or those of a folder or of a
                 pattern.
-            params: the columns.
+            params: the parameters of the stage.
         """
 
 

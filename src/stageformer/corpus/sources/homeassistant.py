@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from stageformer.console.output import say
+from stageformer.corpus.labels import REASON
 from stageformer.corpus.sources.base import Record, Rejected, Source, is_unicode
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.ingest import HomeAssistant, Ingest
@@ -40,12 +41,14 @@ class HomeAssistantSource(Source):
     source_language: str
     target_language: str | None
     """None: the strings of one language, without translations."""
+    labels: str = "none"
+    """``one``: the kind of string is the label, and strings of no kind are left out."""
 
     @classmethod
     def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
         """See :meth:`Source.open`. Raises StageformerError as :func:`fetch_wheel`."""
         wheel = fetch_wheel(params.homeassistant, cache)
-        return {"train": cls(wheel, params.source_language, params.target_language)}
+        return {"train": cls(wheel, params.source_language, params.target_language, params.labels)}
 
     def __iter__(self) -> Iterator[Record | Rejected]:
         """Yield the pairs, straight from the zip.
@@ -81,19 +84,47 @@ class HomeAssistantSource(Source):
             for path in sorted(sources):
                 where = f"{component}: {'.'.join(path)}"
                 source, target = sources[path], "" if self.target_language is None else targets.get(path)
-                if target is None:
+                kind = kind_of_string(path) if self.labels == "one" else ""
+                if kind is None:
+                    yield Rejected(REASON, where, None, source)
+                elif target is None:
                     yield Rejected("untranslated", where, None, source)
                 elif _REFERENCE in source or _REFERENCE in target:
                     yield Rejected("reference", where, None, source)
                 elif not (is_unicode(source) and is_unicode(target)):
                     yield Rejected("not_utf8", where, None)
                 else:
-                    yield Record(source, target, component, where)
+                    yield Record(source, target, component, where, labels=(kind,) if kind else ())
 
     @staticmethod
     def _strings(archive: zipfile.ZipFile, component: str, language: str) -> dict[tuple[str, ...], str]:
         tree = json.loads(archive.read(f"homeassistant/components/{component}/translations/{language}.json"))
         return dict(_flatten(tree, ()))
+
+
+def kind_of_string(path: tuple[str, ...]) -> str | None:
+    """Return what a string of the user interface is, from the keys that lead to it; None if they do not say.
+
+    The names of what is filled in by hand, in a form or for an action, are labels; those of entities, sensors and
+    actions are names.
+    """
+    first, last = path[0], path[-1]
+    above = path[-2] if len(path) > 1 else ""
+    if first == "device_automation":
+        return "automation"
+    if first == "selector":
+        return "option"
+    if "state" in path[1:-1]:
+        return "state"
+    if first == "exceptions" or above in ("abort", "error"):
+        return "error"
+    if above == "data":
+        return "label"
+    if above == "data_description" or last == "description":
+        return "description"
+    if last == "name":
+        return "label" if "fields" in path else "name"
+    return "title" if last == "title" else None
 
 
 def _flatten(tree: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

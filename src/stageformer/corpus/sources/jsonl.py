@@ -12,7 +12,7 @@ from typing import Self
 
 from stageformer.corpus.sources._rows import MISSING, Columns, Rows, field_of, names_in
 from stageformer.corpus.sources.base import REMEDY, LineSource, Record, Rejected, did_you_mean_field
-from stageformer.params.ingest import Files
+from stageformer.params.ingest import Ingest
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class JsonlSource(LineSource):
     columns: Columns
 
     @classmethod
-    def of_files(cls, files: list[list[Path]], params: Files) -> Self:
+    def of_files(cls, files: list[list[Path]], params: Ingest) -> Self:
         """See :meth:`FileSource.of_files`."""
         return cls(tuple(chain(*files)), Columns.of(params))
 

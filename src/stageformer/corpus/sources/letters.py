@@ -28,11 +28,13 @@ class LettersSource(Source):
     """Random strings, each with every task; the string is the group, so that no split knows a string of another."""
 
     params: Letters
+    labels: str = "none"
+    """``one``: the task is the label."""
 
     @classmethod
     def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
         """See :meth:`Source.open`."""
-        return {"train": cls(params.letters)}
+        return {"train": cls(params.letters, params.labels)}
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the pairs; the same parameters give the same on every machine. Strings may occur twice."""
@@ -43,5 +45,9 @@ class LettersSource(Source):
             letters = [ascii_lowercase[int(draw() * self.params.alphabet)] for _ in range(length)]
             for task, target in TASKS.items():
                 yield Record(
-                    " ".join([task, *letters]), " ".join(target(letters)), " ".join(letters), f"string {number}: {task}"
+                    " ".join([task, *letters]),
+                    " ".join(target(letters)),
+                    " ".join(letters),
+                    f"string {number}: {task}",
+                    labels=(task,) if self.labels == "one" else (),
                 )

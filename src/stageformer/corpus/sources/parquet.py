@@ -16,7 +16,7 @@ from stageformer.corpus.files import readable
 from stageformer.corpus.sources._rows import Columns, Rows
 from stageformer.corpus.sources.base import FileSource, Record, Rejected, did_you_mean_field
 from stageformer.errors import StageformerError
-from stageformer.params.ingest import Files
+from stageformer.params.ingest import Ingest
 
 _ROWS = 8_192
 
@@ -32,7 +32,7 @@ class ParquetSource(FileSource):
     columns: Columns
 
     @classmethod
-    def of_files(cls, files: list[list[Path]], params: Files) -> Self:
+    def of_files(cls, files: list[list[Path]], params: Ingest) -> Self:
         """See :meth:`FileSource.of_files`."""
         return cls(tuple(chain(*files)), Columns.of(params))
 
@@ -83,9 +83,12 @@ def _fields(fields: list[pa.Field[Any]]) -> dict[str, tuple[pa.Field[Any], ...]]
     return found
 
 
-def _texts(path: Path, column: pa.Array[Any], name: str, row: int) -> list[str | None]:
+def _texts(path: Path, column: pa.Array[Any], name: str, row: int) -> list[Any]:
+    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
     try:
-        return list(pc.cast(column, pa.string()).to_pylist())
+        kind: pa.DataType = pa.list_(pa.string()) if is_list else pa.string()
+        texts: pa.Array[Any] = pc.cast(column, kind)
+        return list(texts.to_pylist())
     except UnicodeDecodeError:
         raise StageformerError(
             f"{path}: the column {name!r} holds bytes that are not UTF-8 after row {row}; write the file again"

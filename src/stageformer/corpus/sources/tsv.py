@@ -12,7 +12,7 @@ from typing import Self
 from stageformer.corpus.sources._rows import Columns, Rows
 from stageformer.corpus.sources.base import REMEDY, LineSource, Record, Rejected, decode
 from stageformer.errors import StageformerError, did_you_mean
-from stageformer.params.ingest import Files
+from stageformer.params.ingest import Ingest
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class TsvSource(LineSource):
     """The first line of each file names its columns."""
 
     @classmethod
-    def of_files(cls, files: list[list[Path]], params: Files) -> Self:
+    def of_files(cls, files: list[list[Path]], params: Ingest) -> Self:
         """See :meth:`FileSource.of_files`."""
-        return cls(tuple(chain(*files)), Columns.of(params), params.header)
+        return cls(tuple(chain(*files)), Columns.of(params), params.files.header)
 
     def reader(self, file: Path, lines: Iterator[tuple[int, bytes]]) -> Callable[[int, str], Record | Rejected]:
         """See :meth:`LineSource.reader`. Raises StageformerError when the header lacks a column."""
