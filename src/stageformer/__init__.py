@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stageformer.artifacts.tables import read_table
     from stageformer.building.model_files import load_model
+    from stageformer.decoding.greedy_decode import greedy_decode
     from stageformer.decoding.sampling import Sampling
     from stageformer.errors import StageformerError
     from stageformer.memory.store import MemoryStore
-    from stageformer.model.attention import MultiHeadAttention
+    from stageformer.model.attention import MultiHeadAttention, SelfAttention
     from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
+    from stageformer.model.embedding import PositionalEncoding
+    from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward
     from stageformer.model.transformer import Decoder, Encoder, Transformer
     from stageformer.text.pair import load_tokenizers
     from stageformer.text.vocabulary import Vocabulary, load_vocabularies
@@ -24,11 +27,16 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Decoder": "model.transformer",
+    "DecoderLayer": "model.layers",
     "EmbeddingConfig": "model.config",
     "Encoder": "model.transformer",
+    "EncoderLayer": "model.layers",
+    "FeedForward": "model.layers",
     "MemoryStore": "memory.store",
     "MultiHeadAttention": "model.attention",
+    "PositionalEncoding": "model.embedding",
     "Sampling": "decoding.sampling",
+    "SelfAttention": "model.attention",
     "StackConfig": "model.config",
     "StageformerError": "errors",
     "Transformer": "model.transformer",
@@ -36,6 +44,7 @@ _MODULES = {
     "Translation": "translator.translator",
     "Translator": "translator.translator",
     "Vocabulary": "text.vocabulary",
+    "greedy_decode": "decoding.greedy_decode",
     "load_model": "building.model_files",
     "load_tokenizers": "text.pair",
     "load_vocabularies": "text.vocabulary",
@@ -44,8 +53,9 @@ _MODULES = {
 """Each public name, and the module that it is from."""
 
 __all__ = [
-    "Decoder", "EmbeddingConfig", "Encoder", "MemoryStore", "MultiHeadAttention", "Sampling", "StackConfig",
-    "StageformerError", "Transformer", "TransformerConfig", "Translation", "Translator", "Vocabulary", "load_model",
+    "Decoder", "DecoderLayer", "EmbeddingConfig", "Encoder", "EncoderLayer", "FeedForward", "MemoryStore",
+    "MultiHeadAttention", "PositionalEncoding", "Sampling", "SelfAttention", "StackConfig", "StageformerError",
+    "Transformer", "TransformerConfig", "Translation", "Translator", "Vocabulary", "greedy_decode", "load_model",
     "load_tokenizers", "load_vocabularies", "read_table",
 ]  # fmt: skip
 
