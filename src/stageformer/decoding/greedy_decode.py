@@ -1,7 +1,7 @@
 """Greedy search in a dozen lines, to read and to compose by hand.
 
-The searches that the pipeline runs keep keys and values (``greedy.py``, ``beam.py``). Here the decoder reads all that it
-has written again at each step, as the paper has it; the ids are the same.
+The searches that the pipeline runs keep keys and values (``greedy.py``, ``beam.py``). Here the decoder reads all that
+it has written again at each step, as the paper has it; the ids are the same.
 """
 
 from __future__ import annotations
