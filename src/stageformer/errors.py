@@ -10,6 +10,7 @@ from importlib.util import find_spec
 EXTRAS = {
     "MeCab": "japanese",
     "ctranslate2": "export",
+    "datasets": "datasets",
     "dvc": "pipeline",
     "dvclive": "pipeline",
     "ipadic": "japanese",

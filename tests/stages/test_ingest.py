@@ -34,6 +34,7 @@ def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) 
         "target_language": "de",
         "labels": "none",
         "brown": {"version": "1.9.80", "sha256": SHA256},
+        "datasets": {"path": None, "config": None, "revision": None, "train": "train", "valid": None, "test": None},
         "homeassistant": {"version": "2026.2.3", "sha256": SHA256},
         "letters": {"strings": 10, "max_length": 5, "alphabet": 3, "seed": 0},
         "files": {name: [] for name in (*SPLITS, "tags", "weights")}

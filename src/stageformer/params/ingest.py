@@ -31,6 +31,23 @@ class Brown(Params):
         return self
 
 
+class Datasets(Params):
+    """A data set that the library ``datasets`` of Hugging Face reads."""
+
+    path: str | None = param("a folder, or the name of a data set of the hub; null: another source is read")
+    config: str | None = param("which of several configurations; null: the only one")
+    revision: str | None = param("of the hub: the commit, 40 digits of 0-9a-f; null: path is a folder")
+    train: str = param("the split that is read for train")
+    valid: str | None = param("the same for valid, such as validation; null: split off from train")
+    test: str | None = param("the same for test; null: split off from train")
+
+    @model_validator(mode="after")
+    def _pins_its_revision(self) -> Self:
+        if self.revision is not None and not re.fullmatch("[0-9a-f]{40}", self.revision):
+            raise ValueError(f"revision is {self.revision!r}; needed a commit, 40 digits of 0-9a-f")
+        return self
+
+
 class HomeAssistant(Params):
     """Where the default corpus comes from."""
 
@@ -109,6 +126,7 @@ class Ingest(Params):
     )
     homeassistant: HomeAssistant = group("where the default corpus comes from")
     brown: Brown = group("source brown: English with a part of speech for each word")
+    datasets: Datasets = group("source datasets; files.source_column and so on name its columns")
     letters: Letters = group("source letters: strings of letters to copy and to reverse, made up on the spot")
     files: Files = group("the user's own corpus; paths are absolute or relative to the root of the repository")
     require_letters: bool = param(
@@ -159,6 +177,9 @@ class Ingest(Params):
             self._check_fraction("valid", [])
             self._check_fraction("test", [])
             return self
+        if self.source == "datasets":
+            self._check_datasets()
+            return self
         if not self.files.train:
             raise ValueError(f"source is {self.source!r} but files.train is empty; name the training files")
         for split in ("train", "valid", "test"):
@@ -173,6 +194,15 @@ class Ingest(Params):
                         f"files.{name} is {column!r}; tsv needs the number of the column, from 1, or files.header: true"
                     )
         return self
+
+    def _check_datasets(self) -> None:
+        if self.datasets.path is None:
+            raise ValueError("source is 'datasets' but datasets.path is null; name a folder or a data set of the hub")
+        for name in ("train", "valid", "test", "tags", "weights"):
+            if getattr(self.files, name):
+                raise ValueError(f"source is 'datasets', which reads no files, but files.{name} is set; set it to []")
+        for split in ("valid", "test"):
+            self._check_fraction(split, [getattr(self.datasets, split)] if getattr(self.datasets, split) else [])
 
     def _check_names(self, split: str, names: list[str]) -> None:
         """Check that the names make whole corpora, as many as there are tags and weights."""

@@ -64,6 +64,8 @@ class Rows:
             where: the same without folders, for reports.
             shown: what a report shows of a rejected row; None: its source.
         """
+        if self.columns.labels == "tags" and isinstance(values[0], list) and all(map(_is_word, values[0])):
+            values = [" ".join(values[0]), *values[1:]]  # the words, already apart
         for name, value in zip(self._texts, values, strict=False):
             if isinstance(value, str) and value.strip():
                 if is_unicode(value):
@@ -94,6 +96,10 @@ class Rows:
             message = f"{place}: {self._describe(self.columns.group)} names no group: {group!r:.80}; {REMEDY}"
             return Rejected("not_text", where, message, shown or values[0])
         return Record(values[0], target, str(group), where, labels=labels)
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def field_of(values: Any, name: str) -> Any:
