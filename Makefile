@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro experiments verify test attack lint deps wheel
+.PHONY: help setup repro experiments verify test attack lint deps docs wheel
 
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
@@ -24,6 +24,7 @@ help:
 	@echo "make attack  make every hostile input of tests/attacks/ and count what came of it"
 	@echo "make lint    lint and type checks alone"
 	@echo "make wheel   build the package into dist/; the same commit gives the same bytes"
+	@echo "make docs    build the site of the documents into site/: it needs no network, and a dead link is an error"
 	@echo "make deps    after a change of parameter classes: update recipes/default.yaml"
 
 setup: $(STAMP) $(PLOT_PAGE)
@@ -71,6 +72,11 @@ lint: setup
 
 deps: setup
 	python -m tools.parameters
+
+# MkDocs finds tools/ and the library, which the page of the docstrings is made from.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. mkdocs build --strict
+	@echo "site/index.html"
 
 wheel: setup
 	rm -rf build
