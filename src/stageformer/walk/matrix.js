@@ -42,10 +42,9 @@ function number(value, digits = 3) {
 
 /* A matrix: {key, title, rows: [label], columns: [label] or null, height, width, value(i, j), kind: "signed", "share" or
    "mask", shape: text, newest: row or -1, bounds: columns that a line is before, made(i, j): {text, marks}}. */
-function matrixPicture(matrix, room, palette, height) {
+function matrixPicture(matrix, room, palette, height, atLeast = 0) {
   const { rows, columns } = matrix;
-  const letters = Math.max(...rows.map((label) => width(label)));
-  const left = Math.min(118, letters * 7 + 12);
+  const left = Math.max(atLeast, labelRoom(rows));
   const square = columns !== null;
   let across = Math.max(1.5, Math.min(square ? 46 : 15, (room - left - 4) / matrix.width));
   let down = height;
@@ -54,7 +53,7 @@ function matrixPicture(matrix, room, palette, height) {
     down = across;
   }
   const top = square ? Math.min(96, Math.max(...columns.map((label) => width(label))) * 5.6 + 14) : 4;
-  const size = [left + across * matrix.width + (square ? 46 : 4), top + down * matrix.height + 4];
+  const size = [left + across * matrix.width + (square ? Math.min(64, width(columns.at(-1)) * 4 + 8) : 4), top + down * matrix.height + 4];
   const svg = draw("svg", { viewBox: `0 0 ${size[0]} ${size[1]}`, width: size[0], height: size[1], "font-family": FONT, "aria-hidden": "true" });
   const most = largest(matrix);
   const paths = new Map();
@@ -115,6 +114,8 @@ function matrixPicture(matrix, room, palette, height) {
   }
   return { svg, left, top, across, down, size };
 }
+
+function labelRoom(labels) { return Math.min(118, Math.max(...labels.map((label) => width(label))) * 7 + 12); }
 
 function largest(matrix) {
   if (matrix.kind !== "signed") return 1;

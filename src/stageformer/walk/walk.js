@@ -52,7 +52,8 @@ function outline() {
   if (button && innerWidth > 760) {
     const box = at("outline");
     const [outer, inner] = [box.getBoundingClientRect(), button.getBoundingClientRect()];
-    if (inner.top < outer.top || inner.bottom > outer.bottom) box.scrollTop += inner.top - outer.top - outer.height / 3;
+    const bottom = Math.min(outer.bottom, innerHeight - 70); // the buttons cover what is below
+    if (inner.top < outer.top || inner.bottom > bottom) box.scrollTop += inner.top - outer.top - (bottom - outer.top) / 3;
   }
 }
 
@@ -145,7 +146,9 @@ function pictures(step) {
     }
     const room = own.clientWidth;
     const stacked = rows.flat().filter((panel) => panel.rows && !panel.columns).length;
-    for (const panels of rows) own.append(make("div", { class: "row" }, ...panels.map((panel) => figure(panel, panels, room, stacked, number))));
+    // What is one below the other has its cells one below the other.
+    const left = Math.max(0, ...rows.filter((panels) => panels.length === 1 && panels[0].rows && !panels[0].columns).map(([panel]) => labelRoom(panel.rows)));
+    for (const panels of rows) own.append(make("div", { class: "row" }, ...panels.map((panel) => figure(panel, panels, room, stacked, number, left))));
   });
   at("save").hidden = !state.drawn.length;
   at("numbers").hidden = !state.drawn.some((one) => one.panel.rows);
@@ -157,20 +160,21 @@ function panelsOf(model, step, number, palette) {
   return PICTURES[step.kind]({ model, step, head: state.head, palette, sourceLabels, targetLabels, chooseHead });
 }
 
-function picture(panel, beside, room, stacked, palette) {
+function picture(panel, beside, room, stacked, palette, left = 0) {
   if (panel.bars) return barPicture(panel.bars, Math.min(room, 620), palette);
   if (panel.chips) return chipPicture(panel.chips, room, palette, panel.label);
+  const most = beside.some((other) => other.small) ? 40 : 46;
   const isNarrow = room < 560;
   const shares = beside.map((one) => (beside.some((other) => other.small) ? (one.small ? 0.38 : 0.62) : 1));
   const all = shares.reduce((sum, share) => sum + share, 0);
   const own = beside.length > 1 && !isNarrow ? (room - 14 * (beside.length - 1)) * shares[beside.indexOf(panel)] / all : room;
   const height = Math.max(7, Math.min(20, (stacked > 2 ? 430 : 520) / Math.max(1, isNarrow ? stacked : Math.min(stacked, 4)) / panel.height));
-  return matrixPicture(panel, own, palette, panel.columns ? (panel.small ? Math.max(7, Math.min(24, 220 / panel.height)) : 46) : height);
+  return matrixPicture(panel, own, palette, panel.columns ? (panel.small ? Math.max(7, Math.min(24, 220 / panel.height)) : most) : height, left);
 }
 
-function figure(panel, beside, room, stacked, number) {
+function figure(panel, beside, room, stacked, number, left) {
   if (panel.html) return panel.html;
-  const drawn = picture(panel, beside, room, stacked, dark.matches ? PALETTES.dark : PALETTES.light);
+  const drawn = picture(panel, beside, room, stacked, dark.matches ? PALETTES.dark : PALETTES.light, beside.length > 1 ? 0 : left);
   state.drawn.push({ panel, beside, room, stacked, drawn, number });
   const caption = panel.title ? make("figcaption", {}, panel.title, panel.shape ? make("code", {}, panel.shape) : null) : null;
   if (!panel.rows) return make("figure", {}, caption, drawn.svg);
@@ -233,7 +237,9 @@ function showTip(panel, drawn, i, j, owner) {
   const scale = area.width / drawn.size[0];
   const [x, y] = [area.left + (drawn.left + (j + 0.5) * drawn.across) * scale, area.top + (drawn.top + i * drawn.down) * scale];
   tip.style.left = `${Math.max(8, Math.min(innerWidth - tip.offsetWidth - 8, x - tip.offsetWidth / 2))}px`;
-  tip.style.top = `${y - tip.offsetHeight - 8 > 4 ? y - tip.offsetHeight - 8 : y + drawn.down * scale + 8}px`;
+  // Outwards from the middle of the matrix, where it hides few cells.
+  const isAbove = i < panel.height / 2 && y - tip.offsetHeight - 8 > 4;
+  tip.style.top = `${isAbove ? y - tip.offsetHeight - 8 : y + drawn.down * scale + 8}px`;
 }
 
 function outlineCells(drawn, i, j, down, across, palette) {
