@@ -15,7 +15,7 @@ from stageformer.errors import EXTRAS, StageformerError
 from stageformer.params.choices import kinds
 from stageformer.params.reading import read_yaml
 from stageformer.provenance.code import CHOICES, Code
-from stageformer.provenance.needs import check_packages, needs, needs_of_kind
+from stageformer.provenance.needs import check_packages, needs, needs_of_kind, what_a_kind_may_need
 from stages.check import main as stage
 
 ROOT = Path(__file__).parents[2]
@@ -103,8 +103,8 @@ def test_a_kind_names_every_optional_package_that_it_imports(package: str, kind:
     code = Code(ROOT, values())
     own = set(code.closure(f"{package}.{kind}")) - set(code.closure(f"{package}.base"))
     imported = {name for path in own for name in _imports(ROOT / path)} & EXTRAS.keys()
-    assert set(needs_of_kind(package, kind)) >= imported
-    assert set(needs_of_kind(package, kind)) <= EXTRAS.keys()
+    needed = {*needs_of_kind(package, kind), *what_a_kind_may_need(package, kind)}
+    assert imported <= needed <= EXTRAS.keys()
 
 
 def _imports(path: Path) -> set[str]:

@@ -62,7 +62,7 @@ class Pretrained(Family):
 
     for_transformers = False
     kind: Literal["pretrained"] = param("tokenizer")
-    path: str = param("folder or file of the tokenizer: tokenizer.json, vocab.txt, vocab.json with merges.txt, ...")
+    path: str = param("folder or file: tokenizer.json, vocab.txt, vocab.json with merges.txt, a .model, ...")
 
 
 AnyFamily = Learnt | WordPiece | SentencePiece | Pretrained | Given

@@ -5,8 +5,9 @@ names that they are imported by::
 
     NEEDS = ("sentencepiece",)
 
-It is read from the syntax tree, so that the check imports neither the kind nor the packages. A parameter whose values
-have no files declares what they need beside its type (:class:`stageformer.params.base.Needs`).
+What a kind needs for some of its files alone is in ``MAY_NEED``; it asks for that itself. Both are read from the syntax
+tree, so that the check imports neither the kind nor the packages. A parameter whose values have no files declares what
+they need beside its type (:class:`stageformer.params.base.Needs`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from stageformer.params.groups import Parameters
 from stageformer.params.messages import ParameterError
 from stageformer.provenance.code import CHOICES, chosen_values
 
-_NAME = "NEEDS"
+_NAME, _MAYBE = "NEEDS", "MAY_NEED"
 _UNRECORDED = {"stageformer.training.loggers": ("logging.loggers",)}
 """As ``CHOICES``, but what is chosen is in no manifest."""
 
@@ -67,12 +68,21 @@ def needs_of_kind(package: str, kind: str) -> tuple[str, ...]:
         package: dotted name of the package of kinds, a key of ``CHOICES``.
         kind: its name; one without a file of its own needs nothing.
     """
+    return _constant(package, kind, _NAME)
+
+
+def what_a_kind_may_need(package: str, kind: str) -> tuple[str, ...]:
+    """Return the packages that a kind needs for some of its files alone; arguments as :func:`needs_of_kind`."""
+    return _constant(package, kind, _MAYBE)
+
+
+def _constant(package: str, kind: str, name: str) -> tuple[str, ...]:
     if kind not in kinds(package):
         return ()
     (folder,) = importlib.import_module(package).__path__
     tree = ast.parse((Path(folder) / f"{kind}.py").read_text(encoding="utf-8"))
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and [getattr(name, "id", "") for name in statement.targets] == [_NAME]:
+        if isinstance(statement, ast.Assign) and [getattr(target, "id", "") for target in statement.targets] == [name]:
             return tuple(ast.literal_eval(statement.value))
     return ()
 
