@@ -22,6 +22,7 @@ EXTRAS = {
     "mlflow": "mlflow",
     "pandas": "pipeline",
     "psutil": "pipeline",
+    "py3langid": "language",
     "rapidfuzz": "scoring",
     "sacrebleu": "scoring",
     "sacremoses": "scoring",

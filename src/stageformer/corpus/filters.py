@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from stageformer.corpus.languages import probability_of
 from stageformer.params.ingest import Ingest
 
 FILTERS = {
@@ -11,6 +12,8 @@ FILTERS = {
     "equal_sides": "drop_equal: false",
     "too_long": "max_characters: null",
     "length_ratio": "max_length_ratio: null",
+    "repeated_characters": "max_repeats: null",
+    "other_language": "language_identifier: none",
     "duplicate": "drop_duplicates: false",
 }
 """Reason to drop a pair -> the value of its parameter that switches the filter off, in the order of the filters."""
@@ -50,4 +53,24 @@ def why_dropped(source: str, target: str | None, params: Ingest) -> str | None:
     ratio = params.max_length_ratio
     if ratio is not None and longer + _RATIO_OFFSET > ratio * (shorter + _RATIO_OFFSET):
         return "length_ratio"
+    if params.max_repeats is not None and any(has_run(text, params.max_repeats) for text in texts):
+        return "repeated_characters"
+    if params.language_identifier != "none" and not _in_their_languages(texts, params):
+        return "other_language"
     return None
+
+
+def has_run(text: str, longest: int) -> bool:
+    """Return whether a character is there more often in a row than ``longest`` times."""
+    return re.search(rf"(.)\1{{{longest}}}", text, re.DOTALL) is not None
+
+
+def _in_their_languages(texts: tuple[str, ...], params: Ingest) -> bool:
+    # By the words alone: {placeholders} and <markup> are in no language.
+    languages = (params.source_language, params.target_language)
+    words = (_NOT_WORDS.sub("", text) for text in texts)
+    return all(
+        probability_of(language)(text) >= params.min_language_probability
+        for text, language in zip(words, languages, strict=False)
+        if language is not None
+    )

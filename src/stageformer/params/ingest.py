@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
-from stageformer.params.base import MAX_SEED, Name, OneOf, Params, group, param
+from stageformer.params.base import MAX_SEED, Name, Needs, OneOf, Params, group, param
 from stageformer.params.choices import kinds
 
 _WITHOUT_FILES = ("brown", "homeassistant", "letters")
@@ -138,6 +138,15 @@ class Ingest(Params):
     )
     max_length_ratio: float | None = param(
         "largest ratio of the two lengths (in characters plus 10) kept; null: any", minimum=1, maximum=1_000_000_000
+    )
+    max_repeats: int | None = param(
+        "longest run of one character kept, on either side; null: any", minimum=1, maximum=1_000_000_000
+    )
+    language_identifier: Annotated[Literal["none", "py3langid"], Needs({"py3langid": ("py3langid",)})] = param(
+        "what tells the language of each side, to drop pairs in which one is not in its own"
+    )
+    min_language_probability: float = param(
+        "language_identifier: lowest probability of a side being in its language kept", minimum=0, maximum=1
     )
     drop_duplicates: bool = param("of equal pairs, keep the first")
     min_kept: float = param(
