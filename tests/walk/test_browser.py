@@ -166,10 +166,17 @@ def test_a_cell_says_its_number_and_what_made_it(visit, walked):
     d_k = walked.arrays["encoder.1.self_attention.query"].shape[2]
     assert f"query of {tokens[1]} · key of {tokens[2]} / √{d_k}" in tip
     assert page.locator(".mark").count() == 3, "the cell, the row of Q and the row of K"
+    page.evaluate("go(state.index - 1)")
+    page.get_by_role("application", name="Q of head 1,").and_(page.locator("[aria-label^=Q]")).focus()
+    page.keyboard.press("ArrowRight")
+    assert "column 1 of WQ" in page.get_by_role("status").inner_text()
+    assert page.locator(".mark").count() == 3, "the cell, the row of x and the column of W^Q"
+    page.evaluate("go(state.index + 1)")
+    matrix.focus()
+    page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
     assert page.get_by_role("status").count() == 0
-    box = matrix.locator("svg").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    matrix.hover(position={"x": 250, "y": 250})
     assert page.get_by_role("status").is_visible()
 
 

@@ -56,6 +56,12 @@ def test_every_matrix_is_that_of_the_layers_called_one_by_one(translator, with_m
             trace = layer.self_attention.trace(read, causal=stack == "decoder")
             for field, value in trace._asdict().items():
                 close(arrays[f"{place}.self_attention.{field}"], value[0])
+            projection, bias = arrays[f"{place}.self_attention.projection"], layer.self_attention.in_projection.bias
+            for at, part in enumerate((trace.query, trace.key, trace.value)):
+                for head in range(part.size(1)):
+                    at_head = at * part.size(1) + head
+                    own = bias.unflatten(0, (3 * part.size(1), -1))[at_head]
+                    close((read[0] @ torch.from_numpy(projection[at_head]) + own).numpy(), part[0, head])
             x = layer(x) if stack == "encoder" else layer(x, memory)
             close(arrays[f"{place}.feed_forward.after"], x[0])
             if "attention_only" not in changes:
@@ -146,9 +152,10 @@ def test_every_step_has_words_and_lines_of_our_code(search, walked, bare):
         assert explanation.text.endswith(".")
         assert 1 <= explanation.code.code.count("\n") + 1 <= 10
     shapes = [bare.shape]
-    for norm in ("pre", "post"):
+    for norm, positions in (("pre", "learned"), ("post", "none")):
         stack = dataclasses.replace(walked.shape.config.encoder, norm=norm)
-        shapes.append(Shape(dataclasses.replace(walked.shape.config, encoder=stack, decoder=stack), 3))
+        source = dataclasses.replace(walked.shape.config.source, positions=positions)
+        shapes.append(Shape(dataclasses.replace(walked.shape.config, encoder=stack, decoder=stack, source=source), 3))
     kinds = {step.kind for step, _ in steps(shapes)}
     assert kinds == set(found) == set(_KINDS)
 
@@ -172,6 +179,7 @@ def test_the_bare_stack_has_only_the_steps_that_it_takes(walked, bare):
 
 def test_the_page_needs_nothing_and_the_same_walk_gives_the_same_bytes(walked, pages, tmp_path):
     text = (pages / "one.html").read_text("utf-8")
+    assert "encoder.1.self_attention.projection" in text
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)
     write_walk([walked], tmp_path / "again.html", search="beam")
     assert (tmp_path / "again.html").read_text("utf-8") == text
@@ -190,7 +198,7 @@ def test_twenty_tokens_of_a_model_of_width_128_fit_in_5_mib(with_model, tmp_path
     translator = with_model()
     config = translator.model.config
     wide = {"d_model": 128}
-    stack = {**wide, "num_layers": 4, "num_heads": 4, "d_ff": 512}
+    stack = {**wide, "num_layers": 6, "num_heads": 4, "d_ff": 512}
     config = dataclasses.replace(
         config, **{side: dataclasses.replace(getattr(config, side), **wide) for side in ("source", "target")},
         **{side: dataclasses.replace(getattr(config, side), **stack) for side in ("encoder", "decoder")},
@@ -206,8 +214,11 @@ def test_twenty_tokens_of_a_model_of_width_128_fit_in_5_mib(with_model, tmp_path
     walked = walk_model(large, "two one four five", name="large")
     assert len(walked.source_entries) >= 17
     write_walk([walked], tmp_path / "page.html", search="greedy")
-    per_token = (tmp_path / "page.html").stat().st_size / len(walked.source_entries)
-    assert per_token * 20 < 5 * 2**20
+    size = (tmp_path / "page.html").stat().st_size
+    assert size / len(walked.source_entries) * 20 < 5 * 2**20
+    assert size < 5 * 2**20
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "encoder.1.self_attention.projection" not in page, "left out where it is too much"
 
 
 def test_the_command_writes_the_page_and_says_what_came_out(toy_root, tmp_path):

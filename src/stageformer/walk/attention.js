@@ -76,11 +76,17 @@ function projections(view) {
   const read = readBy(view, place);
   const memory = cross ? matrix(view, "decoder.memory", "M, the memory", place.keys, { meaning: "[B, S, D]" }) : read;
   const from = (letter, source) => (i, j) => ({
-    text: `row ${source.rows[i]} of ${cross && letter !== "Q" ? "M" : "x"} · column ${j + 1} of W${letter} (${place.name}) + bias`,
-    marks: [{ key: source.key, row: i }],
+    text: `row ${source.rows[i]} of ${cross && letter !== "Q" ? "M" : "x"} · column ${j + 1} of W^${letter} + bias`,
+    marks: [{ key: source.key, row: i }, { key: `${place.start}.W${letter}`, column: j }],
+  });
+  const columns = (letter, at) => ({
+    ...matrix(view, `${place.start}.projection`, `W^${letter} of ${place.name}`, Array.from({ length: array(view.model, `${place.start}.projection`)[0][1] }, (_, row) => String(row + 1)), {
+      head: at * place.heads + place.head, meaning: "[D, d_k], the columns of this head" }),
+    key: `${place.start}.W${letter}`, shape: `[${array(view.model, `${place.start}.projection`)[0].slice(1).join(", ")}]`, flat: true,
   });
   return [
     [read], ...(cross ? [[memory]] : []),
+    ...(`${place.start}.projection` in view.model.arrays ? [[columns("Q", 0), columns("K", 1), columns("V", 2)]] : []),
     [
       part(view, place, "query", `Q of ${place.name}`, place.queries, from("Q", read)),
       part(view, place, "key", `K of ${place.name}`, place.keys, from("K", memory)),
@@ -119,7 +125,7 @@ const ATTENTION = {
       made: (i, j) => ({ text: `number ${j % shape[2] + 1} of head ${Math.floor(j / shape[2]) + 1}`, marks: [] }),
     };
     const output = matrix(view, `${place.start}.output`, "Output", place.queries, { newest: place.newest, made: (i, j) => ({
-      text: `row ${place.queries[i]} of the heads · column ${j + 1} of WO + bias`, marks: [{ key: joined.key, row: i }],
+      text: `row ${place.queries[i]} of the heads · column ${j + 1} of W^O + bias`, marks: [{ key: joined.key, row: i }],
     }) });
     return [[joined], [output]];
   },

@@ -73,6 +73,14 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
         "PE(<i>pos</i>, 2<i>i</i>+1) = cos(<i>pos</i> / 10000<sup>2<i>i</i>/<i>d</i></sup>)", "section 3.5",
         (embedding.sinusoidal_positions, "position =", "torch.cos"),
     ),
+    "positions_learned": (
+        "Positions added",
+        "Attention does not know what comes first. So a vector for each position is added to the token’s vector. This "
+        "model has learned these vectors, as it has learned those of the tokens. There is no loop over tokens or "
+        "sentences: the same [S, D] table is added to the whole batch [B, S, D] in one sum.",
+        "<i>x</i> + <i>P</i>", "section 3.5, where learned positions did as well",
+        (embedding.add_positions, "return", None),
+    ),
     "norm_before": (
         "Norm first",
         "This model normalises before each sub-layer: every row gets mean 0 and variance 1, then a learned scale and "

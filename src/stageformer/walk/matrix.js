@@ -98,8 +98,8 @@ function matrixPicture(matrix, room, palette, height, atLeast = 0) {
   }
   const step = Math.ceil(9 / down);
   rows.forEach((label, i) => {
-    if (i % step && i !== matrix.newest) return;
-    svg.append(draw("text", { x: left - 6, y: top + (i + 0.5) * down + 4, "text-anchor": "end", "font-size": Math.min(11.5, down + 3),
+    if (down < 3 ? i > 0 && i < rows.length - 1 : i % step && i !== matrix.newest) return;
+    svg.append(draw("text", { x: left - 6, y: top + (i + 0.5) * down + 4, "text-anchor": "end", "font-size": down < 3 ? 9 : Math.min(11.5, down + 3),
       fill: palette.ink, "font-weight": i === matrix.newest ? 700 : 400 }, shortened(label, 15)));
   });
   if (square) {

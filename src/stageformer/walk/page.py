@@ -17,6 +17,8 @@ from stageformer.walk.steps import steps
 from stageformer.walk.walked import Walked
 
 _SCRIPTS = ("matrix.js", "attention.js", "pictures.js", "walk.js")
+MOST_BYTES = 4.5 * 2**20
+"""of the matrices of a page; where there are more, W^Q, W^K and W^V, which are the largest, are left out"""
 
 
 def write_walk(models: Sequence[Walked], output: Path, *, search: str) -> None:
@@ -31,8 +33,9 @@ def write_walk(models: Sequence[Walked], output: Path, *, search: str) -> None:
         StageformerError: ``output`` cannot be written.
     """
     found = steps([model.shape for model in models])
+    num_bytes = sum(array.nbytes for model in models for array in model.arrays.values()) * 4 / 3  # as base64
     data = {
-        "models": [model.as_json() for model in models],
+        "models": [model.as_json(with_projections=num_bytes < MOST_BYTES) for model in models],
         "search": search,
         "explanations": {kind: _as_json(value) for kind, value in explanations(search).items()},
         "steps": [step._asdict() | {"models": taken} for step, taken in found],

@@ -100,12 +100,13 @@ const PICTURES = {
     const rows = view.sourceLabels;
     return [
       [matrix(view, "encoder.embedding.rows", "E[ids], one row a token", rows)],
-      [matrix(view, "encoder.embedding.scaled", "times √d", rows, { made: sameCell(view, ["encoder.embedding.rows"], `row of E times ${number(view.model.scale, 2)}`) })],
+      [matrix(view, "encoder.embedding.scaled", view.model.scale === 1 ? "as they are: this model does not scale" : "times √d", rows, { made: sameCell(view, ["encoder.embedding.rows"], `row of E times ${number(view.model.scale, 2)}`) })],
       [table(["Token", "Nearest rows of E (cosine)"], view.model.sourceEntries.map((entry) => ({
         cells: [entry.token, entry.nearest.map(([token, near]) => `${token} ${number(near, 2)}`).join(" · ")] })))],
     ];
   },
   positions: (view) => embedded(view, "encoder"),
+  positions_learned: (view) => embedded(view, "encoder"),
   norm_before: (view) => { const start = `${view.step.stack}.${view.step.layer}.${view.step.sublayer}`; return normed(view, `${start}.input`, `${start}.read`); },
   residual: (view) => aroundSublayer(view, false),
   residual_pre: (view) => aroundSublayer(view, true),
@@ -155,11 +156,11 @@ const PICTURES = {
     const one = chosen.candidates.find((candidate) => candidate.id === chosen.id);
     return [
       [{ chips: [{ text: String(chosen.id), note: "id", strong: true }, { text: chosen.token, note: "token" }], label: "Chosen", title: `Chosen with probability ${percent(one.probability)}` }],
-      [{ html: make("p", { class: "so-far" }, make("span", { class: "label" }, "Text so far"), make("span", { class: "said" }, chosen.text || "nothing yet")) }],
+      [{ html: make("p", { class: "so-far" }, make("span", { class: "label" }, "Text so far"), make("span", { class: "said", dir: "auto" }, chosen.text || "nothing yet")) }],
     ];
   },
   result: (view) => [
-    [{ html: make("p", { class: "so-far" }, make("span", { class: "label" }, view.model.normalised), make("span", { class: "said" }, view.model.chosen.at(-1).text)) }],
+    [{ html: make("p", { class: "so-far" }, make("span", { class: "label" }, view.model.normalised), make("span", { class: "said", dir: "auto" }, view.model.chosen.at(-1).text)) }],
     [{ chips: view.model.chosen.map((chosen) => ({ text: chosen.token, note: percent(chosen.candidates.find((one) => one.id === chosen.id).probability) })), label: "Tokens and their probabilities", title: "Token by token" }],
   ],
 };

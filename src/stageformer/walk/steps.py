@@ -8,7 +8,8 @@ from typing import NamedTuple
 from stageformer.model.config import StackConfig, TransformerConfig
 from stageformer.walk.trace import SUBLAYERS
 
-NAMES = {"self_attention": "Self-attention", "cross_attention": "Cross-attention", "feed_forward": "Feed-forward"}
+_POSITIONS = {"sinusoidal": "positions", "learned": "positions_learned"}
+"""The step that adds them, by ``embed.positions``."""
 
 
 class Step(NamedTuple):
@@ -58,13 +59,13 @@ def _steps_of(shape: Shape) -> Iterator[Step]:
         if step.sublayer == "feed_forward" and config.attention_only:
             continue
         positions = shape.config.source.positions
-        if step.kind == "positions" and positions == "none":
+        if step.kind in _POSITIONS.values() and step.kind != _POSITIONS.get(positions):
             continue
         yield step
 
 
 def _ordered(configs: Sequence[TransformerConfig], tokens: int) -> Iterator[Step]:
-    for kind in ("text", "normalised", "tokens", "ids", "embedding", "positions"):
+    for kind in ("text", "normalised", "tokens", "ids", "embedding", *_POSITIONS.values()):
         yield Step(kind, kind, "", 0, 0, "")
     yield from _stack("encoder", 0, [config.encoder for config in configs])
     yield Step("memory", "memory", "encoder", 0, 0, "")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.figures.traces import trace_attention
+from stageformer.model.attention import MultiHeadAttention
 from stageformer.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer
 from stageformer.model.transformer import Decoder, Encoder, Transformer
 
@@ -35,7 +36,8 @@ def trace(model: Transformer, source_ids: Sequence[int], target_ids: Sequence[in
 
     Returns:
         Names are ``encoder.1.self_attention.query``: stack, layer from 1, sub-layer, matrix. Of each attention, the
-        fields of :class:`~stageformer.model.attention.AttentionTrace`, ``[H, T, d_k]`` or ``[H, T, S]``; of each
+        fields of :class:`~stageformer.model.attention.AttentionTrace`, ``[H, T, d_k]`` or ``[H, T, S]``, and
+        ``projection [3H, D, d_k]``: W^Q of every head, then W^K, then W^V; of each
         feed-forward network ``hidden [T, F]`` and ``output [T, D]``; of each sub-layer ``input``, ``read`` (what the
         function reads: the input, or the norm of it), ``sum`` and ``after``, ``[T, D]``. Beside them
         ``encoder.embedding.{rows,scaled,positions,sum}``, ``encoder.last``, ``encoder.output``, the same of the
@@ -61,9 +63,15 @@ def trace(model: Transformer, source_ids: Sequence[int], target_ids: Sequence[in
                 traced = attention[getattr(layer, sublayer)]
                 for field, value in traced.matrices._asdict().items():
                     found[f"{name}.{number}.{sublayer}.{field}"] = value[0]
+                found[f"{name}.{number}.{sublayer}.projection"] = _projections(getattr(layer, sublayer))
                 if sublayer == "cross_attention":
                     found["decoder.memory"] = traced.key_input[0]
     return {name: np.ascontiguousarray(value.detach().float().cpu().numpy()) for name, value in found.items()}
+
+
+def _projections(attention: MultiHeadAttention) -> Tensor:
+    weight = attention.in_projection.weight  # [3D, D]
+    return weight.view(3 * attention.num_heads, -1, weight.size(1)).transpose(1, 2)  # [3H, D, d_k]
 
 
 def _watch_stack(found: dict[str, Tensor], name: str, stack: Encoder | Decoder) -> list[Any]:

@@ -15,7 +15,7 @@ function groupOf(step) {
   if (step.token) return `token ${step.token}`;
   if (step.stack === "encoder" && step.layer) return `layer ${step.layer}`;
   if (step.kind === "final_norm" || step.kind === "memory") return "memory";
-  return { embedding: "vectors", positions: "vectors", result: "result" }[step.kind] || "text";
+  return { embedding: "vectors", positions: "vectors", positions_learned: "vectors", result: "result" }[step.kind] || "text";
 }
 
 function groupName(group) {
@@ -145,10 +145,10 @@ function pictures(step) {
       return;
     }
     const room = own.clientWidth;
-    const stacked = rows.flat().filter((panel) => panel.rows && !panel.columns).length;
+    const matrices = rows.filter(([panel]) => panel.rows && !panel.columns);
     // What is one below the other has its cells one below the other.
-    const left = Math.max(0, ...rows.filter((panels) => panels.length === 1 && panels[0].rows && !panels[0].columns).map(([panel]) => labelRoom(panel.rows)));
-    for (const panels of rows) own.append(make("div", { class: "row" }, ...panels.map((panel) => figure(panel, panels, room, stacked, number, left))));
+    const left = (panels) => Math.max(0, ...matrices.filter((others) => others.length === panels.length).flat().map((panel) => labelRoom(panel.rows)));
+    for (const panels of rows) own.append(make("div", { class: "row" }, ...panels.map((panel) => figure(panel, panels, room, matrices.length, number, left(panels)))));
   });
   at("save").hidden = !state.drawn.length;
   at("numbers").hidden = !state.drawn.some((one) => one.panel.rows);
@@ -168,15 +168,15 @@ function picture(panel, beside, room, stacked, palette, left = 0) {
   const shares = beside.map((one) => (beside.some((other) => other.small) ? (one.small ? 0.38 : 0.62) : 1));
   const all = shares.reduce((sum, share) => sum + share, 0);
   const own = beside.length > 1 && !isNarrow ? (room - 14 * (beside.length - 1)) * shares[beside.indexOf(panel)] / all : room;
-  const height = Math.max(7, Math.min(20, (stacked > 2 ? 430 : 520) / Math.max(1, isNarrow ? stacked : Math.min(stacked, 4)) / panel.height));
+  const height = panel.flat ? 150 / panel.height : Math.max(7, Math.min(stacked > 2 ? 15 : 20, (stacked > 2 ? 430 : 520) / Math.max(1, isNarrow ? stacked : Math.min(stacked, 4)) / panel.height));
   return matrixPicture(panel, own, palette, panel.columns ? (panel.small ? Math.max(7, Math.min(24, 220 / panel.height)) : most) : height, left);
 }
 
 function figure(panel, beside, room, stacked, number, left) {
   if (panel.html) return panel.html;
-  const drawn = picture(panel, beside, room, stacked, dark.matches ? PALETTES.dark : PALETTES.light, beside.length > 1 ? 0 : left);
+  const drawn = picture(panel, beside, room, stacked, dark.matches ? PALETTES.dark : PALETTES.light, left);
   state.drawn.push({ panel, beside, room, stacked, drawn, number });
-  const caption = panel.title ? make("figcaption", {}, panel.title, panel.shape ? make("code", {}, panel.shape) : null) : null;
+  const caption = panel.title ? make("figcaption", {}, make("span", {}, ...raised(panel.title)), panel.shape ? make("code", {}, panel.shape) : null) : null;
   if (!panel.rows) return make("figure", {}, caption, drawn.svg);
   if (state.isNumbers) return make("figure", {}, caption, numberTable(panel));
   const box = make("div", { class: "matrix", tabindex: "0", role: "application", "aria-roledescription": "matrix",
@@ -184,6 +184,9 @@ function figure(panel, beside, room, stacked, number, left) {
   watchCells(box, panel, drawn, number);
   return make("figure", {}, caption, box);
 }
+
+/* W^Q with its letter raised. */
+function raised(text) { return text.split(/(\^\w)/).map((piece) => (/^\^\w$/.test(piece) ? make("sup", {}, piece[1]) : piece)); }
 
 function numberTable(panel) {
   const heads = panel.columns || Array.from({ length: panel.width }, (_, at) => String(at + 1));
@@ -231,7 +234,7 @@ function showTip(panel, drawn, i, j, owner) {
   }
   const value = panel.kind === "mask" ? (panel.value(i, j) ? "True" : "False") : number(panel.value(i, j), 4);
   const tip = at("tip");
-  tip.replaceChildren(make("b", {}, value), make("span", {}, ` ${panel.rows[i]}, ${panel.columns ? panel.columns[j] : `column ${j + 1}`}`), made.text ? make("small", {}, made.text) : "");
+  tip.replaceChildren(make("b", {}, value), make("span", {}, ` ${panel.rows[i]}, ${panel.columns ? panel.columns[j] : `column ${j + 1}`}`), made.text ? make("small", {}, ...raised(made.text)) : "");
   tip.hidden = false;
   const area = drawn.svg.getBoundingClientRect();
   const scale = area.width / drawn.size[0];
@@ -252,7 +255,7 @@ function hideTip() {
 }
 
 function details(step, explained) {
-  const shapes = state.drawn.filter((one) => one.panel.shape && one.number === 0).map(({ panel }) => make("div", {}, make("dt", {}, panel.title), make("dd", {}, make("code", {}, panel.shape), make("span", {}, panel.meaning))));
+  const shapes = state.drawn.filter((one) => one.panel.shape && one.number === 0).map(({ panel }) => make("div", {}, make("dt", {}, ...raised(panel.title)), make("dd", {}, make("code", {}, panel.shape), make("span", {}, panel.meaning))));
   const formula = make("p", { class: "formula" });
   if (explained.formula) formula.append(new DOMParser().parseFromString(explained.formula, "text/html").body);
   at("details").replaceChildren(...[

@@ -48,18 +48,24 @@ class Walked:
     """what a ``.pt`` of this memory holds: name, and what is there"""
     shape: Shape
 
-    def as_json(self) -> dict[str, Any]:
-        """Return everything as plain values, matrices as little-endian 32-bit floats in base64."""
+    def as_json(self, *, with_projections: bool) -> dict[str, Any]:
+        """Return everything as plain values, matrices as little-endian 32-bit floats in base64.
+
+        Args:
+            with_projections: include W^Q, W^K and W^V, which do not depend on the sentence
+        """
         config = self.shape.config
         return {
             "name": self.name, "source": self.source, "normalised": self.normalised,
             "sourceEntries": self.source_entries, "targetEntries": self.target_entries,
             "chosen": [asdict(one) for one in self.chosen], "memoryFile": self.memory_file,
             "heads": {"encoder": config.encoder.num_heads, "decoder": config.decoder.num_heads},
-            "vocabulary": config.target.vocabulary_size, "scale": config.target.d_model**0.5,
+            "vocabulary": config.target.vocabulary_size,
+            "scale": config.source.d_model**0.5 if config.source.scale else 1.0,
             "arrays": {
                 name: [list(array.shape), base64.b64encode(array.astype("<f4").tobytes()).decode()]
                 for name, array in self.arrays.items()
+                if with_projections or not name.endswith(".projection")
             },
         }  # fmt: skip
 
@@ -109,8 +115,10 @@ def _check_length(what: str, ids: Sequence[int]) -> None:
 @torch.no_grad()
 def _entries(ids: Sequence[int], vocabulary: Vocabulary, embedding: Embedding) -> list[dict[str, Any]]:
     """Describe tokens: their counts, those before and after them in the vocabulary, and those of the nearest rows."""
-    unit = torch.nn.functional.normalize(embedding.weight, dim=-1)  # [V, D]
-    near = unit[torch.tensor(list(ids))] @ unit.T  # [T, V]: cosine
+    weight = embedding.weight  # [V, D]
+    lengths = weight.norm(dim=-1).clamp(min=1e-12)  # [V]
+    rows = torch.tensor(list(ids))
+    near = weight[rows] @ weight.T / lengths[rows, None] / lengths  # [T, V]: cosine
     found = []
     for place, index in enumerate(ids):
         # The token itself comes first.
