@@ -115,6 +115,12 @@ def make_run(root, *, bleu=20.4, beam_size=4, model="ee", loss=3.0, gain=0.0, nu
         for name, height in (("train_loss", start - 0.2), ("valid_loss", start), ("valid_perplexity", 40 * start)):
             lines = [f"{step}\t{height * loss / (3 + step / 200)}" for step in (200, 400, 600)]
             write(f"reports/{stage}/plots/metrics/{name}.tsv", "\n".join([f"step\t{name}", *lines]) + "\n")
+    dropped = {"empty": 0, "no_letters": 1200, "duplicate": 3, "leak": 2}
+    write("reports/ingest/metrics.json", json.dumps({"dropped": dropped}))
+    samples = {"no_letters": [{"source": HOSTILE, "target": "596", "where": "t.tsv:4"}], "leak": []}
+    write("reports/ingest/dropped_samples.json", json.dumps(samples))
+    classes = [{"label": f"L{n}", "train": 9000 - n, "valid": 1, "test": 0} for n in range(52)]
+    write("reports/ingest/labels.json", json.dumps({"labels": classes}))
     write("reports/ingest/lengths.csv", "length,train_source,train_target\n1,20.0,25.0\n2,50.0,40.0\n4,30.0,35.0\n")
     write(
         "reports/tokenize/lengths.csv",

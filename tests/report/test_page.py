@@ -218,6 +218,7 @@ def test_sentences_of_one_experiment_alone_are_left_out(tmp_path, runs):
 @pytest.mark.parametrize("path", [
     "reports/evaluate/metrics.json", "reports/train/cost.json", "dvc.yaml", "params.yaml",
     "reports/train_encoder/plots/metrics/valid_loss.tsv", "reports/vocab/coverage.csv", translations.PATH,
+    "reports/ingest/metrics.json", "reports/ingest/dropped_samples.json", "reports/ingest/labels.json",
 ])
 def test_a_damaged_file_is_one_line_that_names_it(tmp_path, path):
     (make_run(tmp_path / "run") / path).write_bytes(b"step,types,coverage,side\n\xff{[1,2\n")

@@ -20,6 +20,7 @@ from stageformer.experiments.experiment import Experiment
 from stageformer.report import formats, parameters, scores
 from stageformer.report.analysis import data_charts, learning_curves, score_charts
 from stageformer.report.charts import LETTERS, LOOKS
+from stageformer.report.corpus import dropped, labels
 from stageformer.report.files import read_object, read_yaml
 from stageformer.report.overview import overview
 from stageformer.report.pictures import Gallery, explained, gallery
@@ -76,11 +77,12 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
     ingest = params[-1].get("ingest", {})
     languages = {side: _language_tag(ingest.get(f"{side}_language")) for side in ("source", "target")}
     tested = chance(experiments)
+    reasons, classes = dropped(experiments), labels(experiments)
     analysis, data, pictures = score_charts(experiments), data_charts(experiments), gallery(experiments)
     curves, drawn = learning_curves(experiments), explained(experiments, root, translations)
     present = {
         "scores": "Scores", "pipeline": "Pipeline", "parameters": "Parameters", "curves": curves and "Learning curves",
-        "analysis": analysis and "Scores by kind of sentence", "data": data and "Data",
+        "analysis": analysis and "Scores by kind of sentence", "data": (data or reasons) and "Data",
         "pictures": (pictures.stages or drawn.pictures) and "Pictures", "translations": "Translations",
     }
     runs = [_describe(*run) for run in zip(experiments, params, metrics, strict=True)]
@@ -107,6 +109,8 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
         "curves": curves,
         "analysis": analysis,
         "data": data,
+        "dropped": reasons,
+        "labels": classes,
         "gallery": pictures,
         "explained": drawn,
         "translations": translations,
