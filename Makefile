@@ -73,9 +73,8 @@ lint: setup
 deps: setup
 	python -m tools.parameters
 
-# MkDocs finds tools/ and the library, which the page of the docstrings is made from.
 docs: setup
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo "site/index.html"
 
 wheel: setup

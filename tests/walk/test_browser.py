@@ -180,6 +180,15 @@ def test_a_cell_says_its_number_and_what_made_it(visit, walked):
     assert page.get_by_role("status").is_visible()
 
 
+def test_a_finger_shows_a_cell_until_the_next_touch(visit):
+    page = visit("one", "encoder/1/self_attention/softmax", viewport=PHONE, has_touch=True)
+    matrix = page.get_by_role("application", name="Softmax of head 1")
+    matrix.tap(position={"x": 150, "y": 150})
+    assert page.get_by_role("status").is_visible()
+    page.locator("#title").tap()
+    assert page.get_by_role("status").count() == 0
+
+
 def test_layer_and_head_are_chosen_by_keyboard(visit):
     page = visit("one", "encoder/1/self_attention/softmax")
     page.get_by_role("radio", name="1").first.focus()

@@ -199,14 +199,17 @@ function numberTable(panel) {
 function watchCells(box, panel, drawn, owner) {
   let cell = null;
   const show = (i, j) => { cell = [i, j]; showTip(panel, drawn, i, j, owner); };
-  box.addEventListener("pointermove", (event) => {
+  const point = (event) => {
     const area = drawn.svg.getBoundingClientRect();
     const scale = drawn.size[0] / area.width;
     const [j, i] = [((event.clientX - area.left) * scale - drawn.left) / drawn.across, ((event.clientY - area.top) * scale - drawn.top) / drawn.down].map(Math.floor);
     if (i >= 0 && j >= 0 && i < panel.height && j < panel.width) show(i, j);
     else hideTip();
-  });
-  box.addEventListener("pointerleave", hideTip);
+  };
+  box.addEventListener("pointermove", point);
+  box.addEventListener("pointerdown", point);
+  // A finger leaves as soon as it is lifted; what it has shown stays until the next touch.
+  box.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hideTip(); });
   box.addEventListener("blur", hideTip);
   box.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -panel.width], End: [0, panel.width] }[event.key];
@@ -236,6 +239,14 @@ function showTip(panel, drawn, i, j, owner) {
   const tip = at("tip");
   tip.replaceChildren(make("b", {}, value), make("span", {}, ` ${panel.rows[i]}, ${panel.columns ? panel.columns[j] : `column ${j + 1}`}`), made.text ? make("small", {}, ...raised(made.text)) : "");
   tip.hidden = false;
+  state.tip = { panel, drawn, i, j };
+  placeTip();
+}
+
+function placeTip() {
+  const tip = at("tip");
+  if (tip.hidden) return;
+  const { panel, drawn, i, j } = state.tip;
   const area = drawn.svg.getBoundingClientRect();
   const scale = area.width / drawn.size[0];
   const [x, y] = [area.left + (drawn.left + (j + 0.5) * drawn.across) * scale, area.top + (drawn.top + i * drawn.down) * scale];
@@ -303,6 +314,8 @@ document.addEventListener("keydown", (event) => {
 });
 function fromAddress() { return Math.max(0, data.steps.findIndex((step) => step.id === decodeURIComponent(location.hash.slice(1)))); }
 addEventListener("hashchange", () => { if (fromAddress() !== state.index) go(fromAddress()); });
+document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".matrix")) hideTip(); });
+addEventListener("scroll", placeTip, { passive: true });
 dark.addEventListener("change", show);
 let narrowed = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== narrowed) { narrowed = innerWidth; show(); } });
