@@ -28,6 +28,7 @@ from stageformer.params.reading import read_yaml
 from stageformer.params.render import json_schema
 from stageformer.provenance.code import write_manifests
 from stageformer.provenance.needs import check_packages
+from stageformer.text.cutting import check_cutters
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +46,7 @@ def main(params: Path, output: Path) -> None:
         check_packages(values)
         check_memory(parameters)
     check_formats(parameters)
+    check_cutters(parameters.tokenize)
     write_manifests(ROOT, values, output / "code")
     if limits := parameters.limits():
         say(f"check: {limits}")

@@ -9,7 +9,7 @@ from stageformer.params.tokenize import Tokenize
 
 _VALUES = {
     "case": "keep", "normalisation": "none", "vocabulary_size": 60, "max_word_length": 100, "model_type": "unigram",
-    "path": None,
+    "path": None, "cutter": "nltk_wordpunct", "language": None, "subwords": "bpe",
 }  # fmt: skip
 
 

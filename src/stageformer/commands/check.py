@@ -21,6 +21,7 @@ def check(params: Path | None, root: Path | None) -> None:
     from stageformer.params.reading import read_yaml
     from stageformer.params.root import find_root
     from stageformer.provenance.needs import check_packages
+    from stageformer.text.cutting import check_cutters
 
     params = params or find_root(root) / "params.yaml"
     values = read_yaml(params)
@@ -29,4 +30,5 @@ def check(params: Path | None, root: Path | None) -> None:
         check_packages(values)
         check_memory(parameters)
     check_formats(parameters)
+    check_cutters(parameters.tokenize)
     echo(f"{params}: all parameters are known and allowed")

@@ -105,7 +105,8 @@ def _layer(stack: Stack, width: int, attentions: int) -> float:
 
 def _vocabulary_sizes(parameters: Parameters) -> tuple[int, int]:
     tokenize, largest = parameters.tokenize, parameters.vocab.max_size or math.inf
-    sizes = [getattr(side, "vocabulary_size", 0) for side in (tokenize.source, tokenize.target or tokenize.source)]
+    sides = tokenize.source, tokenize.target or tokenize.source
+    sizes = [getattr(side, "vocabulary_size", None) or 0 for side in sides]
     source, target = (int(min(size, largest)) for size in sizes)
     return source, target
 

@@ -4,13 +4,17 @@ A package of kinds holds one module for each kind, with the name that the parame
 ``base.py``, in modules whose names begin with an underscore, or outside of the package.
 
 This is the only place that imports a module by a name known at run time: the manifests of the stages
-(``provenance/code.py``) follow :func:`chosen`, and refuse every other such import.
+(``provenance/code.py``) follow :func:`chosen`, and refuse every other such import. What :func:`function_at` imports is
+not ours, and in no manifest.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -58,3 +62,32 @@ def kinds(package: str) -> list[str]:
     folders = importlib.import_module(package).__path__
     names = sorted(module.name for module in pkgutil.iter_modules(folders))
     return [name for name in names if name != "base" and not name.startswith("_")]
+
+
+def function_at(name: str) -> Callable[..., Any]:
+    """Import a function of the user's, from an installed package or from a module in the current folder.
+
+    Args:
+        name: ``module:callable``; the part behind the colon may have dots.
+
+    Raises:
+        StageformerError: the name has another form, there is no such module, or nothing in it that can be called.
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (colon and attribute and all(part.isidentifier() for part in module_name.split("."))):
+        raise StageformerError(f"{name!r} names no function; needed module:callable, such as `my_words:cut`")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:  # importing runs code of others
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StageformerError(f"{name}: the module {module_name} cannot be imported ({reason})") from None
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise StageformerError(f"{name}: there is no {part!r} in it{did_you_mean(part, dir(found))}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise StageformerError(f"{name}: found {type(found).__name__}, which cannot be called")
+    function: Callable[..., Any] = found
+    return function

@@ -5,13 +5,17 @@ A family without parameters of its own needs nothing here: it is found by the na
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
+from pydantic import AfterValidator, model_validator
+
+from stageformer.errors import did_you_mean
 from stageformer.params.base import Params, group, param
 from stageformer.params.choices import kinds
 
 _LEARNT = ("bpe", "byte_bpe", "unigram")
-_OWN = (*_LEARNT, "pretrained", "sentencepiece", "wordpiece")
+_OWN = (*_LEARNT, "cut", "pretrained", "sentencepiece", "wordpiece")
+_CUTTERS = kinds("stageformer.text.cutters")
 
 
 class Family(Params):
@@ -57,6 +61,37 @@ class SentencePiece(Learnt):
     path: str | None = param("a .model file to use as it is; null: one is trained")
 
 
+def _known(cutter: str) -> str:
+    if cutter not in _CUTTERS and ":" not in cutter:
+        raise ValueError(
+            f"found {cutter!r}{did_you_mean(cutter, _CUTTERS)}; needed one of {', '.join(_CUTTERS)}, or module:callable"
+        )
+    return cutter
+
+
+class Cut(Family):
+    """Words found by a library of others, whole or cut into subwords."""
+
+    for_transformers = False
+    kind: Literal["cut"] = param("tokenizer")
+    cutter: Annotated[str, AfterValidator(_known)] = param(
+        f"what finds the words: {', '.join(_CUTTERS)}, or module:callable for a function of one's own"
+    )
+    language: str | None = param("code of the language, such as de; null: for a cutter that knows no languages")
+    path: str | None = param("folder of the data that the cutter needs; null: where its library looks for it")
+    subwords: Literal["none", "bpe", "unigram", "wordpiece"] = param("what is learnt inside the words; none: nothing")
+    vocabulary_size: int | None = param(
+        "number of subwords to learn; null: with subwords none", minimum=8, maximum=1_000_000
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.subwords == "none") != (self.vocabulary_size is None):
+            needed = "null" if self.subwords == "none" else "a number"
+            raise ValueError(f"subwords is {self.subwords!r}, which needs vocabulary_size {needed}")
+        return self
+
+
 class Pretrained(Family):
     """A tokenizer of others, with its own ids."""
 
@@ -65,7 +100,7 @@ class Pretrained(Family):
     path: str = param("folder or file: tokenizer.json, vocab.txt, vocab.json with merges.txt, a .model, ...")
 
 
-AnyFamily = Learnt | WordPiece | SentencePiece | Pretrained | Given
+AnyFamily = Learnt | WordPiece | SentencePiece | Cut | Pretrained | Given
 
 
 class Tokenize(Params):

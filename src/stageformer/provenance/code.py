@@ -28,13 +28,15 @@ SOURCES = {"stages": "stages", "stageformer": "src/stageformer"}
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "stageformer.text.tokenizers": ("tokenize.source.kind", "tokenize.target.kind"),
+    "stageformer.text.cutters": ("tokenize.source.cutter?", "tokenize.target.cutter?"),
     "stageformer.corpus.sources": ("ingest.source",),
     "stageformer.export.formats": ("export.formats",),
     "stageformer.memory.sources": ("train_encoder.objective",),
     "stageformer.training.tasks": ("train_encoder.objective",),
     "stageformer.training.loggers": (),
 }
-"""Package of kinds -> the parameters that choose from it. ``*`` means every key; of a list, every item counts. Of a
+"""Package of kinds -> the parameters that choose from it. ``*`` means every key; of a list, every item counts; a
+parameter with ``?`` belongs to some kinds of its group alone. Of a
 package without any, no output depends on what is chosen, and no kind is in a manifest."""
 
 FOLDER = "data/check/code"
@@ -247,6 +249,8 @@ def _values(values: Any, keys: list[str], parameter: str) -> Iterator[Any]:
         yield values
     elif values is None:  # a group that is not there chooses nothing
         return
+    elif keys[0].endswith("?"):
+        yield from _values(values.get(keys[0][:-1]), keys[1:], parameter)
     elif not isinstance(values, Mapping) or (keys[0] != "*" and keys[0] not in values):
         raise StageformerError(f"params: there is no {parameter}, which CHOICES in provenance/code.py names")
     else:

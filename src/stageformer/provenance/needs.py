@@ -58,7 +58,7 @@ def needs(values: Mapping[str, Any]) -> Iterator[Need]:
     for package, parameters in {**CHOICES, **_UNRECORDED}.items():
         for parameter in parameters:
             for kind in chosen_values(values, parameter):
-                yield from (Need(parameter, kind, needed) for needed in needs_of_kind(package, kind))
+                yield from (Need(parameter.removesuffix("?"), kind, needed) for needed in needs_of_kind(package, kind))
 
 
 def needs_of_kind(package: str, kind: str) -> tuple[str, ...]:

@@ -28,8 +28,9 @@ ENVIRONMENT = "environment.json"
 COST = "cost.json"
 
 PACKAGES = (
-    "stageformer", "ctranslate2", "dvclive", "matplotlib", "numpy", "pandas", "pyarrow", "sacrebleu", "sacremoses",
-    "safetensors", "sentencepiece", "tokenizers", "torch", "transformers",
+    "stageformer", "ctranslate2", "dvclive", "gensim", "keras", "matplotlib", "nltk", "numpy", "pandas", "pyarrow",
+    "pyonmttok", "pythainlp", "sacrebleu", "sacremoses", "safetensors", "sentencepiece", "spacy", "stanza",
+    "sudachidict_core", "sudachipy", "textblob", "tokenizers", "torch", "transformers",
 )  # fmt: skip
 """The packages that compute or write outputs."""
 
