@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import datasets
 import pytest
@@ -16,6 +19,7 @@ from stageformer.corpus.ingest import ingest, open_corpus
 from stageformer.corpus.sources.base import Record, Rejected
 from stageformer.errors import StageformerError
 
+SOURCES = str(Path(__file__).resolve().parents[2] / "src")
 PAIRS = [("Hello", "Hallo"), ("a\u2028b", "日本"), ("one two", "eins zwei")]
 
 
@@ -120,21 +124,89 @@ def test_mistakes_are_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_a_name_of_the_hub_is_asked_for_at_its_revision(tmp_path: Path, make_params: Any, monkeypatch: Any) -> None:
-    """The hub cannot be had here: what the library is asked for."""
-    asked: list[Any] = []
+SHA = "a" * 40
+HUB = {
+    "README.md": "---\nconfigs:\n- config_name: de-en\n  data_files:\n  - {split: train, path: de-en/train*}\n"
+    "- config_name: fr-en\n  data_files:\n  - {split: train, path: fr-en/train*}\n---\n",
+    "de-en/train.jsonl": '{"translation": {"en": "one", "de": "eins"}}\n{"translation": {"en": "two", "de": "zwei"}}\n',
+    "fr-en/train.jsonl": '{"translation": {"en": "one", "fr": "un"}}\n',
+}
 
-    def load_dataset(*args: Any, **options: Any) -> Any:
-        asked.append((args, options))
-        return datasets.Dataset.from_dict({"en": ["x"], "de": ["y"]})
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    files = {"source_column": "en", "target_column": "de"}
-    options = {"path": "someone/pairs", "config": "en-de", "revision": "a" * 40}
-    params = params_of(make_params, tmp_path, datasets=options, files=files)
-    assert list(open_corpus(params, tmp_path)["train"]) == [Record("x", "y", "", "pairs train: row 1")]
-    wanted = {"split": "train", "revision": "a" * 40, "streaming": False, "cache_dir": str(tmp_path / "datasets")}
-    assert asked[0] == (("someone/pairs", "en-de"), wanted)
+class Hub(http.server.BaseHTTPRequestHandler):
+    """What the hub answers about the data set ``someone/pairs``, of one commit."""
+
+    asked: ClassVar[list[str]] = []
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.asked.append(path)
+        name = path.partition(f"/resolve/{SHA}/")[2]
+        if name in HUB:
+            digest = hashlib.sha1(HUB[name].encode(), usedforsecurity=False).hexdigest()
+            self._answer(200, HUB[name], {"ETag": f'"{digest}"', "X-Repo-Commit": SHA})
+        elif name or not path.startswith("/api/datasets/someone/pairs"):
+            self._answer(404, "", {"X-Error-Code": "EntryNotFound"})
+        elif "/tree/" in path:
+            folder = path.partition(f"/tree/{SHA}")[2].strip("/")
+            found = [file for file in HUB if file.rpartition("/")[0] == folder]
+            files = [{"type": "file", "oid": "0" * 40, "size": len(HUB[file]), "path": file} for file in found]
+            inner = {file.partition("/")[0] for file in HUB if "/" in file and not folder}
+            folders = [{"type": "directory", "oid": "0" * 40, "size": 0, "path": name} for name in sorted(inner)]
+            self._answer(200, json.dumps([*files, *folders]), {})
+        else:
+            files = [{"rfilename": name} for name in HUB]
+            self._answer(200, json.dumps({"_id": "1", "id": "someone/pairs", "sha": SHA, "siblings": files}), {})
+
+    def _answer(self, code: int, text: str, headers: dict[str, str]) -> None:
+        self.send_response(code)
+        for name, value in {**headers, "Content-Length": str(len(text.encode()))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text.encode())
+
+
+READ = """
+import sys
+from pathlib import Path
+from stageformer.corpus.sources._rows import Columns
+from stageformer.corpus.sources.datasets import DatasetsSource
+from stageformer.params.ingest import Datasets
+config, revision, cache = sys.argv[1:]
+params = Datasets(path="someone/pairs", config=config or None, revision=revision, train="train", valid=None, test=None)
+source = DatasetsSource(params, "train", Columns("translation.en", "translation.de"), Path(cache))
+print([(record.source, record.target) for record in source])
+"""
+
+
+def test_a_data_set_of_the_hub_is_fetched_once(tmp_path: Path) -> None:
+    """From a server of our own that answers as the hub does; afterwards without it."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    variables = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, **variables, "PYTHONPATH": SOURCES, "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+    def read(config: str = "de-en", revision: str = SHA) -> subprocess.CompletedProcess[str]:
+        run = [sys.executable, "-c", READ, config, revision, str(tmp_path / "cache")]
+        return subprocess.run(run, capture_output=True, text=True, env=environment)
+
+    first = read()
+    assert first.stdout == "[('one', 'eins'), ('two', 'zwei')]\n", first.stderr
+    assert any(path.endswith("de-en/train.jsonl") for path in Hub.asked)
+    assert not any(path.endswith("fr-en/train.jsonl") for path in Hub.asked)
+    assert all(SHA in path for path in Hub.asked if "/resolve/" in path), "only the commit that is pinned"
+    other = read(config="")
+    assert "Config name is missing" in other.stderr, "not the configuration that is there already"
+    server.shutdown()
+    server.server_close()
+    assert read().stdout == first.stdout
 
 
 MEMORY = """
@@ -152,7 +224,7 @@ print(sum(1 for _ in source), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
     """300,000 rows of 1 kB are 300 MB, and need little more than 30,000."""
     peaks = []
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
     for rows in (30_000, 300_000):
         folder = tmp_path / str(rows)
         folder.mkdir()

@@ -6,9 +6,10 @@ afterwards. Neither is ever in memory as a whole.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -68,28 +69,52 @@ class DatasetsSource(Source):
             raise StageformerError(f"{place}: cannot be read ({_reason(error)})") from None
 
     def _load(self) -> Any:
-        require("datasets")
-        import datasets
-
-        datasets.disable_progress_bars()
-        path = str(self.params.path)
+        path, revision = str(self.params.path), self.params.revision
         is_folder = Path(path).is_dir()
-        if not is_folder and self.params.revision is None:
+        if not is_folder and revision is None:
             raise StageformerError(
                 f"ingest.datasets.path is {path!r}, which is no folder here; name one, or for a data set of the hub "
                 "its commit as ingest.datasets.revision"
             )
+        # Each commit and configuration has a cache of its own: offline, the library takes the latest that it finds.
+        cache = self.cache if is_folder else self.cache / str(revision) / (self.params.config or "only")
         try:
-            return datasets.load_dataset(
-                path,
-                self.params.config,
-                split=self.split,
-                revision=None if is_folder else self.params.revision,
-                streaming=is_folder,
-                cache_dir=str(self.cache),
-            )
+            return _loaded(path, self.params.config, self.split, None if is_folder else revision, cache)
+        except StageformerError:
+            raise
         except Exception as error:  # of many classes, some of other packages
             raise StageformerError(f"ingest.datasets: {path}: {_reason(error)}") from None
+
+
+@functools.cache
+def _loaded(path: str, config: str | None, split: str, revision: str | None, cache: Path) -> Any:
+    """Return a split of a folder (without a revision), as a stream, or of the hub, prepared in the cache."""
+    require("datasets")
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+
+    def load() -> Any:
+        streaming = revision is None
+        return datasets.load_dataset(
+            path, config, split=split, revision=revision, streaming=streaming, cache_dir=str(cache)
+        )
+
+    if revision is not None and cache.is_dir():
+        with _offline(datasets.config), contextlib.suppress(Exception):  # not all of it is there
+            return load()
+    return load()
+
+
+@contextlib.contextmanager
+def _offline(config: Any) -> Iterator[None]:
+    before = config.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before
 
 
 def _with_names(table: pa.Table, features: Any) -> pa.Table:
@@ -104,7 +129,7 @@ def _with_names(table: pa.Table, features: Any) -> pa.Table:
 def _namer(feature: Any) -> Callable[[Any], Any] | None:
     names = getattr(feature, "names", None)
     if names:
-        return partial(_names_of, pa.array(names, pa.string()))
+        return functools.partial(_names_of, pa.array(names, pa.string()))
     inner = _namer(getattr(feature, "feature", None)) if feature is not None else None
     if inner is None:
         return None
