@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 import torch
 
+from stageformer.decoding.sampling import Sampling
 from stageformer.model.transformer import Transformer
 from stageformer.translator.engine import OwnEngine
 from stageformer.translator.translator import Translator
@@ -44,9 +45,14 @@ def bare(with_model):
 
 
 @pytest.fixture(scope="session")
-def pages(walked, bare, tmp_path_factory):
-    """The walk of one model, and of two side by side."""
+def pages(walked, bare, with_model, tmp_path_factory):
+    """The walk of one model, of two side by side, and of models that differ in how they are built and searched."""
     folder = tmp_path_factory.mktemp("walks")
+    post = walk_model(with_model(norm="post", num_heads=1), SENTENCE, name="post", beam_size=1)
+    write_walk([post], folder / "post.html", search="greedy")
+    drawn = walk_model(with_model(norm="pre"), SENTENCE, name="drawn", sampling=Sampling(seed=1, top_k=5))
+    write_walk([drawn], folder / "drawn.html", search="sampling")
+    write_walk([bare], folder / "bare.html", search="beam")
     write_walk([walked], folder / "one.html", search="beam")
     write_walk([walked, bare], folder / "two.html", search="beam")
     return folder

@@ -91,6 +91,23 @@ def test_every_step_is_reached_by_keyboard_and_nothing_is_written_twice(visit, w
     assert page.locator("#title").inner_text() == "Chosen"
 
 
+@pytest.mark.parametrize("name", ["post", "drawn", "bare", "two"])
+def test_every_step_of_other_models_is_drawn(visit, name):
+    page = visit(name)
+    drawn = page.evaluate(
+        """data.steps.map((step, index) => [step, index]).filter(([step]) => step.token <= 2).map(([step, index]) => {
+          go(index);
+          return [step.kind, document.querySelectorAll("#pictures svg, #pictures table, #pictures .said").length]; })"""
+    )
+    assert [kind for kind, number in drawn if not number] == []
+    kinds = {kind for kind, _ in drawn}
+    assert ("residual" in kinds) == (name == "post")
+    assert ("residual_pre" in kinds) == (name in ("drawn", "two"))
+    if name == "drawn":
+        page.evaluate("go(data.steps.findIndex((step) => step.id === 'decoder/1/probabilities'))")
+        assert "drawn with" in page.locator("#pictures svg").first.get_attribute("aria-label")
+
+
 def close_to(page, expected, name):
     """The cells of one table are the numbers, to the digits shown, or at most one unit of the last digit away.
 
