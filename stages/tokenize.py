@@ -14,13 +14,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from stageformer.params.tokenize import Tokenize
-from stageformer.text.tokenize_splits import tokenize_splits
 from stages.common import stage
 
 
 @stage("tokenize", {"tokenize": Tokenize}, ingest="data/ingest")
 def main(params: Tokenize, *, ingest: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
+    from stageformer.text.tokenize_splits import tokenize_splits  # brings Arrow, which `--help` does not need
+
     tokenize_splits(ingest, output, reports, params)
 
 

@@ -18,6 +18,7 @@ from stageformer.commands.show import show
 from stageformer.commands.status import status
 from stageformer.commands.summary import summary
 from stageformer.commands.table import table
+from stageformer.commands.tokenize import tokenize
 from stageformer.commands.translate import translate
 from stageformer.commands.use import use
 from stageformer.commands.walk import walk
@@ -30,8 +31,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, heal, show, translate, walk, explain, summary, report, score, compare, table, memory, export,
-    completion,
+    use, check, status, heal, show, tokenize, translate, walk, explain, summary, report, score, compare, table, memory,
+    export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:

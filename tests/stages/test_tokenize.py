@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import write_table
+from stageformer.errors import EXTRAS
 from stageformer.text.pair import load_tokenizers
 from stages.tokenize import main
 from tests.families import values
@@ -24,6 +25,21 @@ ROWS = {
     "valid": [("The light", "Das Licht")],
     "test": [("Turn the 漢字", "Das 漢字"), ("Off", "Aus")],
 }
+
+
+def test_help_is_fast_and_imports_no_optional_package() -> None:
+    code = (
+        "import sys, time; from stages.tokenize import main\n"
+        "try: main(['--help'])\n"
+        f"except SystemExit: print(sorted({set(EXTRAS)!r} & sys.modules.keys()), time.process_time())"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
+    lines = [run.stdout.splitlines()[-1].rpartition(" ") for run in runs]
+    assert {packages for packages, _, _ in lines} == {str(sorted({"psutil"}))}
+    assert min(float(seconds) for _, _, seconds in lines) <= 0.3, "seconds of this process, whatever else runs"
 
 
 def write_sentences(folder: Path, rows: dict[str, list[tuple[str, str]]] = ROWS) -> None:
