@@ -389,3 +389,17 @@ def test_the_padded_copy_says_its_shape_and_files(root: Path, tmp_path: Path) ->
     found = json.loads(CliRunner().invoke(main, arguments).stdout)
     assert found["shape"] == [3, 61, 8]
     assert all(Path(path).is_file() for path in found["files"])
+
+
+def test_labels_below_their_sentences_or_words(tmp_path: Path) -> None:
+    rows = {"id": [1, 2, 3], "source": ["the dog", "It rains", "one"], "target": ["", "", ""]}
+    rows |= {"references": [[""], [""], [""]], "group": ["", "", ""]}
+    write_table(tmp_path / "data/ingest/test.parquet", "sentences", [rows])
+    labels = {"id": [1, 2, 3], "labels": [["DT", "NN"], ["weather"], []]}
+    write_table(tmp_path / "data/ingest/labels/test.parquet", "labels", [labels])
+    found = lines(show(tmp_path / "data/ingest/labels/test.parquet", width=80))
+    assert found[-11:] == [
+        "sentence 1", "words the dog", "labels DT NN", "",
+        "sentence 2", "source It rains", "labels weather", "",
+        "sentence 3", "source one", "labels",
+    ]  # fmt: skip

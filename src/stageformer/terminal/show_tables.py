@@ -41,8 +41,8 @@ def show_table(path: Path, rows: int, sentence: int | None, width: int) -> tuple
     found = sample_of_table(path, kind, rows, sentence)
     ids = [row["id"] for row in found]
     lines: list[str] = []
-    data = path.absolute().parents[1]
-    texts = rows_beside(data, path.stem, "sentences", ids) if kind in ("tokens", "ids") else {}
+    data = path.absolute().parents[2 if kind == "labels" else 1]  # they are in a folder of their own
+    texts = rows_beside(data, path.stem, "sentences", ids) if kind in ("labels", "tokens", "ids") else {}
     cut = rows_beside(data, path.stem, "tokens", ids) if kind == "ids" else {}
     vocabularies = _vocabularies(path.parent) if kind == "ids" else {}
     target_tokens = _vocabularies(data / MADE_BY["ids"]).get("target") if kind == "hypotheses" else None
@@ -50,6 +50,8 @@ def show_table(path: Path, rows: int, sentence: int | None, width: int) -> tuple
         lines.append(f"sentence {row['id']}" + (f" (group {row['group']})" if row.get("group") else ""))
         if kind in ("sentences", "translations"):
             lines += labelled(((name, _text(row[name])) for name in row if name not in ("id", "group")), width)
+        if kind == "labels":
+            lines += _labels(row["labels"], texts.get(row["id"], {}).get("source", ""), width)
         if kind == "hypotheses":
             lines += _hypotheses(row, target_tokens, width)
         for side in ("source", "target") if kind in ("tokens", "ids") else ():
@@ -58,6 +60,14 @@ def show_table(path: Path, rows: int, sentence: int | None, width: int) -> tuple
             lines += _side(side, row, cut.get(row["id"]), vocabularies.get(side), width)
         lines.append("")
     return kind, facts, lines[:-1]
+
+
+def _labels(labels: list[str], source: str, width: int) -> list[str]:
+    """The labels of a sentence below it, or below each word where they are as many."""
+    words = source.split()
+    if len(words) == len(labels) > 1:
+        return aligned(["words", "labels"], [words, labels], width)
+    return labelled([*([("source", source)] if source else []), ("labels", _text(labels))], width)
 
 
 def _side(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import tiktoken
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from instant_clip_tokenizer import Tokenizer as InstantClip
 from tiktoken.load import data_gym_to_mergeable_bpe_ranks, load_tiktoken_bpe
 
@@ -17,7 +20,7 @@ from stageformer.errors import StageformerError
 from stageformer.text.form import Form
 from stageformer.text.tokenizers._pretrained_files import read_pretrained
 from stageformer.text.tokenizers.pretrained import PretrainedTokenizer
-from stageformer.text.vocabulary import BOS, EOS, PAD, UNK
+from stageformer.text.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from tests.text.tokenizers.test_pretrained import ids, read, sentences
 
 # As OpenAI publishes them.
@@ -124,6 +127,26 @@ def test_bert_and_gpt_2_as_transformers_cuts(bert: Path, gpt2: Path) -> None:
     assert ids(*read(bert), texts) == [theirs(text, add_special_tokens=False)["input_ids"] for text in texts]
     theirs = GPT2Tokenizer(vocab=str(gpt2 / "encoder.json"), merges=str(gpt2 / "vocab.bpe"))
     assert ids(*read(gpt2), texts) == [theirs(text, add_special_tokens=False)["input_ids"] for text in texts]
+
+
+@functools.cache
+def read_once(path: Path) -> tuple[PretrainedTokenizer, Vocabulary]:
+    return read(path)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "cl100k", "clip"])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=60))
+@example(text="\u200d🦜 ﬁ\x00\r\n e\u0301 ΑΣ")
+def test_no_text_is_unknown_to_bytes(request: pytest.FixtureRequest, name: str, text: str) -> None:
+    tokenizer, vocabulary = read_once(request.getfixturevalue(name))
+    (tokens,) = tokenizer.encode_batch([text])
+    assert vocabulary.unk_id not in vocabulary.to_ids(tokens)
+    decoded = tokenizer.decode(tokens)
+    if name == "clip":  # which loses case and white space; what it decodes is cut into the same tokens
+        assert tokenizer.encode_batch([decoded]) == [tokens]
+    else:
+        assert decoded == text
 
 
 @pytest.fixture(scope="module")

@@ -156,9 +156,9 @@ def _clip(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> LibraryT
         ]
     )
     space = _byte_characters()[ord(" ")]
-    made.decoder = decoders.Sequence(
-        [decoders.Replace(_END_OF_WORD, space), decoders.ByteLevel(), decoders.Strip(" ", 0, 1)]
-    )
+    # Not decoders.Strip, which panics at an empty text.
+    last_space = decoders.Replace(Regex(" $"), "")
+    made.decoder = decoders.Sequence([decoders.Replace(_END_OF_WORD, space), decoders.ByteLevel(), last_space])
     return made
 
 

@@ -79,6 +79,8 @@ class _HuggingFace:
         return [encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
 
     def decode(self, tokens: list[str]) -> str:
+        if not tokens:  # some decoders panic
+            return ""
         decoder = self._tokenizer.decoder
         return str(decoder.decode(tokens)) if decoder else " ".join(tokens)
 
