@@ -71,7 +71,8 @@ function matrixPicture(matrix, room, palette, height, atLeast = 0) {
         continue;
       }
       const level = Math.round(value / most * LEVELS);
-      paths.set(level, (paths.get(level) || "") + `M${fine(x)} ${fine(y)}h${fine(across)}v${fine(down)}h${fine(-across)}z`);
+      // Neighbours share their edges to the digit, or there would be gaps between some.
+      paths.set(level, (paths.get(level) || "") + `M${fine(x)} ${fine(y)}H${fine(left + (j + 1) * across)}V${fine(top + (i + 1) * down)}H${fine(x)}z`);
     }
   }
   for (const [level, path] of paths) {
