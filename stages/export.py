@@ -9,6 +9,7 @@ Writes: data/export/stageformer/                   what `stageformer translate -
         data/export/card.json                      what it says, for `stageformer export`
         reports/export/metrics.json                size, BLEU and how many greedy translations are ours, by format
         reports/export/differences.json            some of the translations that differ, and how close the call was
+        reports/export/on_this_cpu.json            the same of formats that differ from CPU to CPU, unknown to DVC
         reports/export/speed.json                  sentences/s of each engine, unknown to DVC: differs from run to run
 """
 

@@ -35,6 +35,8 @@ NUM_EXAMPLES = 20
 class Measured:
     """What :func:`compare` found, by format."""
 
+    sizes: dict[str, float]
+    """MiB of the folder"""
     metrics: dict[str, Any]
     examples: dict[str, Any]
     speeds: dict[str, float]
@@ -55,7 +57,7 @@ def compare(
     """
     ours = translate_by_stageformer(workload)
     bleu = scorer.brief(ours.texts)["bleu"]
-    found = Measured({}, {}, {"stageformer": round(ours.sentences_per_second, 1)})
+    found = Measured({}, {}, {}, {"stageformer": round(ours.sentences_per_second, 1)})
     for name, its in formats.items():
         folder = output / name
         run = its.translate(workload, folder)
@@ -73,8 +75,9 @@ def compare(
             if our_text != its_text
         ]
         its_bleu = scorer.brief(run.texts)["bleu"]
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        found.sizes[name] = round(size / 2**20, 3)
         found.metrics[name] = {
-            "size_mib": round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20, 3),
             "greedy_equal": round(100 * (1 - len(disagreements) / len(run.texts)), DIGITS),
             "bleu": its_bleu,
             "bleu_difference": round(its_bleu - bleu, DIGITS),

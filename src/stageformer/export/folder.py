@@ -10,7 +10,7 @@ from stageformer.artifacts.tables import read_table
 from stageformer.building.model_files import load_model
 from stageformer.decoding.search import rules_for
 from stageformer.errors import StageformerError
-from stageformer.export.card import NAME, card, facts
+from stageformer.export.card import NAME, ON_THIS_CPU, card, facts
 from stageformer.export.comparison import compare
 from stageformer.export.formats.base import export_format
 from stageformer.export.workload import Workload
@@ -58,8 +58,9 @@ def export_model(
         model_path: file of the model
         scores: metrics of the stage evaluate, for the card
         output: gets a folder for each format and one for our own translator, ``README.md`` (the card) and ``card.json``
-            (what it says); it is replaced when all of them are whole
-        reports: gets ``metrics.json``, ``differences.json`` and ``speed.json``
+            (what it says), without the figures that depend on the CPU; it is replaced when all of them are whole
+        reports: gets ``metrics.json`` and ``differences.json``, which are the same on every CPU, ``on_this_cpu.json``
+            and ``speed.json``
 
     Raises:
         StageformerError: a format cannot express the model, its package is not installed, an artifact is missing or
@@ -83,13 +84,22 @@ def export_model(
         for name, its in formats.items():
             its.write(model, tokenizers, vocabularies, new / name)
         found = compare(formats, new, workload, sentences["id"], scorer)
+        metrics = {name: {"size_mib": size} for name, size in found.sizes.items()}
+        on_this_cpu, examples = {}, {}
+        for name, its in formats.items():
+            if its.same_on_every_cpu:
+                metrics[name] |= found.metrics[name]
+                examples[name] = found.examples[name]
+            else:
+                on_this_cpu[name] = {**found.metrics[name], "examples": found.examples[name]}
         said = facts(
             export=params, ingest=corpus, translate=search, model=model, tokenizer=tokenizers.source.kind,
-            scores=read_json(scores), formats=found.metrics, inputs=inputs,
+            scores=read_json(scores), formats=metrics, inputs=inputs,
         )  # fmt: skip
         write_json(new / NAME, said)
         with atomic_file(new / CARD) as file:
             file.write(card(said, {name: name for name in (FORMAT, *params.formats)}).encode())
-    write_json(reports / "metrics.json", {"split": search.split, "sentences": len(workload.texts)} | found.metrics)
-    write_json(reports / "differences.json", found.examples)
+    write_json(reports / "metrics.json", {"split": search.split, "sentences": len(workload.texts)} | metrics)
+    write_json(reports / "differences.json", examples)
+    write_json(reports / ON_THIS_CPU, on_this_cpu)
     write_json(reports / "speed.json", {"threads": compute.threads, "sentences_per_second": found.speeds})

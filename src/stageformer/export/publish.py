@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import atomic_file, atomic_folder, write_json
+from stageformer.artifacts.files import atomic_file, atomic_folder, read_json, write_json
 from stageformer.errors import StageformerError, did_you_mean
-from stageformer.export.card import card, read_facts
+from stageformer.export.card import ON_THIS_CPU, card, read_facts
 from stageformer.export.formats.base import export_format
 from stageformer.params.reading import read_yaml
 from stageformer.translator.model_folder import FORMAT
 
 EXPORT = Path("data/export")
+REPORT = Path("reports/export") / ON_THIS_CPU
 MODEL = "data/train_decoder/model.pt"
 
 
@@ -62,7 +63,10 @@ def publish(
                 f"{root / EXPORT}: holds no {name!r}{did_you_mean(name, available)}; add it to export.formats "
                 "and run `dvc repro export`"
             )
-    facts["formats"] = {name: found for name, found in facts["formats"].items() if name in chosen}
+    on_this_cpu = _on_this_cpu(root)
+    facts["formats"] = {
+        name: found | on_this_cpu.get(name, {}) for name, found in facts["formats"].items() if name in chosen
+    }
     stages = _locked(root, facts)
     with atomic_folder(folder, ()) as new:
         places = {name: _place(name) for name in available if name in chosen}
@@ -79,6 +83,13 @@ def publish(
 def _place(name: str) -> str:
     """Return the place of the folder of a format, relative to the card."""
     return "." if name != FORMAT and export_format(name).is_at_the_root else name
+
+
+def _on_this_cpu(root: Path) -> Mapping[str, Any]:
+    """Return the figures of the CPU that exported, by format: none if the report was not kept."""
+    path = root / REPORT
+    found: Mapping[str, Any] = read_json(path) if path.exists() else {}
+    return found
 
 
 def _locked(root: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:

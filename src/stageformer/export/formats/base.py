@@ -32,6 +32,8 @@ class Format(ABC):
     """The engine, as Hugging Face names libraries."""
     is_at_the_root: ClassVar[bool] = False
     """Whether a published model has the files of this format beside its card, not in a folder of their own."""
+    same_on_every_cpu: ClassVar[bool] = True
+    """Whether the engine translates alike on every CPU that `compute.instruction_set` covers."""
 
     @abstractmethod
     def check(self, config: TransformerConfig, tokenizer: type[Tokenizer]) -> None:

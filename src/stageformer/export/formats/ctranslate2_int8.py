@@ -12,3 +12,5 @@ class CTranslate2Int8Format(CTranslate2Format):
 
     title = "CTranslate2, int8"
     quantization = "int8"
+    # Without VNNI instructions, the products of eight-bit numbers overflow.
+    same_on_every_cpu = False
