@@ -164,15 +164,26 @@ def test_the_command(root, monkeypatch):
     assert run(root / "good", monkeypatch, "../bad", "--examples", "2", "--json").stdout == printed
 
 
+def test_translations_that_name_the_columns_in_each_sentence_are_read(root, tmp_path):
+    """As commits of before have them."""
+    copy = shutil.copytree(root / "good", tmp_path / "copy")
+    content = read_json(copy / PATH)
+    rows = [dict(zip(content["columns"], row, strict=True)) for row in content["sentences"]]
+    (copy / PATH).write_text(json.dumps({"sentences": rows}))
+    assert read_translations(Experiment.open("copy", tmp_path)) == read_translations(Experiment.open("good", root))
+
+
 @pytest.mark.parametrize(
     "damage",
-    [{}, {"sentences": [{"id": 1}]}, {"sentences": 3}, {"id": "1"}, {"id": True}, {"references": ["a", None]},
+    [{}, {"sentences": [{"id": 1}]}, {"sentences": 3}, {"columns": ["id"], "sentences": [[1, 2]]},
+     {"columns": 1, "sentences": [[1]]}, {"id": "1"}, {"id": True}, {"references": ["a", None]},
      {"score": "low"}, {"exact_match": 1}, {"further": 1}],
 )  # fmt: skip
 def test_damaged_translations_are_one_line(root, damage, tmp_path):
     copy = shutil.copytree(root / "good", tmp_path / "copy")
     content = read_json(copy / PATH)
-    content = {"sentences": [content["sentences"][0] | damage]} if damage and "sentences" not in damage else damage
+    first = dict(zip(content["columns"], content["sentences"][0], strict=True))
+    content = {"sentences": [first | damage]} if damage and "sentences" not in damage else damage
     (copy / PATH).write_text(json.dumps(content))
     with pytest.raises(StageformerError, match=r"^copy: .*translations.json: not the translations of the stage"):
         compared(tmp_path, str(copy.name), str(root / "bad"))

@@ -37,6 +37,11 @@ def root(translated_root, tmp_path):
     return shutil.copytree(translated_root, tmp_path / "root")
 
 
+def as_frame(text):
+    content = json.loads(text)
+    return {"data": content["sentences"], "columns": content["columns"]}
+
+
 def test_the_stage_writes_what_it_says(root, run):
     result = run(num_pictures=1)
     assert result.exit_code == 0, result.output
@@ -57,8 +62,8 @@ def test_the_stage_writes_what_it_says(root, run):
     sources = read_table(root / "data/ingest/test.parquet", "sentences").to_pydict()["source"]
     assert list(table["source"]) == sources
     kept = (root / "reports/evaluate/translations.json").read_text()
-    assert len(kept.splitlines()) == 42, "a sentence a line, for git"
-    for name, column in pd.DataFrame(json.loads(kept)["sentences"]).items():
+    assert len(kept.splitlines()) == 43, "a sentence a line, for git"
+    for name, column in pd.DataFrame(**as_frame(kept)).items():
         if name == "rarest_word":
             # train holds the sentences of test: none has a word that is not in it.
             assert set(column) <= {"001", "002-004", "005-009", "010-099", "100+"}
@@ -150,8 +155,9 @@ def test_summary_shows_scores_and_translations_within_100_columns(root, run):
     assert max(map(len, result.stdout.splitlines())) <= 100
     printed = json.loads(CliRunner().invoke(stageformer, ["summary", "--examples", "5", "--json"]).stdout)
     assert printed["metrics"] == json.loads((root / "reports/evaluate/metrics.json").read_text())
-    kept = json.loads((root / "reports/evaluate/translations.json").read_text())["sentences"]
-    assert printed["translations"] == [kept[row] for row in (4, 12, 20, 28, 36)]
+    kept = as_frame((root / "reports/evaluate/translations.json").read_text())
+    rows = [kept["data"][row] for row in (4, 12, 20, 28, 36)]
+    assert printed["translations"] == [dict(zip(kept["columns"], row, strict=True)) for row in rows]
     (root / "reports/evaluate/metrics.json").write_text('{"sentences": 3}')
     result = CliRunner().invoke(stageformer, ["summary"])
     assert result.exit_code == 2

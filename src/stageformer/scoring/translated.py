@@ -2,6 +2,7 @@
 
 ``data/evaluate/translations.parquet`` is in DVC's cache, which a new clone does not have. This file is in git, so that
 whoever has the repository can compare with a committed run. DVC shows nothing of a list, so it is declared as a metric.
+The names of the columns are there once, and not in each of thousands of lines.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +39,13 @@ class Translated:
 
 def translations_json(sentences: Sequence[Translated]) -> bytes:
     """Return the content of the file."""
+    names = [field.name for field in dataclasses.fields(Translated)]
     lines = []
     for sentence in sentences:
-        values = {
-            name: round(value, DIGITS) if isinstance(value, float) else value
-            for name, value in dataclasses.asdict(sentence).items()
-        }
+        values = [getattr(sentence, name) for name in names]
+        values = [round(value, DIGITS) if isinstance(value, float) else value for value in values]
         lines.append(json.dumps(values, ensure_ascii=False, allow_nan=False))
-    return ('{"sentences": [\n' + ",\n".join(lines) + "\n]}\n").encode()
+    return (f'{{"columns": {json.dumps(names)},\n"sentences": [\n' + ",\n".join(lines) + "\n]}\n").encode()
 
 
 def parse_translations(content: Any, place: str) -> list[Translated]:
@@ -60,15 +60,22 @@ def parse_translations(content: Any, place: str) -> list[Translated]:
     """
     types = typing.get_type_hints(Translated)
     try:
-        sentences = [Translated(**row) for row in content["sentences"]]
+        sentences = [Translated(**row) for row in _rows(content)]
         for sentence in sentences:
             for name, kind in types.items():
                 _check(getattr(sentence, name), kind)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise StageformerError(
             f"{place}: not the translations of the stage evaluate; run `dvc repro --force evaluate`"
         ) from None
     return sentences
+
+
+def _rows(content: Any) -> Iterable[Mapping[str, Any]]:
+    """Return each sentence with the names of its values, as runs of before have them in the file."""
+    columns = content.get("columns") if isinstance(content, dict) else None
+    for row in content["sentences"]:
+        yield row if columns is None else dict(zip(columns, row, strict=True))
 
 
 def _check(value: object, kind: Any) -> None:
