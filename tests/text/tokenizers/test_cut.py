@@ -10,10 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stageformer import errors
 from stageformer.errors import StageformerError
 from stageformer.params.base import parse
 from stageformer.params.choices import kinds
+from stageformer.params.groups import check
+from stageformer.params.reading import read_yaml
 from stageformer.params.tokenize import Tokenize
+from stageformer.provenance.needs import check_packages
 from stageformer.text.cutters.base import Cutter
 from stageformer.text.cutting import check_cutters, cutter_class
 from stageformer.text.form import Form
@@ -251,6 +255,52 @@ def test_check_asks_the_cutter() -> None:
     ):
         with pytest.raises(StageformerError, match=message):
             check_cutters(parsed(**changes))
+
+
+EXTRA = {
+    "corenlp": ("stanza", "stanza"), "gensim": ("gensim", "gensim"), "gensim_simple": ("gensim", "gensim"),
+    "keras": ("keras", "keras"), "moses": ("sacremoses", "scoring"), "nltk": ("nltk", "nltk"),
+    "nltk_punkt": ("nltk", "nltk"), "nltk_toktok": ("nltk", "nltk"), "nltk_treebank": ("nltk", "nltk"),
+    "nltk_tweet": ("nltk", "nltk"), "nltk_wordpunct": ("nltk", "nltk"), "pyonmttok": ("pyonmttok", "pyonmttok"),
+    "spacy": ("spacy", "spacy"), "stanza": ("stanza", "stanza"), "textblob": ("textblob", "textblob"),
+}  # fmt: skip
+"""The package that each cutter needs, and the extra that brings it."""
+
+
+@pytest.mark.parametrize("cutter", kinds("stageformer.text.cutters"))
+def test_a_missing_package_is_one_line_that_names_the_extra(cutter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    package, extra = EXTRA[cutter]
+    find = errors.find_spec
+    monkeypatch.setattr(errors, "find_spec", lambda name: None if name == package else find(name))
+    found = read_yaml(Path(__file__).parents[3] / "recipes/default.yaml")
+    found["tokenize"] = {"source": values("cut", cutter=cutter, language="en"), "target": None}
+    message = f"the package {package} is not installed; run `pip install 'stageformer[{extra}]'`"
+    with pytest.raises(StageformerError) as caught:
+        check_packages(found)
+    assert str(caught.value) == f"params: tokenize.source.cutter '{cutter}': {message}"
+    with pytest.raises(StageformerError) as caught:
+        CutTokenizer.train(CORPUS, options(cutter))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("language", "package"), [("ja", "sudachipy"), ("th", "pythainlp")])
+def test_a_language_of_spacy_without_its_package(
+    language: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = errors.find_spec
+    monkeypatch.setattr(errors, "find_spec", lambda name: None if name == package else find(name))
+    with pytest.raises(StageformerError) as caught:
+        check_cutters(parsed(cutter="spacy", language=language))
+    assert str(caught.value).endswith(f"{package} is not installed; run `pip install 'stageformer[spacy-{language}]'`")
+
+
+def test_the_export_to_hugging_face_is_refused() -> None:
+    found = read_yaml(Path(__file__).parents[3] / "recipes/default.yaml")
+    found["tokenize"] = {"source": values("cut"), "target": None}
+    with pytest.raises(StageformerError, match=r"formats has huggingface, but tokenize\.source\.kind 'cut' cannot"):
+        check(found)
+    found["export"]["formats"] = ["ctranslate2"]
+    check(found)
 
 
 def test_every_cutter_has_the_interface() -> None:
