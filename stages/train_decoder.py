@@ -53,7 +53,7 @@ def main(
     encoder_model, made = load_model(encoder, "encoder", vocabularies)
     start = load_embeddings(embed, vocabularies)
     model = build_model(params, encoder_model, start, trains_encoder=memory is None).to(device)
-    pad_id = vocabularies.target.pad_id
+    pad_id = vocabularies.source.pad_id
     task = decoder_task(params, model, splits, memory, made["encoder_fingerprint"], pad_id, device)
     inputs = [vocab, embed, encoder, *([memory] if memory else [])]
     checkpoints = Checkpoints("train_decoder", training_fingerprint([params, compute], inputs))

@@ -27,6 +27,33 @@ def test_letters_to_tokens_that_are_given(repository) -> None:
     assert exported["ctranslate2"]["greedy_equal"] == 100, "not the same texts as ours"
 
 
+def test_byte_pairs_of_clip_to_a_given_sentencepiece_model(repository, clip, tmp_path) -> None:
+    """Two tokenizers of others, each with its ids, up to another engine."""
+    import sentencepiece
+
+    texts = pandas.read_parquet(repository.root / "data/ingest/train.parquet").target
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_prefix=str(tmp_path / "m"), vocab_size=40, hard_vocab_limit=False,
+        minloglevel=2,
+    )  # fmt: skip
+    repository.set(
+        tokenize__source=values("pretrained", path=str(clip)),
+        tokenize__target=values("pretrained", path=str(tmp_path / "m.model")),
+        vocab__shared=False,
+        export__formats=["ctranslate2"],
+    )
+    repository.repro("export")
+    vocabularies = load_vocabularies(repository.root / "data/vocab")
+    assert (vocabularies.source.bos_id, vocabularies.source.eos_id) == (49406, 49407)
+    (row,) = pandas.read_parquet(repository.root / "data/vocab/test.parquet").target_ids.head(1)
+    sentence = pandas.read_parquet(repository.root / "data/ingest/test.parquet").target[0]
+    theirs = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "m.model"))
+    assert row.tolist()[1:-1] == theirs.encode(sentence)
+    assert [row[0], row[-1]] == [theirs.bos_id(), theirs.eos_id()]
+    exported = json.loads((repository.root / "reports/export/metrics.json").read_text())
+    assert exported["ctranslate2"]["greedy_equal"] == 100
+
+
 def test_what_hugging_face_cannot_have_is_refused_before_anything_runs(repository, clip) -> None:
     repository.set(
         tokenize__source=values("pretrained", path=str(clip)), vocab__shared=True, export__formats=["huggingface"]

@@ -72,7 +72,7 @@ def test_a_store_of_another_width_is_learned_from_and_translated(
     params = training(
         max_updates=300, schedule="linear", warmup_updates=30, validate_every=300, batch_tokens=400, label_smoothing=0.0
     )
-    task = DecodeMemory(decoder, splits, {s: [store] for s, store in stores.items()}, Dropout(0.0), PAD, CPU, 0.0)
+    task = DecodeMemory(decoder, splits, {s: [store] for s, store in stores.items()}, Dropout(0.0), CPU, 0.0)
     outcome = train(task, params, compute, lambda *_: None, "toy")
     assert outcome.metrics["valid_loss"] < 0.2
     assert not torch.equal(decoder.bridge.weight, before)

@@ -66,7 +66,7 @@ def test_decoding_saved_memory_equals_translation_with_a_frozen_encoder(
     splits, model = copy_corpus(40), transformer()
     memories = {split: [store_of(model.encoder.eval(), pairs, tmp_path / split)] for split, pairs in splits.items()}
     model.encoder.requires_grad_(False)
-    saved = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU, label_smoothing=0.1)
+    saved = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), CPU, label_smoothing=0.1)
     joint = TranslationTask(model, splits, PAD, CPU, label_smoothing=0.1)
     rows = np.array([31, 2, 17, 5, 5])
     gradients = []
@@ -84,11 +84,11 @@ def test_decoding_saved_memory_equals_translation_with_a_frozen_encoder(
 def test_memory_dropout_acts_in_training_alone(copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path) -> None:
     splits, model = copy_corpus(20), transformer()
     memories = {"train": [store_of(model.encoder.eval(), splits["train"], tmp_path)]}
-    task = DecodeMemory(model.decoder, splits, memories, Dropout(0.5), PAD, CPU, label_smoothing=0.0)
+    task = DecodeMemory(model.decoder, splits, memories, Dropout(0.5), CPU, label_smoothing=0.0)
     rows = np.arange(5)
     assert task.loss("train", rows).total != task.loss("train", rows).total
     model.decoder.eval()
-    without = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), PAD, CPU, label_smoothing=0.0)
+    without = DecodeMemory(model.decoder, splits, memories, Dropout(0.0), CPU, label_smoothing=0.0)
     assert torch.equal(task.loss("train", rows).total, without.loss("train", rows).total)
 
 
@@ -174,7 +174,7 @@ def test_each_batch_draws_one_of_the_encodings(copy_corpus: Corpus, transformer:
     decoder, rows = models[0].decoder, np.arange(20)
 
     def loss(memories: list[MemoryStore], seed: int) -> float:
-        task = DecodeMemory(decoder, splits, {"train": memories}, Dropout(0.0), PAD, CPU, label_smoothing=0.0)
+        task = DecodeMemory(decoder, splits, {"train": memories}, Dropout(0.0), CPU, label_smoothing=0.0)
         with draw_from(torch.Generator().manual_seed(seed)):
             return float(task.loss("train", rows).total.detach())
 

@@ -35,7 +35,7 @@ def decoder_task(
         memory: folder of the stage encode, for a decoder that learns from it; None: the encoder learns, too. Where
             there are copies with dropout, the decoder learns only from them, as if the encoder trained with it.
         encoder_fingerprint: of the encoder that the memory must be of
-        pad_id: the id that fills a batch up
+        pad_id: the id that fills a batch of sources up
         device: where to compute
 
     Raises:
@@ -52,4 +52,4 @@ def decoder_task(
         for split, pairs in splits.items()
     }
     dropout = Dropout(params.memory_dropout)
-    return DecodeMemory(model.decoder, splits, memories, dropout, pad_id, device, smoothing)
+    return DecodeMemory(model.decoder, splits, memories, dropout, device, smoothing)

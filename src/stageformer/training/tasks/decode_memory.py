@@ -26,7 +26,6 @@ class DecodeMemory:
     memories: Mapping[str, Sequence[Memory]]
     """of each split: encodings of the same sentences, one of which is drawn for each batch"""
     memory_dropout: Dropout
-    pad_id: int
     device: torch.device
     label_smoothing: float
     unit = "target tokens"
@@ -47,9 +46,7 @@ class DecodeMemory:
         memory, present = memory.to(self.device), present.to(self.device)
         if self.model.training:
             memory = self.memory_dropout(memory)
-        return decoder_loss(
-            self.model, self.splits[split], rows, memory, present, self.pad_id, self.label_smoothing
-        )
+        return decoder_loss(self.model, self.splits[split], rows, memory, present, self.label_smoothing)
 
     def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
         """Return the perplexity."""

@@ -23,6 +23,7 @@ class TranslationTask:
     model: Transformer
     splits: Mapping[str, Pairs]
     pad_id: int
+    """of the source vocabulary"""
     device: torch.device
     label_smoothing: float
     unit = "target tokens"
@@ -42,9 +43,7 @@ class TranslationTask:
         source_ids, source_present = pairs.source.take(rows).padded(self.pad_id)
         memory_present = source_present.to(self.device)
         memory = self.model.encoder(source_ids.to(self.device), memory_present)
-        return decoder_loss(
-            self.model.decoder, pairs, rows, memory, memory_present, self.pad_id, self.label_smoothing
-        )
+        return decoder_loss(self.model.decoder, pairs, rows, memory, memory_present, self.label_smoothing)
 
     def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
         """Return the perplexity."""
@@ -72,11 +71,11 @@ def decoder_loss(
     rows: Ints,
     memory: Tensor,
     memory_present: Tensor,
-    pad_id: int,
     label_smoothing: float,
 ) -> Loss:
     """Return the loss of the targets of ``rows [B]``, given their ``memory [B, S, D]`` (present: ``[B, S]``)."""
-    target_ids, present = pairs.target.take(rows).padded(pad_id)
+    # Any id that the target vocabulary has: what fills the batch up is not present.
+    target_ids, present = pairs.target.take(rows).padded(pad_id=0)
     target_ids = target_ids.to(memory.device)
     wanted = present[:, 1:].to(memory.device)  # [B, T - 1]: the decoder reads <bos> ..., and predicts ... <eos>
     hidden = decoder(target_ids[:, :-1], memory, memory_present)
