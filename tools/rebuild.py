@@ -22,32 +22,55 @@ from stageformer.params.recipes import load_recipe, use
 def rebuild(root: Path, folder: Path, recipe: str | None) -> Path:
     """Clone the repository ``root`` into ``folder``, run its pipeline there, and return the path of the clone.
 
+    Arguments and errors are those of :func:`clone` and :func:`run_pipeline`.
+    """
+    cloned = clone(root, folder, recipe)
+    run_pipeline(cloned, folder)
+    return cloned
+
+
+def clone(root: Path, folder: Path, recipe: str | None) -> Path:
+    """Clone the repository ``root`` into ``folder``, without what its runs left, and return the path of the clone.
+
     Args:
         root: the repository; its last commit is what is cloned.
         folder: an empty folder, or none yet.
         recipe: the recipe, or several with blanks between them, to run rather than the committed parameters.
 
     Raises:
-        StageformerError: there is no such recipe, or git or a stage failed.
+        StageformerError: there is no such recipe, or git failed.
     """
     values = load_recipe(recipe, root / "recipes") if recipe else read_yaml(root / "params.yaml")
     files = _files_named(values, root)
     # Files beside or above the repository need places beside or above the clone, inside of the folder.
     top = os.path.commonpath([root.parent, *(os.path.normpath(root / name) for name in files)])
-    clone = folder / "clone" / root.relative_to(top)
-    clone.mkdir(parents=True)
-    echo(f"cloning into {clone}")
-    git(root, "clone", "--quiet", str(root), str(clone))
+    place = folder / "clone" / root.relative_to(top)
+    place.mkdir(parents=True)
+    echo(f"cloning into {place}")
+    git(root, "clone", "--quiet", str(root), str(place))
     if recipe:
-        use(recipe, clone / "params.yaml", clone / "recipes")
-    _bring_files(root, clone, files)
-    (clone / "dvc.lock").unlink(missing_ok=True)
-    shutil.rmtree(clone / "reports", ignore_errors=True)
-    command = [sys.executable, "-m", "dvc", "repro"]
-    run = subprocess.run(command, cwd=clone, env=_environment(folder), check=False)
+        use(recipe, place / "params.yaml", place / "recipes")
+    _bring_files(root, place, files)
+    (place / "dvc.lock").unlink(missing_ok=True)
+    shutil.rmtree(place / "reports", ignore_errors=True)
+    return place
+
+
+def run_pipeline(cloned: Path, folder: Path, *targets: str) -> None:
+    """Run the stages ``targets`` of a clone and those before them: all, if none is named. Their output is shown.
+
+    Args:
+        cloned: the clone.
+        folder: that :func:`clone` was given; caches and checkpoints are in it.
+        targets: names of stages.
+
+    Raises:
+        StageformerError: a stage failed.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    run = subprocess.run(command, cwd=cloned, env=_environment(folder), check=False)
     if run.returncode:
         raise StageformerError(f"`dvc repro` failed in the clone, exit code {run.returncode}; its own message is above")
-    return clone
 
 
 def git(root: Path, *arguments: str) -> str:
