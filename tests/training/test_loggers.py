@@ -32,7 +32,6 @@ def log(name: str, folder: Path) -> None:
 
 
 def test_tensorboard(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log("tensorboard", tmp_path)
@@ -98,7 +97,6 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_curves_go_to_dvclive_and_to_every_logger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tensorboard")
     monkeypatch.chdir(ROOT)
     files = []
     for loggers in ([], ["tensorboard"]):
