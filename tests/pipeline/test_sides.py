@@ -83,19 +83,19 @@ def test_the_vocabulary_of_bert_to_subwords(repository, bert) -> None:
 def test_words_of_nltk_in_subwords_to_words_of_spacy(repository) -> None:
     """Only the two cutters that were chosen are in the manifest; `export` keeps what it can express."""
     repository.set(
-        tokenize__source=values("cut", cutter="nltk", vocabulary_size=200),
+        tokenize__source=values("cut", cutter="nltk", vocabulary_size=70),
         tokenize__target=values("cut", cutter="spacy", language="de", subwords="none", vocabulary_size=None),
         vocab__shared=False,
         export__formats=["ctranslate2"],
     )
     repository.repro("export")
     made = load_tokenizers(repository.root / "data/tokenize/tokenizer")
-    assert (made.source.kind, made.target.kind, made.source.size, made.target.size) == ("cut", "cut", 200, None)
+    assert (made.source.kind, made.target.kind, made.source.size, made.target.size) == ("cut", "cut", 70, None)
     counts = json.loads((repository.root / "reports/tokenize/metrics.json").read_text())["test"]
     assert counts["source"]["round_trip_rate"] == counts["target"]["round_trip_rate"] == 1
     versions = json.loads((repository.root / "reports/tokenize/environment.json").read_text())["versions"]
     assert versions.keys() >= {"nltk", "spacy"}
-    assert "Lampen" in "".join(load_vocabularies(repository.root / "data/vocab").target)
+    assert "▁Lampen" in load_vocabularies(repository.root / "data/vocab").target
     exported = json.loads((repository.root / "reports/export/metrics.json").read_text())
     assert exported["ctranslate2"]["greedy_equal"] == 100
     lines = (repository.root / "data/check/code/tokenize.txt").read_text()
