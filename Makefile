@@ -13,13 +13,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro experiments verify test attack lint deps docs wheel
+.PHONY: help setup repro experiments verify publish reproduce test attack lint deps docs wheel
 
 help:
 	@echo "make setup   create $(VENV) and install the pinned dependencies"
 	@echo "make repro   run every stage that is out of date, then write report.html and print the scores"
 	@echo "make experiments  all experiments: the parameters that differ, and the scores"
 	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE="multi30k joint" for recipes"
+	@echo "make publish TAG=v1.0  verify, push artifacts and run cache to the DVC remote, tag; VERIFY=no leaves the proof out"
+	@echo "make reproduce  in a clone of a published result: fetch its artifacts, and show that nothing is left to compute"
 	@echo "make test    lint, type checks and the test suite"
 	@echo "make attack  make every hostile input of tests/attacks/ and count what came of it"
 	@echo "make lint    lint and type checks alone"
@@ -58,6 +60,12 @@ experiments: setup
 
 verify: setup
 	python -m tools.verify $(if $(RECIPE),--recipe '$(RECIPE)')
+
+publish: setup
+	@python -m tools.publish $(if $(TAG),'$(TAG)') $(if $(filter no,$(VERIFY)),--no-verify)
+
+reproduce: setup
+	@python -m tools.reproduce
 
 # A worker per core, two at most: the tests are many small processes, and each worker loads torch once.
 test: lint
