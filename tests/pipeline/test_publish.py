@@ -85,24 +85,27 @@ def test_a_colleague_has_the_result_without_computing(repository: Repository, s3
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("url", "setting", "message"),
     [
-        ("", "DVC has no default remote to push to"),
-        ("[core]\n    remote = storage\n['remote \"storage\"']\n    url = s3://results\n    password = x\n",
-         "holds a secret (remote.storage.password)"),
-        ("[core]\n    remote = storage\n['remote \"storage\"']\n    url = ssh://me:word@example.org/results\n",
-         "holds a secret (remote.storage.url)"),
+        ("s3://results", ("secret_access_key", "a-secret"), "holds a secret (remote.storage.secret_access_key)"),
+        ("ssh://me:word@example.org/results", ("port", "22"), "holds a secret (remote.storage.url)"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_published(repository: Repository, settings: str, message: str) -> None:
-    with (repository.root / ".dvc/config").open("a", encoding="utf-8") as config:
-        config.write(settings)
+)
+def test_secrets_are_not_published(repository: Repository, url: str, setting: tuple[str, str], message: str) -> None:
+    repository.dvc("remote", "add", "--default", "storage", url)
+    repository.dvc("remote", "modify", "storage", *setting)
     repository.commit()
     refused = tool(repository.root, "publish", "v1.0", "--no-verify")
-    assert refused.returncode == 2
+    assert refused.returncode == 2, refused.stderr
     assert message in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert repository.git("tag") == ""
+
+
+def test_no_remote(repository: Repository) -> None:
+    refused = tool(repository.root, "publish", "v1.0", "--no-verify")
+    assert refused.returncode == 2, refused.stderr
+    assert "DVC has no default remote to push to" in refused.stderr
 
 
 def test_a_remote_of_this_machine_alone(repository: Repository) -> None:
