@@ -11,6 +11,7 @@ from tests.test_dvc_yaml import STAGES, outs, path_of
 
 OLDER = {
     "check": ("data/check/code/gone.txt",),
+    "ingest": ("data/ingest/labels/older.parquet",),
     "tokenize": ("data/tokenize/tokenizer/source/tokenizer.json", "data/tokenize/tokenizer/target/tokenizer.json"),
     "vocab": ("data/vocab/vocabulary_source.parquet", "data/vocab/vocabulary_target.parquet"),
     "train_encoder": ("reports/train_encoder/plots/metrics/older.tsv", "reports/train_encoder/plots/metrics/a/b.tsv"),

@@ -47,7 +47,8 @@ def test_artifacts_open_with_pandas_and_torch_alone(finished) -> None:
     stages = {path.relative_to(data).parts[0] for path in tables}
     assert stages == {"ingest", "tokenize", "vocab", "translate", "evaluate", "export"}
     for path in tables:
-        assert len(pandas.read_parquet(path)), path
+        # This corpus has no labels: their tables are there, without rows.
+        assert bool(len(pandas.read_parquet(path))) != (path.parent.name == "labels"), path
     tensors = sorted(data.rglob("*.pt"))
     stages = {path.relative_to(data).parts[0] for path in tensors}
     assert stages == {"embed", "train_encoder", "encode", "train_decoder", "export"}

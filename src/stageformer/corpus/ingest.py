@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import write_parts, write_table
 from stageformer.console.output import say
@@ -79,10 +80,11 @@ def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Stati
                     if write_parts(unfinished / f"{split}.parquet", "sentences", parts, statistics) == 0:
                         raise StageformerError(_empty_split(split, corpus, statistics))
                     write_table(unfinished / "labels" / f"{split}.parquet", "labels", labels.batches())
-        (output / "labels").mkdir(exist_ok=True)
+        with atomic_folder(output / "labels", holds=["*.parquet"]) as folder:
+            for split in SPLITS:
+                os.replace(unfinished / "labels" / f"{split}.parquet", folder / f"{split}.parquet")
         for split in SPLITS:
-            for name in (f"{split}.parquet", f"labels/{split}.parquet"):
-                os.replace(unfinished / name, output / name)
+            os.replace(unfinished / f"{split}.parquet", output / f"{split}.parquet")
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     for origin, reading in statistics.sources.items():

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import stageformer.model.attention as attention
+import stageformer.model.embedding as embedding
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.greedy import greedy
 from stageformer.decoding.sampling import _draw
-from stageformer.model import attention, embedding
 from stageformer.model.layers import FeedForward, Sublayer
 from stageformer.model.transformer import Decoder, Encoder
 from stageformer.text import conversion, normalisation
