@@ -69,6 +69,28 @@ def test_missing_characters_are_reported_once_in_one_line(install, capsys):
     assert "install" in error
 
 
+@pytest.mark.parametrize(
+    ("text", "font"),
+    [
+        ("字", "Noto Sans CJK"),
+        ("あ", "Noto Sans CJK"),
+        ("ไ", "Noto Sans Thai"),
+        ("ক", "Noto Sans Bengali"),
+        ("\U0001f4a1", "Noto Sans Symbols"),
+    ],
+)
+def test_the_font_that_is_named_has_the_script(install, capsys, text, font):
+    install()
+    fonts.families_for(text)
+    assert capsys.readouterr().err.endswith(f"install a font of that script, such as {font}\n")
+
+
+def test_a_regular_face_is_taken_before_a_bold_one(install, monkeypatch):
+    install(Bold="字", Plain="字")
+    monkeypatch.setattr(fonts, "_is_regular", lambda path: path.endswith("Plain.ttf"))
+    assert fonts.families_for("字") == ["DejaVu Sans", "Plain"]
+
+
 def test_a_damaged_font_is_passed_over(install, tmp_path, capsys):
     install(Good="字")
     (tmp_path / "Good.ttf").write_bytes(b"no font")

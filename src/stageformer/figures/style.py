@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import logging
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -38,11 +39,15 @@ def families_for(text: str) -> list[str]:
 
 @functools.cache
 def _fallbacks(missing: frozenset[str]) -> tuple[str, ...]:
-    """Choose installed families: again and again the one that has most of what is still missing, ties by path."""
+    """Choose installed families: again and again the one that has most of what is still missing.
+
+    Of families that have as much, a regular face comes first, then the order of the paths.
+    """
     families: list[str] = []
     left = missing
     covered = {path: found for path in _installed() if (found := missing & _characters(path))}
-    while left and (best := max(covered, key=lambda path: len(covered[path] & left), default=None)):
+    while left and covered:
+        best = max(covered, key=lambda path: (len(covered[path] & left), _is_regular(path)))
         if not covered[best] & left:
             break
         left -= covered[best]
@@ -54,7 +59,7 @@ def _fallbacks(missing: frozenset[str]) -> tuple[str, ...]:
         shown = " ".join(sorted(left)[:_SHOWN]) + (" ..." if len(left) > _SHOWN else "")
         warn(
             f"pictures: no installed font has {len(left)} of the characters ({shown}); boxes are drawn for them; "
-            "install a font of that script, such as Noto Sans CJK"
+            f"install a font of that script, such as {_font_for(min(left))}"
         )
     return tuple(families)
 
@@ -70,6 +75,18 @@ def _characters(path: str) -> frozenset[str]:
         return frozenset(map(chr, FT2Font(Path(path)).get_charmap()))
     except (OSError, RuntimeError):
         return frozenset()
+
+
+def _is_regular(path: str) -> bool:
+    return FT2Font(Path(path)).style_name in ("Regular", "Book", "Roman", "Normal")
+
+
+def _font_for(character: str) -> str:
+    """Return the name of a font of Google's Noto that has the script of a character."""
+    script = unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
+    if script in ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "FULLWIDTH"):
+        return "Noto Sans CJK"
+    return f"Noto Sans {script.title()}" if unicodedata.category(character) == "Lo" else "Noto Sans Symbols"
 
 
 DPI = 110
