@@ -149,6 +149,8 @@ def test_a_wrong_option_is_one_line() -> None:
 INTERRUPTING = """
 import os, signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
+
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
         if name == "torch.nn":
