@@ -29,8 +29,12 @@ def prepare(compute: Compute) -> torch.device:
     use_instruction_set(compute.instruction_set, quiet=not on_cpu)
     if compute.instruction_set == "avx2" and on_cpu and compute.precision == "fp32" and not compute.compile:
         compute_gelu_without_onednn()
-    if compute.device == "cuda" and not torch.cuda.is_available():
+    if not on_cpu and not torch.cuda.is_available():
         raise StageformerError("compute.device is 'cuda', but torch sees no GPU here; set it to 'cpu'")
+    if not on_cpu:
+        # Before the first product: without a workspace of its own for each stream, cuBLAS may add in another order each
+        # time, and torch then refuses to multiply.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(compute.threads)
     if compute.compile:
         keep_compiled_code_apart(compute.instruction_set)
@@ -43,7 +47,7 @@ def prepare(compute: Compute) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     use_kernels(compute.kernels)
     keep_freed_memory()
-    if compute.device == "cuda":
+    if not on_cpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # torchrun gives each process a GPU of its own
     return torch.device(compute.device)
 

@@ -16,6 +16,10 @@ import torch
 from torch import Tensor
 
 CHUNK_TOKENS = 128
+"""On the CPU: what stays in the cache of a core."""
+
+CHUNK_TOKENS_ON_GPU = 4096
+"""Each chunk starts a dozen kernels, so that a small one is all waiting."""
 
 
 def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
@@ -39,9 +43,10 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         if needs_gradient:
             hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.empty_like(weight)
         with torch.autocast(hidden.device.type, enabled=False):
-            buffer = hidden.new_empty(weight.size(0) * min(CHUNK_TOKENS, len(targets)))
-            for start in range(0, len(targets), CHUNK_TOKENS):
-                chunk = hidden[start : start + CHUNK_TOKENS]
+            size = CHUNK_TOKENS if hidden.device.type == "cpu" else CHUNK_TOKENS_ON_GPU
+            buffer = hidden.new_empty(weight.size(0) * min(size, len(targets)))
+            for start in range(0, len(targets), size):
+                chunk = hidden[start : start + size]
                 rows = slice(start, start + len(chunk))
                 logits = buffer[: weight.size(0) * len(chunk)].view(weight.size(0), len(chunk))  # [V, chunk]
                 torch.mm(weight, chunk.t(), out=logits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -15,8 +16,8 @@ EPSILON = 1e-7
 """Added to the norm of a matrix, which may be zero."""
 
 BATCH_NUMBERS = 2**17
-"""Matrices are computed together up to this many numbers, whatever the number of threads: a batch stays in the cache of
-one core, and no thread waits long for another."""
+"""On the CPU, matrices are computed together up to this many numbers, whatever the number of threads: a batch stays in
+the cache of one core, and no thread waits long for another. A GPU computes all of one shape at once."""
 
 
 @torch.no_grad()
@@ -28,7 +29,8 @@ def orthogonalise(
 ) -> list[Tensor]:
     """Take the place of :func:`stageformer.training.muon.orthogonalise`: one batched product for equal shapes."""
     wide = [matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T for matrix in matrices]
-    batches = list(_batches([matrix.shape for matrix in wide]))
+    on_cpu = all(matrix.device.type == "cpu" for matrix in wide)
+    batches = list(_batches([matrix.shape for matrix in wide], BATCH_NUMBERS if on_cpu else sys.maxsize))
     stacks = (torch.stack([wide[place] for place in places]) for places in batches)
     orthogonal = list(matrices)
     for places, stack in zip(batches, parallel(lambda part: _orthogonal(part, iterations), stacks), strict=True):
@@ -37,14 +39,14 @@ def orthogonalise(
     return orthogonal
 
 
-def _batches(shapes: Sequence[torch.Size]) -> Iterator[list[int]]:
-    """Yield the places of matrices of one shape, as many as are computed together."""
+def _batches(shapes: Sequence[torch.Size], numbers: int) -> Iterator[list[int]]:
+    """Yield the places of matrices of one shape, as many as are computed together, of at most so many numbers."""
     places: dict[torch.Size, list[int]] = defaultdict(list)
     for place, shape in enumerate(shapes):
         places[shape].append(place)
     # The largest first: threads that have nothing left to do then wait the shortest for the last one.
     for shape, same in sorted(places.items(), reverse=True):
-        size = max(1, BATCH_NUMBERS // shape.numel())
+        size = max(1, numbers // shape.numel())
         yield from (same[begin : begin + size] for begin in range(0, len(same), size))
 
 

@@ -229,7 +229,8 @@ class TrainingState:
                     self.optimizer.state[parameter][key] = spread(values[name], parameter)
         valid_losses = {update: point["valid_loss"] for update, point in progress.history}
         for update in sorted({int(name.split("/")[1]) for name in tensors if name.startswith("kept/")}):
-            weights = _under(f"kept/{update}", tensors)
+            kept = _under(f"kept/{update}", tensors)
+            weights = {name: kept[name].to(weight.device) for name, weight in weights_of(self.model).items()}
             self.kept.checkpoints.append(Checkpoint(update, valid_losses[update], weights))
 
 

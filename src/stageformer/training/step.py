@@ -71,24 +71,26 @@ class Gradients:
         batches = micro_batches(self._task, self._training, self._compute, update, rows)
         own = batches[self._processes.rank :: self._processes.size]
         self._sum.zero_()
-        loss, num_targets = 0.0, 0
+        losses, num_targets = [], 0
         for part_loss, part_targets, gradients in self._pool.map(self._forward_and_backward, own):
-            loss, num_targets = loss + part_loss, num_targets + part_targets
+            losses.append(part_loss)
+            num_targets += part_targets
             for total, gradient in zip(self._sums, gradients, strict=True):
                 if gradient is not None:
                     total.add_(gradient)
             del gradients, gradient  # as large as the model: gone before the next ones come
         self._processes.add(self._sum)
+        loss = sum(map(float, losses), 0.0)  # only now, since a GPU has to be waited for
         all_loss, all_targets = self._processes.add_numbers(loss, num_targets)
         self._sum.div_(all_targets)
         return all_loss, int(all_targets)
 
-    def _forward_and_backward(self, batch: MicroBatch) -> tuple[float, int, tuple[Tensor | None, ...]]:
+    def _forward_and_backward(self, batch: MicroBatch) -> tuple[Tensor, int, tuple[Tensor | None, ...]]:
         """Return the summed loss of a micro-batch, its number of targets, and the gradient of each parameter."""
         with out_of_memory_reported(self._task, "train", batch.rows):
             loss = forward(self._task, self._compute, batch)
             gradients = torch.autograd.grad(loss.total, self._parameters, allow_unused=True)
-        return float(loss.total.detach()), loss.num_targets, gradients
+        return loss.total.detach(), loss.num_targets, gradients
 
 
 def forward(task: Task, compute: Compute, batch: MicroBatch) -> Loss:
