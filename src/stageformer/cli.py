@@ -37,3 +37,6 @@ COMMANDS = (
 
 for command in COMMANDS:
     main.add_command(command)
+
+if __name__ == "__main__":  # python -m stageformer.cli
+    main()
