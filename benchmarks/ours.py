@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.corpus import Corpus
 from stageformer.batching.sentences import Ints
 from stageformer.building.build import build_encoder_model, build_model
-from stageformer.building.embeddings import EmbeddingStart, make_embeddings
+from stageformer.building.embeddings import EmbeddingStart
 from stageformer.building.model_files import weights_fingerprint
+from stageformer.building.start import make_embeddings
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import Processes
 from stageformer.memory.encoding import encode_splits

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from stageformer.artifacts.answers import stock
 from stageformer.artifacts.files import write_json
 from stageformer.commands.program import command
 from stageformer.compute.estimate import check_memory
@@ -38,6 +39,7 @@ ROOT = Path(__file__).parents[1]
 @click.option("--output", type=click.Path(path_type=Path), default="data/check", show_default=True)
 def main(params: Path, output: Path) -> None:
     """Check every parameter and every combination of parameters; write the JSON Schema and the manifests."""
+    stock(Path())  # the answers of services in data/, which DVC may remove before the next stage
     # The schema comes first: an editor that shows where the mistake is needs it most when the check fails.
     write_json(output / "params.schema.json", json_schema(Parameters))
     values = read_yaml(params)

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from stageformer.artifacts.answers import stock
 from stageformer.artifacts.files import check_writable
 from stageformer.commands.program import Command
 from stageformer.errors import StageformerError, did_you_mean
@@ -49,6 +50,8 @@ def stage(
             with naming_file(params_path):
                 groups = {**params, **(unrecorded or {})}
                 arguments = {key: _read(values, params_path, key, cls) for key, cls in groups.items()}
+            # DVC has removed the outputs of this stage, but not yet those of the stages after it.
+            stock(Path())
             for folder in (paths["output"], paths["reports"]):
                 check_writable(folder, is_folder=True)
             function(*arguments.values(), **paths)

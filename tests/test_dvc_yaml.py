@@ -17,7 +17,10 @@ TEXT = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 CONTENT: dict[str, Any] = YAML(typ="safe", pure=True).load(TEXT)
 STAGES: dict[str, dict[str, Any]] = CONTENT["stages"]
 MANIFESTS = "data/check/code"
-FINAL = {"data/check/params.schema.json", "data/ingest/labels", "data/evaluate/translations.parquet", "data/export"}
+FINAL = {
+    "data/check/params.schema.json", "data/ingest/labels", "data/embed/lookup.parquet", "data/embed/answers",
+    "data/evaluate/translations.parquet", "data/export",
+}  # fmt: skip
 BUILT_IN_TEMPLATES = {"simple", "linear", "bar_horizontal"}
 
 

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 
 from stageformer.artifacts.tables import write_table
 from stageformer.artifacts.tensors import read_tensors, write_tensors
-from stageformer.building.embeddings import load_embeddings, make_embeddings, save_embeddings
+from stageformer.building.embeddings import load_embeddings, save_embeddings
 from stageformer.building.model_files import load_model, save_model
+from stageformer.building.start import make_embeddings
 from stageformer.cli import main
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig

@@ -138,7 +138,7 @@ def test_the_schema_has_every_key_with_its_description_and_limits() -> None:
 def test_the_schema_names_the_types_of_json() -> None:
     groups = json_schema(Parameters)["properties"]
     assert groups["embed"]["properties"]["d_model"]["type"] == "integer"
-    assert groups["embed"]["properties"]["pretrained"]["type"] == ["string", "null"]
+    assert groups["export"]["properties"]["license"]["type"] == ["string", "null"]
     files = groups["ingest"]["properties"]["files"]["properties"]
     assert files["train"]["items"] == {"type": "string"}
     assert files["group_column"]["type"] == ["string", "integer", "null"]

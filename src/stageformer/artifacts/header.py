@@ -22,6 +22,8 @@ MADE_BY = {
     "vocabulary": "vocab",
     "embedding": "embed",
     "positions": "embed",
+    "lookup": "embed",
+    "answers": "embed",
     "encoder": "train_encoder",
     "memory": "encode",
     "empty_memory": "encode",

@@ -28,6 +28,7 @@ ROWS_PER_GROUP = 16_384
 
 _STRINGS = pa.list_(pa.field("element", pa.string()))
 _IDS = pa.list_(pa.field("element", pa.int32()))
+_FLOATS = pa.list_(pa.field("element", pa.float32()))
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -40,6 +41,16 @@ SCHEMAS: dict[str, pa.Schema] = {
     "tokens": _schema(id=pa.int64(), source_tokens=_STRINGS, target_tokens=_STRINGS),
     "ids": _schema(id=pa.int64(), source_ids=_IDS, target_ids=_IDS),
     "vocabulary": _schema(token=pa.string(), id=pa.int32(), count=pa.int64()),
+    "lookup": _schema(
+        id=pa.int64(),
+        side=pa.string(),
+        token=pa.string(),
+        count=pa.int64(),
+        word=pa.string(),
+        origin=pa.string(),
+        nearest=_STRINGS,
+    ),
+    "answers": _schema(id=pa.int64(), key=pa.string(), text=pa.string(), vector=_FLOATS),
     "hypotheses": _schema(
         id=pa.int64(),
         beam_ids=_IDS,

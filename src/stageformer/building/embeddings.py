@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,12 @@ from torch import Tensor
 from stageformer.artifacts.fields import check_fields
 from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
-from stageformer.artifacts.made_with import check_made_with, made_with
+from stageformer.artifacts.made_with import check_made_with
 from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.embedding import Embedding, sinusoidal_positions
-from stageformer.params.embed import Embed
-from stageformer.text.vocabulary import Vocabularies, Vocabulary
-from stageformer.vectors.base import Found
-from stageformer.vectors.file import FileVectors
-from stageformer.vectors.random import RandomVectors
+from stageformer.model.embedding import Embedding
+from stageformer.text.vocabulary import Vocabularies
 
 
 @dataclass(frozen=True)
@@ -54,78 +49,12 @@ class EmbeddingStart:
             max_length=self.metadata["max_length"],
         )
 
-    def metrics(self, found: Mapping[str, int]) -> dict[str, Any]:
-        """Return what the stage embed reports, given the number of pretrained tokens ``found`` by side."""
-        return {
-            "source_vocabulary": len(self.source),
-            "target_vocabulary": len(self.target),
-            "parameters": self.source.numel() + (0 if self.shared else self.target.numel()),
-            "pretrained_tokens_found": dict(found),
-        }
-
     @torch.no_grad()
     def fill(self, embedding: Embedding, side: str) -> None:
         """Copy the start into the embedding of a model."""
         embedding.weight.copy_(getattr(self, side))
         if embedding.positions is not None:
             embedding.positions.copy_(self.positions)
-
-
-def make_embeddings(params: Embed, vocabularies: Vocabularies) -> tuple[EmbeddingStart, dict[str, int]]:
-    """Make the matrices and the table as the parameters say.
-
-    Returns:
-        The start, and for pretrained vectors the number of tokens found in the file, by side.
-
-    Raises:
-        StageformerError: the file of pretrained vectors is missing, damaged or of another width, holds no token of the
-            vocabulary, or its vectors are all the same.
-    """
-    generator = torch.Generator().manual_seed(params.seed)
-    distribution = "xavier" if params.initialisation == "xavier" else "normal"
-    by_chance = RandomVectors(distribution, params.d_model, generator)
-    pretrained = FileVectors(Path(params.pretrained), params.d_model) if params.pretrained else None
-    found: dict[str, int] = {}
-
-    def matrix(side: str, vocabulary: Vocabulary) -> Tensor:
-        weight = by_chance.vectors(vocabulary.tokens).vectors
-        if params.initialisation == "pretrained":
-            assert pretrained is not None  # checked by the parameter class
-            known = pretrained.vectors(vocabulary.tokens)
-            _fill(weight, known, params.pretrained)
-            found[side] = len(known.rows)
-        return weight
-
-    source = matrix("source", vocabularies.source)
-    target = source if vocabularies.shared else matrix("target", vocabularies.target)
-    if params.positions == "sinusoidal":
-        positions = sinusoidal_positions(params.max_length, params.d_model)
-    elif params.positions == "learned":
-        positions = torch.randn(params.max_length, params.d_model, generator=generator).mul_(params.d_model**-0.5)
-    else:
-        positions = torch.zeros(params.max_length, params.d_model)
-    metadata = {
-        "d_model": params.d_model,
-        "scale": params.scale,
-        "shared": vocabularies.shared,
-        "initialisation": params.initialisation,
-        "positions": params.positions,
-        "max_length": params.max_length,
-        "made_with": made_with(vocabularies.parts),
-    }
-    return EmbeddingStart(source, target, positions, metadata), found
-
-
-def _fill(weight: Tensor, known: Found, origin: str | None) -> None:
-    """Copy the vectors that are known into their rows, rescaled together to the size of the random rows."""
-    if not known.rows:
-        raise StageformerError(f"{origin}: holds none of the {known.num_tokens} tokens of the vocabulary")
-    spread = known.vectors.std()
-    if not 0 < spread < math.inf:  # nan included
-        raise StageformerError(
-            f"{origin}: the numbers of the {len(known.rows)} vectors found are all the same, or too large"
-        )
-    weight[known.rows] = known.vectors * (weight.size(1) ** -0.5 / spread)
 
 
 def save_embeddings(folder: Path, start: EmbeddingStart) -> None:

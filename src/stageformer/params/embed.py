@@ -6,17 +6,49 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from stageformer.params.base import MAX_SEED, Params, param
+from stageformer.params.base import MAX_SEED, Params, group, param
+
+
+class Random(Params):
+    """Vectors by chance."""
+
+    kind: Literal["random"] = param("where the initial embedding matrix comes from")
+    distribution: Literal["normal", "uniform", "xavier"] = param(
+        "of the values; normal and uniform have a standard deviation of 1 / sqrt(d_model)"
+    )
+
+
+class Vectors(Params):
+    """What every source has whose vectors belong to words."""
+
+    project: Literal["error", "pca"] = param(
+        "vectors wider than d_model: error: refuse them; pca: keep their d_model principal components"
+    )
+
+
+class Listed(Vectors):
+    """A source that lists the words that it has vectors of."""
+
+    pieces: Literal["random", "mean"] = param(
+        "a token that spells no word of the source: random, or the mean of the words of train that contain it"
+    )
+
+
+class File(Listed):
+    """A file of vectors, as word2vec, GloVe, fastText or NumPy write it."""
+
+    kind: Literal["file"] = param("where the initial embedding matrix comes from")
+    path: str = param("the file, plain or in gzip")
+    format: Literal["auto", "text", "word2vec_bin", "fasttext_bin", "numpy"] = param(
+        "auto: told by the first bytes; numpy: an .npz with the arrays words and vectors"
+    )
 
 
 class Embed(Params):
     """The embedding matrix and the table of positions."""
 
     d_model: int = param("width of every vector between the layers (D)", minimum=1, maximum=65_536)
-    initialisation: Literal["normal", "xavier", "pretrained"] = param("initial values of the embedding matrix")
-    pretrained: str | None = param(
-        "vectors as word2vec, fastText or GloVe write them, also in gzip, for initialisation: pretrained"
-    )
+    source: Random | File = group("initial values of the embedding matrix", kind="kind")
     scale: bool = param("multiply embeddings by sqrt(d_model), as in section 3.4 of the paper")
     positions: Literal["sinusoidal", "learned", "none"] = param("positional encoding")
     max_length: int = param(
@@ -28,6 +60,4 @@ class Embed(Params):
     def _fits_together(self) -> Self:
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(f"d_model is {self.d_model}; sinusoidal positions need an even number")
-        if self.initialisation == "pretrained" and not self.pretrained:
-            raise ValueError("initialisation is 'pretrained' but pretrained names no file of vectors")
         return self

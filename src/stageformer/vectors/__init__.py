@@ -1,1 +1,1 @@
-"""Where the vectors of tokens come from: one file per source, all behind the interface of ``base.py``."""
+"""Where the vectors of words come from: one file per source, all behind the interface of ``base.py``."""

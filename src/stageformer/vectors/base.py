@@ -1,4 +1,12 @@
-"""The interface of everything that gives vectors for token strings."""
+"""The interface of everything that gives vectors for words.
+
+A source is one file of this package, with a class like :class:`VectorSource` and a function that opens it::
+
+    def open_source(params, answers: Answers) -> VectorSource
+
+Its name is that of the kind of ``embed.source``, whose parameters, a class of ``params/embed.py``, the function gets.
+``random`` alone is no such source: its vectors belong to no words.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +19,29 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Found:
-    """The vectors of those tokens that a source knows."""
+    """The vectors of those words that a source knows."""
 
     vectors: Tensor
-    """``[found, E]``"""
+    """``[found, E]``, float32, finite"""
     rows: list[int]
-    """``[found]``: which of the tokens asked for these are, in the order of the source"""
-    num_tokens: int
-    """how many were asked for"""
-
-    @property
-    def coverage(self) -> float:
-        """The share of the tokens that the source knows; 1 where none was asked for."""
-        return len(self.rows) / self.num_tokens if self.num_tokens else 1.0
+    """``[found]``: which of the words asked for these are, in the order of the source"""
+    composed: frozenset[int] = frozenset()
+    """which of them the source does not list, but makes of their parts"""
 
 
 class VectorSource(Protocol):
-    """Knows vectors of tokens."""
+    """Knows vectors of words."""
 
-    def vectors(self, tokens: Sequence[str]) -> Found:
-        """Return the vectors of those of the ``tokens`` that the source knows.
+    @property
+    def name(self) -> str:
+        """How messages call it, such as the path of a file."""
+
+    @property
+    def knows_every_text(self) -> bool:
+        """Whether it has a vector for any text, as a model has, so that other spellings need not be tried."""
+
+    def vectors(self, words: Sequence[str]) -> Found:
+        """Return the vectors of those of the ``words``, each of which is there once, that the source knows.
 
         Raises:
             StageformerError: the source cannot be read, or does not hold vectors.

@@ -1,29 +1,31 @@
-"""Vectors from a text file, as word2vec, fastText and GloVe write them, also in gzip: ``token value value ...`` a line.
+"""Vectors from a file: text, word2vec's or fastText's binary format, or arrays of NumPy; plain or in gzip.
 
-A first line of two whole numbers is a header, number of vectors and width (word2vec, fastText). A token may hold blanks
-(GloVe has ``. . .``): the last E fields of a line are its values. Blanks at the end of a line are left out (fastText).
+What a file is, its first bytes say (``format: auto``), never its name.
 """
 
 from __future__ import annotations
 
 import gzip
-import itertools
-import math
+import re
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import torch
 
+from stageformer.artifacts.answers import Answers
 from stageformer.artifacts.files import first_line, reason_of
 from stageformer.errors import StageformerError
+from stageformer.params.embed import File
+from stageformer.vectors import _fasttext, _text, _word2vec
 from stageformer.vectors.base import Found
 
-LONGEST_LINE = 2**20
-"""Bytes; a longer line does not hold a vector."""
-
-_LINES_FOR_THE_WIDTH = 1000
+_HEADER = re.compile(rb"\d+ \d+\n")
+_NUMBERS = b"0123456789.+-eEnaifNAIF \t\r\n"
 
 
 class FileVectors:
@@ -31,82 +33,58 @@ class FileVectors:
 
     Args:
         path: the file
-        width: E, which the vectors of the file must have
+        file_format: ``auto``, ``text``, ``word2vec_bin``, ``fasttext_bin`` or ``numpy``
     """
 
-    def __init__(self, path: Path, width: int) -> None:
-        self._path = path
-        self._width = width
+    knows_every_text = False
 
-    def vectors(self, tokens: Sequence[str]) -> Found:
-        """Return the vectors of those tokens that the file has; of a token that occurs twice, the last.
+    def __init__(self, path: Path, file_format: str = "auto") -> None:
+        self._path = path
+        self._format = file_format
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self._path)
+
+    def vectors(self, words: Sequence[str]) -> Found:
+        """Return the vectors of those words that the file has; of a word that occurs twice, the last.
+
+        fastText's binary format composes a word that it does not list of its subwords.
 
         Raises:
-            StageformerError: the file cannot be read, a line is not a token and its numbers, or the vectors have
-                another width; with file and line.
+            StageformerError: the file cannot be read, is cut off or of another format, or a vector is not finite; with
+                the place.
         """
-        places = {token: place for place, token in enumerate(tokens)}
-        found: dict[int, list[float]] = {}
-        for number, token, values in self._lines():
-            if (place := places.get(token)) is not None:
-                found[place] = self._numbers(number, values)
-        return Found(torch.tensor(list(found.values())).view(len(found), self._width), list(found), len(tokens))
+        with self._reporting(), _opened(self._path) as file:
+            kind = self._format if self._format != "auto" else _format_of(file)
+            if kind == "text":
+                return _text.read(self._path, file, words)
+            if kind == "word2vec_bin":
+                return _word2vec.read(self._path, file, words)
+            if kind == "numpy":
+                return _from_arrays(self._path, file, words)
+            if isinstance(file, gzip.GzipFile):
+                raise StageformerError(f"{self._path}: unpack it first (gunzip): what is read of it is spread over it")
+            return _fasttext.read(self._path, words)
 
-    def _lines(self) -> Iterator[tuple[int, str, list[str]]]:
-        """Yield number, token and values of each line that is not the header."""
-        lines = self._texts()
-        first = list(itertools.islice(lines, _LINES_FOR_THE_WIDTH))
-        if first and (fields := first[0][1].split(" ")) and len(fields) == 2 and all(map(str.isdecimal, fields)):
-            del first[0]
-            self._check_width(1, int(fields[1]))
-        elif first:
-            # A token that holds blanks has more fields than its vector has values; the shortest line has none.
-            number, text = min(first, key=lambda line: line[1].count(" "))
-            self._check_width(number, text.count(" "))
-        for number, text in itertools.chain(first, lines):
-            token, *values = text.rsplit(" ", self._width)
-            self._check_width(number, len(values))
-            yield number, token, values
-
-    def _check_width(self, number: int, width: int) -> None:
-        if width != self._width:
-            raise StageformerError(f"{self._path}:{number}: {width} values, but embed.d_model is {self._width}")
-
-    def _numbers(self, number: int, values: list[str]) -> list[float]:
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
         try:
-            numbers = [float(value) for value in values]
-        except ValueError as error:
-            raise StageformerError(f"{self._path}:{number}: not a line of token and numbers ({error})") from None
-        if not all(map(math.isfinite, numbers)):
-            raise StageformerError(f"{self._path}:{number}: a value is not finite (NaN or infinite)")
-        return numbers
-
-    def _texts(self) -> Iterator[tuple[int, str]]:
-        """Yield the number and the text of each line."""
-        number = 0
-        try:
-            with _opened(self._path) as file:
-                while line := file.readline(LONGEST_LINE):
-                    number += 1
-                    if len(line) == LONGEST_LINE:
-                        raise StageformerError(
-                            f"{self._path}:{number}: longer than {LONGEST_LINE:,} bytes; this is not a file of vectors"
-                        )
-                    text = line.decode().replace("\t", " ").rstrip(" \r\n")
-                    yield number, text.removeprefix("\ufeff") if number == 1 else text
-        except UnicodeDecodeError as error:
-            byte = f"byte 0x{line[error.start]:02x} at {error.start + 1}"
-            raise StageformerError(
-                f"{self._path}:{number}: {byte} is not UTF-8; convert the file, as with `iconv -f latin1 -t utf-8`"
-            ) from None
+            yield
         except FileNotFoundError:
             raise StageformerError(
-                f"{self._path}: no such file; embed.pretrained should name a file of word vectors"
+                f"{self._path}: no such file; embed.source.path should name a file of vectors"
             ) from None
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise StageformerError(f"{self._path}: damaged after line {number} (gzip: {first_line(error)})") from None
+            raise StageformerError(f"{self._path}: damaged (gzip: {first_line(error)})") from None
         except OSError as error:
             raise StageformerError(f"{self._path}: cannot be read: {reason_of(error)}") from None
+
+
+def open_source(params: File, answers: Answers) -> FileVectors:
+    """Return the source that the parameters describe; a file asks nobody for ``answers``."""
+    return FileVectors(Path(params.path), params.format)
 
 
 def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
@@ -116,3 +94,39 @@ def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
         file.close()
         return gzip.open(path)
     return file
+
+
+def _format_of(file: IO[bytes] | gzip.GzipFile) -> str:
+    start = file.peek(4096)[:4096]  # type: ignore[union-attr]  # both are buffered
+    if start.startswith(_fasttext.MAGIC):
+        return "fasttext_bin"
+    if start.startswith(b"PK\x03\x04"):
+        return "numpy"
+    header = _HEADER.match(start)
+    if header:
+        values = start[header.end() :].lstrip(b"\n").partition(b" ")[2][:8]
+        if values.translate(None, _NUMBERS):
+            return "word2vec_bin"
+    return "text"
+
+
+def _from_arrays(path: Path, file: IO[bytes] | gzip.GzipFile, words: Sequence[str]) -> Found:
+    """Read an ``.npz`` with the arrays ``words [N]``, strings, and ``vectors [N, E]``."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            known, vectors = arrays["words"], arrays["vectors"]
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise StageformerError(
+            f"{path}: not an .npz with the arrays words (strings) and vectors ({first_line(error)})"
+        ) from None
+    if known.dtype.kind != "U" or vectors.dtype.kind != "f" or vectors.ndim != 2 or known.shape != vectors.shape[:1]:
+        raise StageformerError(
+            f"{path}: found words {list(known.shape)} of {known.dtype} and vectors {list(vectors.shape)} of "
+            f"{vectors.dtype}; needed strings [N] and floats [N, E]"
+        )
+    places = {word: place for place, word in enumerate(words)}
+    rows = {places[word]: row for row, word in enumerate(known.tolist()) if word in places}
+    found = torch.from_numpy(vectors[list(rows.values())].astype(np.float32))
+    if not found.isfinite().all():
+        raise StageformerError(f"{path}: a value is not finite (NaN or infinite)")
+    return Found(found, list(rows))
