@@ -277,7 +277,8 @@ def test_document_states_every_schema() -> None:
             documented[kind[1]] = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", section, flags=re.MULTILINE)
     assert set(documented) == set(MADE_BY) | {"padded_memory"}
     spelled = {"float": "float32", "double": "float64"}
-    spelled |= {f"list<element: {item}>": f"list<{item}>" for item in ("string", "int32")} | {"list<element: float>": "list<float32>"}
+    items = {"string": "string", "int32": "int32", "float": "float32"}
+    spelled |= {f"list<element: {item}>": f"list<{name}>" for item, name in items.items()}
     for kind, schema in SCHEMAS.items():
         assert documented[kind] == [(f.name, spelled.get(str(f.type), str(f.type))) for f in schema]
     for kind, stage in MADE_BY.items():
