@@ -29,6 +29,8 @@ def build_encoder_model(params: TrainEncoder, start: EmbeddingStart) -> Transfor
     )
     start.fill(model.encoder.embedding, "source")
     start.fill(model.decoder.embedding, "target")
+    if params.freeze_embedding:
+        _freeze_embeddings(model)
     return model
 
 
@@ -58,4 +60,12 @@ def build_model(
         load_weights(model.decoder.embedding, weights_of(encoder_model.decoder.embedding))
     elif not model.config.share_embeddings:
         start.fill(model.decoder.embedding, "target")
+    if params.freeze_embedding:
+        _freeze_embeddings(model)
     return model
+
+
+def _freeze_embeddings(model: Transformer) -> None:
+    """Keep both matrices as they are; positions that are learned go on learning."""
+    for embedding in (model.encoder.embedding, model.decoder.embedding):
+        embedding.weight.requires_grad_(False)

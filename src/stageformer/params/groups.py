@@ -95,13 +95,18 @@ class Parameters(Params):
             raise ValueError(f"{what} tokenize.target, which has no text then, is a tokenizer; set it to null")
 
     def limits(self) -> str | None:
-        """Return one line on the stages that cannot run with these parameters, or None."""
-        if self.ingest.has_targets:
-            return None
-        return (
-            "the corpus has one side alone: `dvc repro encode` runs the stages up to the memory; "
-            "train_decoder and those after it need targets"
-        )
+        """Return one line on what these parameters leave out without being wrong, or None."""
+        if not self.ingest.has_targets:
+            return (
+                "the corpus has one side alone: `dvc repro encode` runs the stages up to the memory; "
+                "train_decoder and those after it need targets"
+            )
+        if self.train_decoder.freeze_embedding and self.train_decoder.tie_output:
+            return (
+                "train_decoder.freeze_embedding: with tie_output, the output projection is the target embedding, and "
+                "does not learn either; `tie_output: false` gives it a matrix of its own"
+            )
+        return None
 
     def _check_finetuning(self) -> None:
         what = "train_decoder.finetune_encoder is true, but"

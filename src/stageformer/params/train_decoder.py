@@ -18,5 +18,8 @@ class TrainDecoder(Stack):
         "way staged: initial target embedding: that of the stage embed, or as train_encoder left it"
     )
     tie_output: bool = param("use the target embedding as the output projection, too")
+    freeze_embedding: bool = param(
+        "keep the embedding matrices as they begin; with tie_output, the output projection, too"
+    )
     memory_dropout: float = param("way staged: dropout on the saved encoder output", minimum=0, maximum=0.95)
     training: Training = group("optimisation: what an update is, how many there are, which weights are kept")

@@ -23,6 +23,7 @@ class TrainEncoder(Stack):
         "objective translation: layers of the throw-away decoder", minimum=1, maximum=1000
     )
     masked_fraction: float = param("objective masked: share of the tokens to predict", minimum=0.001, maximum=1)
+    freeze_embedding: bool = param("keep the embedding matrices as they begin")
     training: Training = group("optimisation: what an update is, how many there are, which weights are kept")
 
     @property
