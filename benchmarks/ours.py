@@ -63,7 +63,7 @@ class Ours:
         """Return the training of the encoder with its throw-away decoder."""
         model = self.encoder_model().to(self._device)
         vocabulary = self._corpus.vocabularies.source
-        task = encoder_task(self._staged_encoder, model, self._corpus.splits, vocabulary, self._device)
+        task = encoder_task(self._staged_encoder, model, self._corpus.splits, vocabulary, self._device, 0)
         assert task is not None
         return task, self._staged_encoder.training
 

@@ -2,7 +2,7 @@
 
 Example: ``python -m stages.train_encoder``
 
-Reads:  data/vocab/, data/embed/
+Reads:  data/vocab/, data/embed/, data/ingest/valid.parquet
 Writes: data/train_encoder/encoder.pt              the encoder, with the shallow decoder that trained it
         reports/train_encoder/metrics.json         updates, loss and metrics on valid, number of weights
         reports/train_encoder/plots/metrics/       learning curves, a TSV for each
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stageformer.batching.pairs import read_pairs
+from stageformer.batching.pairs import count_characters, read_pairs
 from stageformer.building.build import build_encoder_model
 from stageformer.building.embeddings import load_embeddings
 from stageformer.building.model_files import save_model
@@ -35,9 +35,11 @@ from stages.common import stage
     {"logging": Logging},
     vocab="data/vocab",
     embed="data/embed",
+    ingest="data/ingest",
 )
 def main(
-    params: TrainEncoder, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, output: Path, reports: Path
+    params: TrainEncoder, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, ingest: Path, output: Path,
+    reports: Path,
 ) -> None:
     """Run the stage."""
     launch(compute)
@@ -45,7 +47,8 @@ def main(
     vocabularies = load_vocabularies(vocab)
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
     model = build_encoder_model(params, load_embeddings(embed, vocabularies)).to(device)
-    task = encoder_task(params, model, splits, vocabularies.source, device)
+    characters = count_characters(ingest / "valid.parquet")
+    task = encoder_task(params, model, splits, vocabularies.source, device, characters)
     checkpoints = Checkpoints("train_encoder", training_fingerprint([params, compute], [vocab, embed]))
 
     def save() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from stageformer.building.model_files import config_from
+from stageformer.building.model_files import config_from, config_values
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.attention import padding_mask
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
@@ -86,7 +86,7 @@ def test_sharing_needs_one_vocabulary() -> None:
 
 def test_config_round_trip() -> None:
     original = config(tie_output=False)
-    assert config_from(dataclasses.asdict(original)) == original
+    assert config_from(config_values(original)) == original
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from stageformer.training.decoder_task import decoder_task
 from stageformer.training.encoder_task import encoder_task
 from stageformer.training.tasks.decode_memory import DecodeMemory
 from stageformer.training.tasks.masked import MaskedTokens
+from stageformer.training.tasks.next_token import NextToken
 from stageformer.training.tasks.translation import TranslationTask
 
 CPU = torch.device("cpu")
@@ -53,6 +54,7 @@ def write_memory(folder: Path, pairs: Pairs, fingerprint: str = "f") -> None:
     [
         ("staged", "translation", TranslationTask),
         ("staged", "masked", MaskedTokens),
+        ("staged", "next_token", NextToken),
         ("staged", "none", type(None)),
         ("joint", "translation", type(None)),
         ("joint", "masked", type(None)),
@@ -63,7 +65,7 @@ def test_the_encoder_is_trained_by_its_objective_or_not_at_all(
 ) -> None:
     chosen = params(TrainEncoder, "train_encoder", way=way, objective=objective)
     vocabulary = Vocabulary.from_counts({f"t{number}": 1 for number in range(10)}, min_frequency=1, max_size=None)
-    task = encoder_task(chosen, transformer(), copy_corpus(5, 5), vocabulary, CPU)
+    task = encoder_task(chosen, transformer(), copy_corpus(5, 5), vocabulary, CPU, 99)
     assert type(task) is expected
     if isinstance(task, MaskedTokens):
         assert (task.masked_fraction, task.num_special) == (chosen.masked_fraction, len(SPECIAL_TOKENS))

@@ -95,7 +95,7 @@ def test_memory_dropout_acts_in_training_alone(copy_corpus: Corpus, transformer:
 def masked(
     model: Encoder, splits: dict[str, Pairs], fraction: float, pad_id: int = PAD, label_smoothing: float = 0.0
 ) -> MaskedTokens:
-    return MaskedTokens(model, splits, fraction, pad_id, UNK, NUM_SPECIAL, CPU, 1, label_smoothing)
+    return MaskedTokens(model, splits, fraction, pad_id, UNK, NUM_SPECIAL, CPU, 1, label_smoothing, characters=99)
 
 
 @pytest.fixture

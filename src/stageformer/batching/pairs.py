@@ -72,6 +72,17 @@ def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
     return pairs
 
 
+def count_characters(path: Path) -> int:
+    """Return the characters of all sources of a table of kind ``sentences``, as the stage ingest writes it.
+
+    Raises:
+        StageformerError: on a bad artifact.
+    """
+    batches = read_batches(path, "sentences", ["source"])
+    texts = (str(text) for batch in batches for text in batch["source"].to_pylist())
+    return sum(map(len, texts))
+
+
 def require_targets(pairs: Pairs) -> None:
     """Raise StageformerError if no target has a token: then the corpus has one side alone."""
     if len(pairs) and int(pairs.target.lengths.max()) <= _EMPTY_TARGET:

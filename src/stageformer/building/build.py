@@ -15,14 +15,17 @@ from stageformer.params.train_encoder import TrainEncoder
 
 
 def build_encoder_model(params: TrainEncoder, start: EmbeddingStart) -> Transformer:
-    """Make the encoder with a shallow decoder of the same shape, which its training throws away afterwards."""
+    """Make the encoder with a shallow decoder of the same shape, which its training throws away afterwards.
+
+    The objective ``next_token`` gives the encoder a causal mask, which is part of its configuration from here on.
+    """
     torch.manual_seed(params.training.seed)
     encoder = params.stack_config(start.metadata["d_model"])
     model = Transformer(
         TransformerConfig(
             source=start.config("source"),
             target=start.config("target"),
-            encoder=encoder,
+            encoder=dataclasses.replace(encoder, causal=params.causal),
             decoder=dataclasses.replace(encoder, num_layers=params.decoder_num_layers),
             share_embeddings=start.shared,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,21 @@ def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, An
         parts: the vocabularies that it was trained with, and their tokenizer
     """
     content = metadata | {
-        "config": dataclasses.asdict(model.config),
+        "config": config_values(model.config),
         "encoder_fingerprint": weights_fingerprint(model.encoder),
         "fingerprint": weights_fingerprint(model),
         "made_with": made_with(parts or {}),
     }
     write_tensors(path, kind, weights_of(model), content)
+
+
+def config_values(config: TransformerConfig) -> dict[str, Any]:
+    """Return a configuration as plain values, without what is None: that is missing in files."""
+
+    def stated(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in values if value is not None}
+
+    return dataclasses.asdict(config, dict_factory=stated)
 
 
 def load_model(
@@ -106,6 +115,8 @@ def config_from(values: Mapping[str, Any]) -> TransformerConfig:
 def weights_fingerprint(module: nn.Module) -> str:
     """Return a hash of names, shapes and bits of all weights: encoders with the same one make the same memories."""
     digest = hashlib.sha256()
+    if any(getattr(part, "causal", False) for part in module.modules()):
+        digest.update(b"causal")
     for name, weight in sorted(weights_of(module).items()):
         digest.update(f"{name} {list(weight.shape)} {weight.dtype}".encode())
         digest.update(_bytes(weight))

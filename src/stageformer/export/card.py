@@ -5,7 +5,6 @@ The stage ``export`` writes both; the command ``stageformer export`` reads the v
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -15,6 +14,7 @@ from typing import Any
 
 from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import SCHEMA_VERSION
+from stageformer.building.model_files import config_values
 from stageformer.building.weights import weights_of
 from stageformer.corpus.download import is_address
 from stageformer.errors import StageformerError
@@ -76,7 +76,7 @@ def facts(
         "data": _data(ingest),
         "data_license": export.data_license or CORPUS_LICENSES.get(ingest.source),
         "model": {
-            **dataclasses.asdict(model.config),
+            **config_values(model.config),
             "weights": sum(weight.numel() for weight in weights_of(model).values()),
         },
         "tokenizer": tokenizer,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from stageformer.export.formats.base import export_format
 from stageformer.model.config import EmbeddingConfig, TransformerConfig
 from stageformer.params.choices import chosen, implementation
@@ -15,12 +17,16 @@ def check_formats(params: Parameters) -> None:
     Args:
         params: checked already, with the packages of the formats and of the tokenizer in place.
     """
+    if not params.ingest.has_targets:  # then there is no decoder, and nothing to export
+        return
     embed = params.embed
     side = EmbeddingConfig(1, embed.d_model, embed.scale, embed.positions, embed.max_length)
     config = TransformerConfig(
         source=side,
         target=side,
-        encoder=params.train_encoder.stack_config(embed.d_model),
+        encoder=dataclasses.replace(
+            params.train_encoder.stack_config(embed.d_model), causal=params.train_encoder.causal
+        ),
         decoder=params.train_decoder.stack_config(embed.d_model),
         tie_output=params.train_decoder.tie_output,
     )

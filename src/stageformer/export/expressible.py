@@ -12,6 +12,7 @@ from stageformer.text.tokenizers.base import Tokenizer
 def check_ctranslate2(config: TransformerConfig) -> None:
     """Raise StageformerError unless CTranslate2 can express the model."""
     remedy = "take ctranslate2 and ctranslate2_int8 out of export.formats"
+    _check_encoder(config, "CTranslate2", remedy)
     if config.encoder.d_model != config.decoder.d_model:
         raise StageformerError(
             f"the memory is {config.encoder.d_model} wide and the decoder {config.decoder.d_model}; "
@@ -22,10 +23,19 @@ def check_ctranslate2(config: TransformerConfig) -> None:
             raise StageformerError(f"{group}.attention_only is true; CTranslate2 has no such layers; {remedy}")
 
 
+def _check_encoder(config: TransformerConfig, engine: str, remedy: str) -> None:
+    if config.encoder.causal:
+        raise StageformerError(
+            f"the encoder has a causal mask (train_encoder.objective 'next_token'); {engine} has no such encoder; "
+            f"{remedy}"
+        )
+
+
 def check_transformers(config: TransformerConfig, *, norm: str, architecture: str) -> None:
     """Raise StageformerError unless a model of ``transformers`` whose norms are at ``norm`` can express the model."""
     encoder, decoder = config.encoder, config.decoder
     remedy = "take huggingface out of export.formats"
+    _check_encoder(config, architecture, remedy)
     if encoder.d_model != decoder.d_model:
         raise StageformerError(
             f"the memory is {encoder.d_model} wide and the decoder {decoder.d_model}; {architecture} has no projection "

@@ -16,6 +16,7 @@ class StackConfig:
     activation: Annotated[Literal["relu", "gelu"], "activation of the feed-forward network"] = "relu"
     norm: Annotated[Literal["post", "pre"], "layer norm after (as in the paper) or before each sub-layer"] = "post"
     attention_only: Annotated[bool, "for teaching: no residual connections, norms, feed-forward"] = False
+    causal: bool | None = None  # of an encoder: each position attends only to itself and to earlier ones
     residual_dropout: Annotated[float, "dropout on the output of each sub-layer", 0, 0.95] = 0.0
     embedding_dropout: Annotated[float, "dropout on the sum of embedding and position", 0, 0.95] = 0.0
     attention_dropout: Annotated[float, "dropout on the attention weights", 0, 0.95] = 0.0

@@ -63,10 +63,12 @@ class EncoderLayer(nn.Module):
         shape = (config.d_model, config.d_ff, config.activation)
         self.feed_forward = nn.Identity() if config.attention_only else FeedForward(*shape)
         self.feed_forward_sublayer = Sublayer(config)
+        self.causal = bool(config.causal)
 
     def forward(self, x: Tensor, source_mask: Tensor | None = None) -> Tensor:
         """Map ``x [B, S, D]`` to ``[B, S, D]``; ``source_mask`` is broadcastable to ``[B, H, S, S]``."""
-        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, mask=source_mask))  # [B, S, D]
+        mask = None if self.causal else source_mask  # padding is at the end, where the causal mask hides it
+        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, mask=mask, causal=self.causal))
         x = self.feed_forward_sublayer(x, self.feed_forward)  # [B, S, D]
         return x
 
@@ -95,8 +97,7 @@ class DecoderLayer(nn.Module):
             memory_mask: broadcastable to ``[B, H, T, S]``; None: all of the memory
             tgt_mask: broadcastable to ``[B, H, T, T]``; None: the causal mask
         """
-        causal = tgt_mask is None
-        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, mask=tgt_mask, causal=causal))
+        x = self.self_attention_sublayer(x, lambda h: self.self_attention(h, mask=tgt_mask, causal=tgt_mask is None))
         x = self.cross_attention_sublayer(x, lambda h: self.cross_attention(h, memory, memory_mask))  # [B, T, D]
         x = self.feed_forward_sublayer(x, self.feed_forward)  # [B, T, D]
         return x

@@ -50,9 +50,8 @@ class Decoder(nn.Module):
         self.embedding = Embedding(embedding, stack.embedding_dropout)
         self.layers = nn.ModuleList(DecoderLayer(stack) for _ in range(stack.num_layers))
         self.norm = nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
-        self.projection = (
-            None if tie_output else nn.Parameter(torch.randn_like(self.embedding.weight) * stack.d_model**-0.5)
-        )
+        scale = stack.d_model**-0.5
+        self.projection = None if tie_output else nn.Parameter(torch.randn_like(self.embedding.weight) * scale)
 
     @property
     def output_weight(self) -> Tensor:
@@ -93,8 +92,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.source, config.encoder)
-        width = config.encoder.d_model
-        self.decoder = Decoder(config.target, config.decoder, tie_output=config.tie_output, width=width)
+        self.decoder = Decoder(config.target, config.decoder, config.tie_output, width=config.encoder.d_model)
         initialise(self.encoder)
         initialise(self.decoder)
         if config.share_embeddings:

@@ -16,12 +16,14 @@ FORMATS = tuple(kinds("stageformer.export.formats"))
 class Export(Params):
     """Which other engines the model is written for, and what its card says about licences."""
 
-    formats: list[Annotated[str, OneOf(FORMATS)]] = param("folders to write; needs `pip install 'stageformer[export]'`")
+    formats: list[Annotated[str, OneOf(FORMATS)]] = param(
+        "folders of other engines to write; needs `pip install 'stageformer[export]'`; []: our own alone"
+    )
     license: str | None = param("licence of the model, as Hugging Face abbreviates it; null: not stated")
     data_license: str | None = param("licence of the corpus; null: that of the default corpus, or not stated")
 
     @model_validator(mode="after")
     def _each_format_once(self) -> Self:
-        if not self.formats or len(set(self.formats)) != len(self.formats):
-            raise ValueError(f"formats is {self.formats}; needed one or more of {', '.join(FORMATS)}, each once")
+        if len(set(self.formats)) != len(self.formats):
+            raise ValueError(f"formats is {self.formats}; needed each once, of {', '.join(FORMATS)}")
         return self

@@ -57,12 +57,12 @@ class Parameters(Params):
             )
         if (
             self.train_decoder.target_embedding == "train_encoder"
-            and self.train_encoder.trained_by == "masked"
+            and self.train_encoder.trained_by in ("masked", "next_token")
             and not self.vocab.shared
         ):
             raise ValueError(
-                "train_decoder.target_embedding is 'train_encoder', but the objective 'masked' trains no target "
-                "embedding when vocab.shared is false; use 'embed'"
+                "train_decoder.target_embedding is 'train_encoder', but the objective "
+                f"{self.train_encoder.objective!r} trains no target embedding when vocab.shared is false; use 'embed'"
             )
         if self.train_decoder.finetune_encoder:
             self._check_finetuning()

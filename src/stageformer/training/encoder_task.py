@@ -20,6 +20,7 @@ def encoder_task(
     splits: Mapping[str, Pairs],
     vocabulary: Vocabulary,
     device: torch.device,
+    characters: int,
 ) -> Task | None:
     """Return the task that trains an encoder, or None where it is left as initialised.
 
@@ -31,10 +32,11 @@ def encoder_task(
         splits: the pairs of ``train`` and ``valid``
         vocabulary: of the sources
         device: where to compute
+        characters: of the sources of ``valid``, for bits per character
     """
     if params.trained_by == "none":
         return None
     task: Task = chosen("stageformer.training.tasks", params.trained_by).encoder_task(
-        params, model, splits, vocabulary, device
+        params, model, splits, vocabulary, device, characters
     )
     return task

@@ -57,3 +57,15 @@ def token_loss(hidden: Tensor, weight: Tensor, targets: Tensor, label_smoothing:
 def perplexity(means: Mapping[str, float]) -> dict[str, float]:
     """Return the perplexity of tokens: exp of their mean negative log-likelihood, without smoothing."""
     return {"perplexity": math.exp(means["nll"])}
+
+
+def of_characters(nll: float, num_tokens: int, num_characters: int) -> dict[str, float]:
+    """Return the perplexity of tokens, and bits per character, which compare models of different tokens.
+
+    Args:
+        nll: the mean negative log-likelihood of a token, in nats
+        num_tokens: of a text, all of which have this mean
+        num_characters: of the same text
+    """
+    bits = nll / math.log(2) * num_tokens / num_characters
+    return {**perplexity({"nll": nll}), "bits_per_character": bits}

@@ -13,7 +13,7 @@ from stageformer.kernels.draws import current_generator
 from stageformer.model.transformer import Encoder, Transformer
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from stageformer.training.loss import Loss, perplexity, token_loss
+from stageformer.training.loss import Loss, of_characters, token_loss
 
 
 @dataclass
@@ -33,6 +33,8 @@ class MaskedTokens:
     device: torch.device
     seed: int
     label_smoothing: float
+    characters: int
+    """of the sources of ``valid``"""
     unit = "target tokens"
 
     def ids(self, split: str) -> Ints:
@@ -65,8 +67,9 @@ class MaskedTokens:
         return token_loss(hidden, self.model.embedding.weight, targets, self.label_smoothing)
 
     def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
-        """Return the perplexity of the hidden tokens."""
-        return perplexity(means)
+        """Return the perplexity of the hidden tokens, and bits per character if all tokens were as hard as these."""
+        ids = self.splits["valid"].source.flat
+        return of_characters(means["nll"], int((ids >= self.num_special).sum()), self.characters)
 
 
 def encoder_task(
@@ -75,6 +78,7 @@ def encoder_task(
     splits: Mapping[str, Pairs],
     vocabulary: Vocabulary,
     device: torch.device,
+    characters: int,
 ) -> MaskedTokens:
     """Return the task of the objective ``masked``; see :func:`stageformer.training.encoder_task.encoder_task`."""
     return MaskedTokens(
@@ -87,4 +91,5 @@ def encoder_task(
         device=device,
         seed=params.training.seed,
         label_smoothing=params.training.label_smoothing,
+        characters=characters,
     )

@@ -56,6 +56,7 @@ def encoder_task(
     splits: Mapping[str, Pairs],
     vocabulary: Vocabulary,
     device: torch.device,
+    characters: int,
 ) -> TranslationTask:
     """Return the task of the objective ``translation``; see :func:`stageformer.training.encoder_task.encoder_task`.
 
