@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.tables import read_table, write_table
+from stageformer.errors import StageformerError
 
 Floats = npt.NDArray[np.float32]
 
@@ -62,7 +63,11 @@ class Answers:
         wanted = {asked.key(text): text for text in texts}
         found = {}
         for path in sorted(self._folder.glob("*.parquet")):
-            table = read_table(path, "answers")
+            try:
+                table = read_table(path, "answers")
+            except StageformerError as error:
+                reason = str(error).partition(";")[0]
+                raise StageformerError(f"{reason}; delete it, and what it held is asked again") from None
             keys = list(map(str, table["key"].to_pylist()))
             rows = [row for row, key in enumerate(keys) if key in wanted]
             for row, vector in zip(rows, table["vector"].take(pa.array(rows, pa.int64())), strict=True):
