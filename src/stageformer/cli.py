@@ -6,6 +6,7 @@ import click
 
 from stageformer.commands.check import check
 from stageformer.commands.compare import compare
+from stageformer.commands.complete import complete
 from stageformer.commands.completion import completion
 from stageformer.commands.explain import explain
 from stageformer.commands.export import export
@@ -31,8 +32,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, heal, show, tokenize, translate, walk, explain, summary, report, score, compare, table, memory,
-    export, completion,
+    use, check, status, heal, show, tokenize, translate, complete, walk, explain, summary, report, score, compare,
+    table, memory, export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from stageformer.decoding.incremental import BLOCK, IncrementalDecoder
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.kernels.choice import KERNELS, kernels
 from stageformer.model.config import EmbeddingConfig, StackConfig
-from stageformer.model.transformer import Decoder
+from stageformer.model.transformer import Decoder, Encoder
 
 B, S, T, D = 3, 5, BLOCK + 3, 16
 PRESENT = torch.arange(S) < torch.tensor([[5], [2], [3]])
@@ -104,3 +105,34 @@ def test_project_is_the_product_with_the_output_weight() -> None:
     untied = Decoder(decoder.embedding.config, StackConfig(D, 1, 4, 24), tie_output=False)
     assert untied.output_weight is not untied.embedding.weight
     torch.testing.assert_close(untied.logits(hidden), hidden @ untied.output_weight.t())
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("hypotheses", [1, 3])
+@pytest.mark.parametrize("formulation", KERNELS)
+@torch.no_grad()
+def test_steps_of_a_language_model_equal_its_encoder_without_bos(norm: str, hypotheses: int, formulation: str) -> None:
+    torch.manual_seed(0)
+    stack = StackConfig(D, 2, 4, 24, norm=norm, causal=True)
+    encoder = Encoder(EmbeddingConfig(vocabulary_size=13, d_model=D, max_length=T), stack).eval()
+    steps = IncrementalDecoder(LanguageModel(encoder), torch.zeros(B, 1, D), torch.ones(B, 1).bool(), hypotheses)
+    past = torch.empty(B, hypotheses, 0, dtype=torch.long)
+    bos = torch.ones(B, hypotheses, dtype=torch.long)
+    with kernels(formulation):
+        torch.testing.assert_close(steps.step(bos), encoder(bos.flatten()[:, None]).view(B, hypotheses, D))
+        for _ in range(T):
+            parents = torch.randint(0, hypotheses, (B, hypotheses))
+            steps.reorder(parents)
+            newest = torch.randint(0, 13, (B, hypotheses))
+            past = torch.cat([past.gather(1, parents[:, :, None].expand_as(past)), newest[:, :, None]], 2)
+            hidden = steps.step(newest)
+            torch.testing.assert_close(hidden.flatten(0, 1), encoder(past.flatten(0, 1))[:, -1], atol=1e-5, rtol=1e-5)
+        kept = torch.tensor([2, 0])
+        steps = IncrementalDecoder(LanguageModel(encoder), torch.zeros(B, 1, D), torch.ones(B, 1).bool(), hypotheses)
+        steps.step(bos)
+        steps.select_sentences(kept)
+        ids = past[kept]
+        for place in range(3):
+            hidden = steps.step(ids[:, :, place])
+            expected = encoder(ids[:, :, : place + 1].flatten(0, 1))[:, -1]
+            torch.testing.assert_close(hidden.flatten(0, 1), expected, atol=1e-5, rtol=1e-5)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from stageformer.params.root import find_root
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.3
@@ -141,3 +143,26 @@ def model_folder(model: Path | None, root: Path | None) -> Path:
     if model is not None and root is not None:
         raise click.UsageError("give --model or --root, not both")
     return model or find_root(root)
+
+_SEARCH_OPTIONS = (
+    click.option("--beam-size", cls=Option, excludes=("--score", "--sample"), type=Parameter("translate.beam_size"),
+                 help="Default: translate.beam_size of params.yaml."),
+    click.option("--nbest", cls=Option, excludes=("--score",), type=Parameter("translate.beam_size"), metavar="N",
+                 help="Show N for each sentence: number of the sentence, score and text."),
+    click.option("--sample", cls=Option, excludes=("--score",), is_flag=True, help="Draw them by their probability."),
+    click.option("--temperature", cls=Option, needs="--sample", type=Number(float, 0.001, 1000), default=1.0,
+                 show_default=True, help="Of --sample: below 1, the probable becomes more probable."),
+    click.option("--top-k", cls=Option, needs="--sample", type=Number(int, 0, 10**9), default=0, show_default=True,
+                 help="Of --sample: draw from so many most probable tokens; 0: from all."),
+    click.option("--top-p", cls=Option, needs="--sample", type=Number(float, 1e-9, 1), default=1.0, show_default=True,
+                 help="Of --sample: draw from the most probable tokens that make up this probability."),
+    click.option("--seed", cls=Option, needs="--sample", type=Parameter("embed.seed"), default=1, show_default=True,
+                 help="Of --sample."),
+)  # fmt: skip
+
+
+def search_options(function: F) -> F:
+    """Give a command the options of a search: its beam, how many results, and how they are drawn."""
+    for option in reversed(_SEARCH_OPTIONS):
+        function = option(function)
+    return function

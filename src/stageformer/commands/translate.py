@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from stageformer.commands.options import (
-    Number,
     Option,
     Output,
-    Parameter,
     json_option,
     model_folder,
     model_option,
     root_option,
+    search_options,
 )
 from stageformer.commands.program import command
 from stageformer.console.output import answer, echo, say
@@ -30,25 +29,13 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _search_option = functools.partial(click.option, cls=Option, excludes=("--score",))
-_sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 
 
 @command()
 @click.argument("sentences", nargs=-1)
 @click.option("--input", "input_path", type=_PATH, help="Text file, one sentence a line.")
 @click.option("--output", "output_path", type=Output(), help="File for what --input gives. Default: it is printed.")
-@click.option("--beam-size", cls=Option, excludes=("--score", "--sample"), type=Parameter("translate.beam_size"),
-                help="Default: translate.beam_size of params.yaml.")
-@_search_option("--nbest", type=Parameter("translate.beam_size"), metavar="N",
-              help="Show N translations of each sentence: number of the sentence, score and text.")
-@_search_option("--sample", is_flag=True, help="Draw translations by their probability.")
-@_sampling_option("--temperature", type=Number(float, 0.001, 1000), default=1.0, show_default=True,
-              help="Of --sample: below 1, the probable becomes more probable.")
-@_sampling_option("--top-k", type=Number(int, 0, 10**9), default=0, show_default=True,
-              help="Of --sample: draw from so many most probable tokens; 0: from all.")
-@_sampling_option("--top-p", type=Number(float, 1e-9, 1), default=1.0, show_default=True,
-              help="Of --sample: draw from the most probable tokens that make up this probability.")
-@_sampling_option("--seed", type=Parameter("embed.seed"), default=1, show_default=True, help="Of --sample.")
+@search_options
 @_search_option("--prefix", default="", metavar="TEXT", help="What every translation begins with.")
 @_search_option("--attention", is_flag=True, help="Draw which source tokens each token of a translation attends to: "
               "cross-attention of the last layer, mean of its heads.")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stageformer.decoding.incremental import IncrementalDecoder
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.decoding.next_tokens import NextTokens
 from stageformer.decoding.rules import Batch, Constraints, Hypothesis, Rules, penalty
 from stageformer.model.transformer import Decoder
@@ -16,7 +17,7 @@ from stageformer.model.transformer import Decoder
 
 @torch.inference_mode()
 def beam_search(
-    decoder: Decoder,
+    decoder: Decoder | LanguageModel,
     batch: Batch,
     rules: Rules,
     *,

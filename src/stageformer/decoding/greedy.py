@@ -7,13 +7,16 @@ import math
 import torch
 
 from stageformer.decoding.incremental import IncrementalDecoder
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.decoding.next_tokens import NextTokens
 from stageformer.decoding.rules import Batch, Constraints, Hypothesis, Rules
 from stageformer.model.transformer import Decoder
 
 
 @torch.inference_mode()
-def greedy(decoder: Decoder, batch: Batch, rules: Rules, *, with_scores: bool = True) -> list[list[Hypothesis]]:
+def greedy(
+    decoder: Decoder | LanguageModel, batch: Batch, rules: Rules, *, with_scores: bool = True
+) -> list[list[Hypothesis]]:
     """Translate a batch, step by step with cached keys and values; a finished sentence leaves the batch.
 
     Args:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.kernels import attention as kernels
 from stageformer.kernels.choice import accelerated_by
 from stageformer.model.attention import attention, join_heads, padding_mask
-from stageformer.model.layers import DecoderLayer
+from stageformer.model.layers import DecoderLayer, EncoderLayer
 from stageformer.model.transformer import Decoder
 
 BLOCK = 16
@@ -45,15 +46,17 @@ class IncrementalDecoder:
     fast as many products of a vector and a small matrix; the caches are ``[steps, B, H, d_k]`` and ``[S, B, H, d_k]``.
 
     Args:
-        decoder: in eval mode
+        decoder: in eval mode; a language model begins again after <bos>, which no later token sees
         memory: ``[B, S, E]``; E is the width of the memory, which the decoder projects to D where they differ
         present: ``[B, S]`` boolean, True where there is a source token
         hypotheses: hypotheses per sentence, K
     """
 
-    def __init__(self, decoder: Decoder, memory: Tensor, present: Tensor, hypotheses: int = 1) -> None:
+    def __init__(
+        self, decoder: Decoder | LanguageModel, memory: Tensor, present: Tensor, hypotheses: int = 1
+    ) -> None:
         self._decoder = decoder
-        self._layers = [layer for layer in decoder.layers if isinstance(layer, DecoderLayer)]
+        self._layers = [layer for layer in decoder.layers if isinstance(layer, DecoderLayer | EncoderLayer)]
         self._one = hypotheses == 1
         memory = decoder.bridge(memory)  # [B, S, D]
         self._batch_dim, self._step_dim = (1, 0) if self._one else (0, 2)
@@ -65,9 +68,13 @@ class IncrementalDecoder:
         own; minus infinity elsewhere. None: one hypothesis per sentence"""
         self.length = 0
         """steps so far"""
+        self._forgets_bos = isinstance(decoder, LanguageModel)
 
     def step(self, token_ids: Tensor) -> Tensor:
         """Feed the newest token of each hypothesis, ``[B, K]``; returns the hidden states after them, ``[B, K, D]``."""
+        if self._forgets_bos and self.length == 1:
+            self._forgets_bos, self.length = False, 0
+            self._ancestors = None if self._ancestors is None else self._ancestors[:, :, :0]
         self._make_room()
         self.length += 1
         embedded = self._decoder.embedding(token_ids.reshape(-1, 1), start=self.length - 1)
@@ -121,8 +128,12 @@ class IncrementalDecoder:
         extended.narrow(self._step_dim, 0, stored.size(self._step_dim)).copy_(stored)
         return extended
 
-    def _start(self, layer: DecoderLayer, memory: Tensor, present: Tensor, hypotheses: int) -> LayerCache:
-        key, value = layer.cross_attention.project_key_value(memory)  # [B, H, S, d_k]
+    def _start(
+        self, layer: DecoderLayer | EncoderLayer, memory: Tensor, present: Tensor, hypotheses: int
+    ) -> LayerCache:
+        # Of a language model, for the shapes alone: no layer reads the memory.
+        attention = layer.cross_attention if isinstance(layer, DecoderLayer) else layer.self_attention
+        key, value = attention.project_key_value(memory)  # [B, H, S, d_k]
         # A sentence of nothing but padding attends to all of it (see _bias_of), and finds zeros.
         value = value.masked_fill(~present[:, None, :, None], 0.0)
         batch, heads, _, d_k = key.shape
@@ -137,14 +148,19 @@ class IncrementalDecoder:
         bias = _bias(padding_mask(present | ~present.any(1, keepdim=True)))  # [B, 1, 1, S]
         return bias[:, 0].permute(2, 0, 1) if self._one else bias
 
-    def _step_layer(self, x: Tensor, layer: DecoderLayer, cache: LayerCache, bias: Tensor | None) -> Tensor:
+    def _step_layer(
+        self, x: Tensor, layer: DecoderLayer | EncoderLayer, cache: LayerCache, bias: Tensor | None
+    ) -> Tensor:
         """Map the newest positions ``x [B, K, D]`` to ``[B, K, D]``, and add their keys and values to the cache."""
         x = layer.self_attention_sublayer(x, lambda h: self._attend_to_past(h, layer, cache, bias))
-        x = layer.cross_attention_sublayer(x, lambda h: self._attend_to_memory(h, layer, cache))
+        if isinstance(layer, DecoderLayer):
+            x = layer.cross_attention_sublayer(x, lambda h: self._attend_to_memory(h, layer, cache))
         x = layer.feed_forward_sublayer(x, layer.feed_forward)
         return x
 
-    def _attend_to_past(self, h: Tensor, layer: DecoderLayer, cache: LayerCache, bias: Tensor | None) -> Tensor:
+    def _attend_to_past(
+        self, h: Tensor, layer: DecoderLayer | EncoderLayer, cache: LayerCache, bias: Tensor | None
+    ) -> Tensor:
         module = layer.self_attention
         query, key, value = module.project(h, None)  # [B, H, K, d_k]
         cache.key.select(self._step_dim, self.length - 1).copy_(key[:, :, 0] if self._one else key)

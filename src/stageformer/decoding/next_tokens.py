@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.decoding.rules import FREE, Constraints, Rules
 from stageformer.model.transformer import Decoder
 
@@ -45,7 +46,7 @@ class NextTokens:
 
     def __init__(
         self,
-        decoder: Decoder,
+        decoder: Decoder | LanguageModel,
         rules: Rules,
         constraints: Constraints,
         sentences: int,

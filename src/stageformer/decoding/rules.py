@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from stageformer.batching.sentences import Ints
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.model.transformer import Decoder
 
 FREE = -1
@@ -59,7 +60,7 @@ class Rules:
     max_length_offset: int
     min_length_ratio: float = 0.0
 
-    def max_lengths(self, source_lengths: Tensor, decoder: Decoder | None) -> Tensor:
+    def max_lengths(self, source_lengths: Tensor, decoder: Decoder | LanguageModel | None) -> Tensor:
         """Return the largest number of tokens of each translation, ``[B]``, at least 1; <eos> counts on both sides.
 
         It is ``max_length_ratio * source length + max_length_offset``, rounded down, and no more than the decoder has
@@ -108,7 +109,11 @@ class Constraints:
     """
 
     def __init__(
-        self, rules: Rules, decoder: Decoder, source_lengths: Tensor, prefixes: Sequence[Sequence[int]] | None = None
+        self,
+        rules: Rules,
+        decoder: Decoder | LanguageModel,
+        source_lengths: Tensor,
+        prefixes: Sequence[Sequence[int]] | None = None,
     ) -> None:
         device = source_lengths.device
         self._eos_id = rules.eos_id

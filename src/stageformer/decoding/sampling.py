@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stageformer.batching.sentences import Ints
 from stageformer.decoding.incremental import IncrementalDecoder
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.decoding.next_tokens import NextTokens
 from stageformer.decoding.rules import FREE, Batch, Constraints, Hypothesis, Rules
 from stageformer.model.transformer import Decoder
@@ -27,7 +28,7 @@ class Sampling:
 
 @torch.inference_mode()
 def sample(
-    decoder: Decoder,
+    decoder: Decoder | LanguageModel,
     batch: Batch,
     rules: Rules,
     *,

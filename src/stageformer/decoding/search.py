@@ -13,6 +13,7 @@ from torch import Tensor
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.corpus import Search
 from stageformer.decoding.greedy import greedy
+from stageformer.decoding.language_model import LanguageModel
 from stageformer.decoding.rules import Rules
 from stageformer.model.transformer import Decoder
 from stageformer.params.translate import Translate
@@ -37,7 +38,7 @@ def by_greedy(decoder: Decoder, rules: Rules, *, with_scores: bool = True) -> Se
 
 
 def by_beam(
-    decoder: Decoder,
+    decoder: Decoder | LanguageModel,
     rules: Rules,
     params: Translate,
     *,

@@ -27,7 +27,8 @@ from stageformer.params.translate import Translate
 from stageformer.text.conversion import source_ids, target_text
 from stageformer.text.normalisation import normalise
 from stageformer.text.pair import Tokenizers, load_tokenizers
-from stageformer.text.vocabulary import Vocabularies, load_vocabularies
+from stageformer.text.tokenizers.base import Tokenizer
+from stageformer.text.vocabulary import Vocabularies, Vocabulary, load_vocabularies
 from stageformer.translator.engine import NAMES, Engine, OwnEngine, Request
 from stageformer.translator.model_folder import open_model_folder
 
@@ -228,21 +229,39 @@ class Translator:
         Raises:
             StageformerError: it is longer than the table of positions, or holds a token that the model does not know.
         """
-        if not text:
-            return []
-        vocabulary = self.vocabularies.target
-        tokens = self.tokenizers.target.encode_batch([normalise(text)])[0]
-        ids = vocabulary.to_ids(tokens)
-        if vocabulary.unk_id in ids:
-            token = tokens[ids.index(vocabulary.unk_id)]
-            raise StageformerError(f"prefix: {token!r} is not in the vocabulary; leave it out")
-        # <eos> needs a place as well.
-        _check_length(len(ids) + 1, self.model.decoder.embedding, "prefix")
-        return ids
+        return prefix_ids(
+            text, "prefix", self.tokenizers.target, self.vocabularies.target, self.model.decoder.embedding
+        )
 
     def _translation(self, hypothesis: Hypothesis) -> Translation:
         text = target_text(hypothesis.ids, self.tokenizers.target, self.vocabularies.target)
         return Translation(" ".join(text.splitlines()), hypothesis.score, hypothesis.ids)
+
+
+def prefix_ids(
+    text: str, what: str, tokenizer: Tokenizer, vocabulary: Vocabulary, embedding: Embedding
+) -> list[int]:
+    """Return the ids of what a text is to begin with; of an empty one, none.
+
+    Args:
+        text: the beginning.
+        what: names it in messages.
+        tokenizer: of the text.
+        vocabulary: of the text.
+        embedding: has a position for each token.
+
+    Raises:
+        StageformerError: it is longer than the table of positions, or holds a token that the model does not know.
+    """
+    if not text:
+        return []
+    tokens = tokenizer.encode_batch([normalise(text)])[0]
+    ids = vocabulary.to_ids(tokens)
+    if vocabulary.unk_id in ids:
+        token = tokens[ids.index(vocabulary.unk_id)]
+        raise StageformerError(f"{what}: {token!r} is not in the vocabulary; leave it out")
+    _check_length(len(ids) + 1, embedding, what)  # <eos> needs a place as well
+    return ids
 
 
 def _check_length(tokens: int, embedding: Embedding, what: str) -> None:
