@@ -32,7 +32,7 @@ def ids_of(walked):
     return torch.tensor([source]), torch.tensor([[entry["id"] for entry in walked.target_entries]])
 
 
-@pytest.mark.parametrize("changes", [{}, {"norm": "pre"}, {"num_heads": 1}, {"attention_only": True}])
+@pytest.mark.parametrize("changes", [{}, {"norm": "pre"}, {"num_heads": 1}, {"attention_only": True}, {"causal": True}])
 @torch.no_grad()
 def test_every_matrix_is_that_of_the_layers_called_one_by_one(translator, with_model, changes):
     use = with_model(**changes) if changes else translator
@@ -53,7 +53,7 @@ def test_every_matrix_is_that_of_the_layers_called_one_by_one(translator, with_m
             pre = layer.self_attention_sublayer.pre_norm and not layer.self_attention_sublayer.attention_only
             close(arrays[f"{place}.self_attention.input"], x[0])
             read = layer.self_attention_sublayer.norm(x) if pre else x
-            trace = layer.self_attention.trace(read, causal=stack == "decoder")
+            trace = layer.self_attention.trace(read, causal=stack == "decoder" or "causal" in changes)
             for field, value in trace._asdict().items():
                 close(arrays[f"{place}.self_attention.{field}"], value[0])
             projection, bias = arrays[f"{place}.self_attention.projection"], layer.self_attention.in_projection.bias
@@ -175,6 +175,19 @@ def test_the_bare_stack_has_only_the_steps_that_it_takes(walked, bare):
     assert {step.sublayer for step in own} == {"", "self_attention", "cross_attention"}
     assert not {"residual", "norm_before", "feed_forward"} & {step.kind for step in own}
     assert [step.token for step, _ in found] == [*sorted(step.token for step, _ in found[:-1]), 0]
+
+
+def test_a_causal_encoder_shows_its_mask_beside_one_without(walked):
+    causal = dataclasses.replace(walked.shape.config.encoder, causal=True)
+    masked = walked.shape._replace(config=dataclasses.replace(walked.shape.config, encoder=causal))
+    found = [
+        {step.id for step, taken in steps([walked.shape, masked]) if taken[model] and "scores" in step.kind}
+        for model in (0, 1)
+    ]
+    place = "encoder/1/self_attention/scores"
+    assert place in found[0] - found[1]
+    assert f"{place}_masked" in found[1] - found[0]
+    assert {name for name in found[0] if "decoder" in name} == {name for name in found[1] if "decoder" in name}
 
 
 def test_the_page_needs_nothing_and_the_same_walk_gives_the_same_bytes(walked, pages, tmp_path):

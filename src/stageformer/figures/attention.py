@@ -255,17 +255,18 @@ def _draw_sentence(model: Transformer, vocabularies: Vocabularies, sentence: Sen
         title="Where the decoder looks: every layer and head",
         **labels,
     )
+    causal = bool(model.config.encoder.causal)
     attention_heads(
-        weights.encoder,
+        _below_the_diagonal(weights.encoder) if causal else weights.encoder,
         source,
         source,
         folder / f"{sentence.id}-encoder.png",
         title="Where the encoder looks: every layer and head",
         row_label="source token",
-        column_label="source token that it attends to",
+        column_label="source token that it attends to" + (" (hatched: masked)" if causal else ""),
     )
     attention_heads(
-        np.where(np.tri(len(read), dtype=bool), weights.decoder, -np.inf).astype(np.float32),
+        _below_the_diagonal(weights.decoder),
         read,
         read,
         folder / f"{sentence.id}-decoder.png",
@@ -273,3 +274,8 @@ def _draw_sentence(model: Transformer, vocabularies: Vocabularies, sentence: Sen
         row_label="token read",
         column_label="token that it attends to (hatched: masked)",
     )
+
+
+def _below_the_diagonal(weights: Floats) -> Floats:
+    """Put minus infinity where the causal mask forbids: the weights ``[layers, H, T, T]`` are 0 there."""
+    return np.where(np.tri(weights.shape[-1], dtype=bool), weights, -np.inf).astype(np.float32)

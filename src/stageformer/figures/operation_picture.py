@@ -253,7 +253,7 @@ class _Picture:
         lines = (
             f"Outlined: \u201c{self.at.queries[row]}\u201d gives {o.weights[row, column]:.0%} of its attention to "
             f"\u201c{self.at.keys[column]}\u201d. Its row of Z is the mean of the rows of V, weighted by its row of A.",
-            _MASKS[o.kind],
+            _MASKS[o.kind] if o.mask.all() else _MASKS["decoder"],
             f"{_NORMS[o.norm]} The outputs of the {o.num_heads} heads, side by side, are then projected together.",
         )
         for number, line in enumerate(lines):
@@ -274,10 +274,11 @@ class _Picture:
 
 
 _PADDING = "No mask: a single sentence has no padding. In a batch, the columns of padding are masked."
+_CAUSAL = "Causal mask: a token attends to itself and those before it; hatched: minus infinity."
 _STEPS = "Each row has just read the token beside it, and predicts the next."
 _MASKS = {
     "encoder": _PADDING,
-    "decoder": f"Causal mask: a token attends to itself and those before it; hatched: minus infinity. {_STEPS}",
+    "decoder": f"{_CAUSAL} {_STEPS}",
     "cross": f"{_PADDING} {_STEPS}",
 }
 _NORMS = {

@@ -33,8 +33,8 @@ function readBy(view, place) {
 function scoresOf(view, place, title) {
   const d = array(view.model, `${place.start}.query`)[0][2];
   return square(view, place, "scores", title, "signed", (i, j) => ({
-    text: view.step.stack === "decoder" && j > i && view.step.sublayer === "self_attention"
-      ? "masked: this token is not written yet"
+    text: view.step.kind === "scores_masked" && j > i
+      ? "masked: this token comes later"
       : `query of ${place.queries[i]} · key of ${place.keys[j]} / √${d}`,
     marks: [{ key: `${place.start}.query`, row: i }, { key: `${place.start}.key`, row: j }],
   }));

@@ -52,6 +52,8 @@ def _steps_of(shape: Shape) -> Iterator[Step]:
     for step in _ordered([shape.config], shape.tokens):
         config = shape.config.decoder if step.stack == "decoder" else shape.config.encoder
         pre = config.norm == "pre" and not config.attention_only
+        if step.stack == "encoder" and step.kind == ("scores" if config.causal else "scores_masked"):
+            continue
         if step.kind in ("norm_before", "residual_pre", "final_norm") and not pre:
             continue
         if step.kind == "residual" and (pre or config.attention_only):
@@ -93,5 +95,5 @@ def _kinds(stack: str, sublayer: str) -> Sequence[str]:
         return ("norm_before", "feed_forward", *around)
     if sublayer == "cross_attention":
         return ("norm_before", "projections_cross", "scores", "softmax", "heads", "output", *around)
-    scores = "scores_masked" if stack == "decoder" else "scores"
-    return ("norm_before", "projections", scores, "softmax", "heads", "output", *around)
+    scores = ("scores_masked",) if stack == "decoder" else ("scores", "scores_masked")  # an encoder may be causal
+    return ("norm_before", "projections", *scores, "softmax", "heads", "output", *around)
