@@ -26,6 +26,7 @@ EXTRAS = {
     "openai": "openai",
     "pandas": "pipeline",
     "psutil": "pipeline",
+    "psycopg": "sql",
     "py3langid": "language",
     "pyonmttok": "pyonmttok",
     "pythainlp": "spacy-th",

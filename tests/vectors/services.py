@@ -37,6 +37,8 @@ class Server:
         """gives another answer than the usual one: status, headers and body"""
         self.base_url = ""
         self.width = 6
+        self.step = -1
+        """of the order in the list of answers, where the field index counts"""
 
     def answer(self, request: dict[str, Any]) -> bytes:
         texts = request["input"]
@@ -49,8 +51,7 @@ class Server:
         vectors = [vector_of(text, self.width) for text in texts]
         data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
         usage = {"prompt_tokens": 1, "total_tokens": 1}
-        # The order is that of the field index, not that of the list.
-        return json.dumps({"object": "list", "model": "m", "data": data[::-1], "usage": usage}).encode()
+        return json.dumps({"object": "list", "model": "m", "data": data[:: self.step], "usage": usage}).encode()
 
 
 @contextmanager

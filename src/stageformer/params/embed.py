@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
-from stageformer.params.base import MAX_SEED, Params, group, param
+from stageformer.params.base import MAX_SEED, Name, Params, group, param
 
 
 class Random(Params):
@@ -44,6 +44,22 @@ class File(Listed):
     )
 
 
+def _known_layer(layer: str) -> str:
+    if layer not in ("input", "last") and not layer.isdecimal():
+        raise ValueError(f"found {layer!r}; needed input, last or the number of a layer")
+    return layer
+
+
+class Model(Vectors):
+    """A model in a local folder, as Transformers or Sentence Transformers wrote it."""
+
+    kind: Literal["model"] = param("where the initial embedding matrix comes from")
+    path: str = param("its folder")
+    layer: Annotated[Name, AfterValidator(_known_layer)] = param(
+        "input: the input embedding, mean of the word's pieces; last, or a number: the pooled hidden states of a layer"
+    )
+
+
 class Service(Vectors):
     """A source that is asked over a network; its answers are recorded, and nothing recorded is asked again."""
 
@@ -68,11 +84,33 @@ class Http(Service):
     )
 
 
+class LangChain(Service):
+    """An ``Embeddings`` of LangChain."""
+
+    kind: Literal["langchain"] = param("where the initial embedding matrix comes from")
+    factory: str = param("module:Class, such as langchain_ollama:OllamaEmbeddings")
+    arguments: dict[str, Any] = param("what it is made with; a key belongs into the environment")
+    batch_size: int = param("texts in one call", minimum=1, maximum=2048)
+
+
+class Sql(Listed):
+    """A table of vectors in PostgreSQL."""
+
+    kind: Literal["sql"] = param("where the initial embedding matrix comes from")
+    dsn_variable: str = param("the environment variable that holds the address and the password")
+    query: str = param("gives rows of word and vector, for the list %(words)s")
+    revision: str | None = param(
+        "a name of one's own for the version of the table; another one asks for everything anew; null: none"
+    )
+
+
 class Embed(Params):
     """The embedding matrix and the table of positions."""
 
     d_model: int = param("width of every vector between the layers (D)", minimum=1, maximum=65_536)
-    source: Random | File | Http = group("initial values of the embedding matrix", kind="kind")
+    source: Random | File | Model | Http | LangChain | Sql = group(
+        "initial values of the embedding matrix", kind="kind"
+    )
     scale: bool = param("multiply embeddings by sqrt(d_model), as in section 3.4 of the paper")
     positions: Literal["sinusoidal", "learned", "none"] = param("positional encoding")
     max_length: int = param(

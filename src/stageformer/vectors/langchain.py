@@ -1,0 +1,82 @@
+"""Vectors of any ``Embeddings`` of LangChain, or of an object of one's own that has its ``embed_documents``."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from stageformer.artifacts.answers import Answers, Asked
+from stageformer.artifacts.files import first_line
+from stageformer.errors import StageformerError
+from stageformer.params.choices import function_at
+from stageformer.params.embed import LangChain
+from stageformer.vectors._asking import NotNow, Service, Vectors, answers_to, pause_of
+from stageformer.vectors.base import Found
+
+_SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_SECRET = 6
+_LONGEST_REASON = 300
+
+
+class LangChainVectors:
+    """The vectors of an object of others; see :class:`~stageformer.vectors.base.VectorSource`."""
+
+    knows_every_text = True
+
+    def __init__(self, params: LangChain, answers: Answers) -> None:
+        self._params = params
+        self._answers = answers
+        self._embeddings: Any = None
+
+    @property
+    def name(self) -> str:
+        """What makes the object."""
+        return self._params.factory
+
+    def vectors(self, words: Sequence[str]) -> Found:
+        """Return a vector for every word.
+
+        Raises:
+            StageformerError: there is no such factory, it fails, or as
+                :func:`~stageformer.vectors._asking.answers_to`.
+        """
+        params = self._params
+        model = f"{params.factory} {json.dumps(params.arguments, sort_keys=True, ensure_ascii=False)}"
+        asked = Asked("langchain", model, params.revision, None)
+        return answers_to(Service(self.name, asked, self._ask, params.batch_size), words, self._answers)
+
+    def _ask(self, texts: list[str]) -> Vectors:
+        if self._embeddings is None:
+            factory = function_at(self._params.factory)
+            try:
+                self._embeddings = factory(**self._params.arguments)
+            except Exception as error:  # code of others
+                raise StageformerError(f"{self.name}: cannot be made ({_reason(error)})") from None
+            if not callable(getattr(self._embeddings, "embed_documents", None)):
+                raise StageformerError(f"{self.name}: what it makes has no embed_documents")
+        try:
+            answer: Vectors = self._embeddings.embed_documents(texts)
+        except Exception as error:  # code of others
+            status = getattr(error, "status_code", getattr(getattr(error, "response", None), "status_code", None))
+            if isinstance(error, ConnectionError | TimeoutError) or status in (408, 429) or (status or 0) >= 500:
+                headers = getattr(getattr(error, "response", None), "headers", None) or {}
+                raise NotNow(_reason(error), pause_of(headers.get("retry-after"))) from None
+            raise StageformerError(f"{self.name}: {_reason(error)}") from None
+        return answer
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error of others says, without the secrets of the environment, which it may hold."""
+    line = f"{type(error).__name__}: {first_line(error)}"
+    for name, value in os.environ.items():
+        if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET:
+            line = line.replace(value, "***")
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."
+
+
+def open_source(params: LangChain, answers: Answers) -> LangChainVectors:
+    """Return the source that the parameters describe."""
+    return LangChainVectors(params, answers)

@@ -1,0 +1,88 @@
+"""Vectors from a table of PostgreSQL, as pgvector and pgai keep them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import psycopg
+import torch
+
+from stageformer.artifacts.answers import Answers, Asked, Floats
+from stageformer.errors import StageformerError
+from stageformer.params.embed import Sql
+from stageformer.vectors.base import Found
+
+NEEDS = ("psycopg",)
+
+
+class SqlVectors:
+    """The vectors of a query; see :class:`~stageformer.vectors.base.VectorSource`.
+
+    What the query found, and for which words it found nothing, is recorded.
+    """
+
+    knows_every_text = False
+    name = "embed.source.query"
+
+    def __init__(self, params: Sql, answers: Answers) -> None:
+        self._params = params
+        self._answers = answers
+
+    def vectors(self, words: Sequence[str]) -> Found:
+        """Return the vectors of those words that the query finds.
+
+        Raises:
+            StageformerError: the variable of the address is not set, the database is not to be reached or refuses the
+                query, or what it gives is not a word and a vector; no message holds the address.
+        """
+        asked = Asked("sql", self._params.query, self._params.revision, None)
+        known = self._answers.find(asked, words)
+        missing = [word for word in words if word not in known]
+        if missing:
+            new = self._query(missing)
+            nothing: Floats = np.empty(0, np.float32)
+            self._answers.add(asked, {word: new.get(word, nothing) for word in missing})
+            known |= new
+        rows = [row for row, word in enumerate(words) if len(known.get(word, ()))]
+        vectors = [known[words[row]] for row in rows]
+        widths = {len(vector) for vector in vectors}
+        if len(widths) > 1:
+            raise StageformerError(f"{self.name}: its vectors have {' and '.join(map(str, sorted(widths)))} values")
+        return Found(torch.from_numpy(np.array(vectors, np.float32).reshape(len(rows), *widths or {0})), rows)
+
+    def _query(self, words: list[str]) -> dict[str, Floats]:
+        variable = self._params.dsn_variable
+        address = os.environ.get(variable, "")
+        if not address:
+            raise StageformerError(f"embed.source.dsn_variable: the environment variable {variable} is not set")
+        try:
+            with psycopg.connect(address) as connection:
+                found = connection.execute(self._params.query.encode(), {"words": words}).fetchall()
+        except psycopg.Error as error:
+            # Of what the server says of the query, the first line; what fails before that may name the address.
+            said = error.diag.message_primary or type(error).__name__
+            raise StageformerError(f"{self.name}: {' '.join(said.split())}") from None
+        wanted = set(words)
+        vectors = {}
+        for row in found:
+            word, vector = row if len(row) == 2 else (None, None)
+            try:
+                # Without the types of pgvector, a vector comes as its text, which is a list in JSON.
+                values = json.loads(vector) if isinstance(vector, str) else [float(value) for value in vector or []]
+                is_vector = isinstance(word, str) and bool(values) and all(map(math.isfinite, values))
+            except (TypeError, ValueError):
+                is_vector = False
+            if not is_vector:
+                raise StageformerError(f"{self.name}: gave a row that is not a word and a vector of finite numbers")
+            if word in wanted:
+                vectors[word] = np.asarray(values, np.float32)
+        return vectors
+
+
+def open_source(params: Sql, answers: Answers) -> SqlVectors:
+    """Return the source that the parameters describe."""
+    return SqlVectors(params, answers)
