@@ -7,6 +7,7 @@ import dataclasses
 import torch
 
 from stageformer.building.embeddings import EmbeddingStart
+from stageformer.building.projection import table_of
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.config import TransformerConfig
 from stageformer.model.transformer import Transformer
@@ -30,8 +31,8 @@ def build_encoder_model(params: TrainEncoder, start: EmbeddingStart) -> Transfor
             share_embeddings=start.shared,
         )
     )
-    start.fill(model.encoder.embedding, "source")
-    start.fill(model.decoder.embedding, "target")
+    start.fill(model, "source")
+    start.fill(model, "target")
     if params.freeze_embedding:
         _freeze_embeddings(model)
     return model
@@ -62,13 +63,17 @@ def build_model(
     if params.target_embedding == "train_encoder":
         load_weights(model.decoder.embedding, weights_of(encoder_model.decoder.embedding))
     elif not model.config.share_embeddings:
-        start.fill(model.decoder.embedding, "target")
+        start.fill(model, "target")
+    if start.projection is not None and trains_encoder:
+        # What train_encoder has not trained goes on from the start, whose projection can learn.
+        for side in [side for side in ("source", "target") if start.is_start_of(model, side)]:
+            start.fill(model, side)
     if params.freeze_embedding:
         _freeze_embeddings(model)
     return model
 
 
 def _freeze_embeddings(model: Transformer) -> None:
-    """Keep both matrices as they are; positions that are learned go on learning."""
+    """Keep the vectors of both sides as they are; positions and a projection that are learned go on learning."""
     for embedding in (model.encoder.embedding, model.decoder.embedding):
-        embedding.weight.requires_grad_(False)
+        table_of(embedding).requires_grad_(False)

@@ -16,9 +16,10 @@ from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.made_with import check_made_with
 from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
+from stageformer.building.projection import embedding_of, is_product, project
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig
-from stageformer.model.embedding import Embedding
+from stageformer.model.transformer import Transformer
 from stageformer.text.vocabulary import Vocabularies
 
 
@@ -27,12 +28,14 @@ class EmbeddingStart:
     """What a model's embeddings begin with."""
 
     source: Tensor
-    """``[V, D]``"""
+    """``[V, D]``; ``[V, E]`` where there is a projection"""
     target: Tensor
-    """``[V, D]``; the same tensor as ``source`` where the vocabulary is shared"""
+    """as ``source``; the same tensor as ``source`` where the vocabulary is shared"""
     positions: Tensor
     """``[max_length, D]``"""
     metadata: dict[str, Any]
+    projection: Tensor | None = None
+    """``[E, D]``, for vectors of another width than that of the model"""
 
     @property
     def shared(self) -> bool:
@@ -50,16 +53,31 @@ class EmbeddingStart:
         )
 
     @torch.no_grad()
-    def fill(self, embedding: Embedding, side: str) -> None:
-        """Copy the start into the embedding of a model."""
-        embedding.weight.copy_(getattr(self, side))
+    def fill(self, model: Transformer, side: str) -> None:
+        """Copy the start into the embedding of one side of a model."""
+        embedding, table = embedding_of(model, side), getattr(self, side)
+        if self.projection is None:
+            embedding.weight.copy_(table)
+        else:
+            project(model, side, table, self.projection)
         if embedding.positions is not None:
             embedding.positions.copy_(self.positions)
+
+    def is_start_of(self, model: Transformer, side: str) -> bool:
+        """Say whether the embedding of one side of a model is one matrix, and still as it began."""
+        embedding = embedding_of(model, side)
+        if is_product(embedding):
+            return False
+        table = getattr(self, side)
+        began = table if self.projection is None else table @ self.projection
+        return torch.allclose(embedding.weight, began, rtol=1e-4, atol=1e-6)
 
 
 def save_embeddings(folder: Path, start: EmbeddingStart) -> None:
     """Write ``embedding.pt`` and ``positions.pt``. Raises StageformerError when they cannot be written."""
     matrices = {"shared": start.source} if start.shared else {"source": start.source, "target": start.target}
+    if start.projection is not None:
+        matrices["projection"] = start.projection
     write_tensors(folder / "embedding.pt", "embedding", matrices, start.metadata)
     write_tensors(folder / "positions.pt", "positions", {"positions": start.positions}, start.metadata)
 
@@ -101,15 +119,18 @@ def _start(matrices: Mapping[str, Tensor], tables: Mapping[str, Tensor], metadat
     """Return the start that two files hold. Raises KeyError, TypeError or ValueError unless they fit together."""
     if type(metadata["shared"]) is not bool:
         raise ValueError("shared is not true or false")
-    if matrices.keys() != ({"shared"} if metadata["shared"] else {"source", "target"}):
+    sides = {"shared"} if metadata["shared"] else {"source", "target"}
+    if matrices.keys() != sides | ({"projection"} if "width" in metadata else set()):
         raise ValueError(f"found the matrices {', '.join(matrices) or 'none'}")
     source, target = (matrices[side] if side in matrices else matrices["shared"] for side in ("source", "target"))
-    start = EmbeddingStart(source, target, tables["positions"], metadata)
+    start = EmbeddingStart(source, target, tables["positions"], metadata, matrices.get("projection"))
     for side in ("source", "target"):
         check_fields(EmbeddingConfig, dataclasses.asdict(start.config(side)), side)
-    width = metadata["d_model"]
     for name, tensor in (*matrices.items(), *tables.items()):
-        rows = metadata["max_length"] if name == "positions" else len(tensor)
+        rows = {"positions": metadata["max_length"], "projection": metadata.get("width")}.get(name, len(tensor))
+        width = (
+            metadata["d_model"] if name in ("positions", "projection") else metadata.get("width", metadata["d_model"])
+        )
         if tensor.shape != (rows, width) or tensor.dtype != torch.float32:
             raise ValueError(f"{name} is {list(tensor.shape)} of {tensor.dtype}, needed [{rows}, {width}] of float32")
     return start

@@ -15,6 +15,7 @@ from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
 from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
+from stageformer.building.projection import multiply_out
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
@@ -28,10 +29,11 @@ def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, An
     Args:
         path: the ``.pt`` file
         kind: ``model``, or ``encoder`` for an encoder with the throw-away decoder that trained it
-        model: its shared matrices are stored once
+        model: its shared matrices are stored once; a projection of its embeddings is multiplied out
         metadata: plain values to keep beside
         parts: the vocabularies that it was trained with, and their tokenizer
     """
+    multiply_out(model)
     content = metadata | {
         "config": config_values(model.config),
         "encoder_fingerprint": weights_fingerprint(model.encoder),

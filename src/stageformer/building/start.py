@@ -60,10 +60,17 @@ def make_embeddings(
     distribution = params.source.distribution if isinstance(params.source, Random) else "normal"
     lookups = _look_up(params, vocabularies, text)
 
+    widths = {lookup.vectors.size(1) for lookup in lookups.values() if lookup.rows} or {params.d_model}
+    if len(widths) > 1:
+        raise StageformerError(
+            f"embed.source: vectors of the two sides have {' and '.join(map(str, sorted(widths)))} values"
+        )
+    (width,) = widths
+
     def matrix(side: str, vocabulary: Vocabulary) -> Tensor:
-        weight = random_vectors(distribution, len(vocabulary), params.d_model, generator)
+        weight = random_vectors(distribution, len(vocabulary), width, generator)
         if lookups[side].rows:
-            weight[lookups[side].rows] = _sized(lookups[side].vectors, params.d_model)
+            weight[lookups[side].rows] = _sized(lookups[side].vectors, width)
         return weight
 
     source = matrix("shared" if vocabularies.shared else "source", vocabularies.source)
@@ -83,7 +90,11 @@ def make_embeddings(
         "max_length": params.max_length,
         "made_with": made_with(vocabularies.parts),
     }
-    return EmbeddingStart(source, target, positions, metadata), lookups
+    projection = None
+    if width != params.d_model:
+        metadata["width"] = width
+        projection = torch.randn(width, params.d_model, generator=generator).mul_(params.d_model**-0.5)
+    return EmbeddingStart(source, target, positions, metadata, projection), lookups
 
 
 def _look_up(params: Embed, vocabularies: Vocabularies, text: Text | None) -> dict[str, Lookup]:
@@ -110,11 +121,11 @@ def _look_up(params: Embed, vocabularies: Vocabularies, text: Text | None) -> di
 
 
 def _projected(vectors: Tensor, params: Embed, name: str) -> Tensor:
-    """Return vectors ``[found, E]`` at the width of the model, ``[found, D]``."""
-    width = vectors.size(1)
-    if width == params.d_model:
+    """Return vectors ``[found, E]`` at the width of the model, ``[found, D]``, unless their projection is learned."""
+    width, how = vectors.size(1), getattr(params.source, "project", "error")
+    if width == params.d_model or how == "learned":
         return vectors
-    if getattr(params.source, "project", "error") == "error":
+    if how == "error":
         raise StageformerError(
             f"{name}: its vectors have {width} values, but embed.d_model is {params.d_model}; set one to the other, or "
             "embed.source.project"
@@ -141,10 +152,12 @@ def _sized(vectors: Tensor, width: int) -> Tensor:
 
 def metrics(start: EmbeddingStart, lookups: Mapping[str, Lookup]) -> dict[str, Any]:
     """Return what the stage reports: sizes, and the number of tokens of each origin, by side."""
+    matrices = [start.source, *([] if start.shared else [start.target])]
+    matrices += [] if start.projection is None else [start.projection]
     return {
         "source_vocabulary": len(start.source),
         "target_vocabulary": len(start.target),
-        "parameters": start.source.numel() + (0 if start.shared else start.target.numel()),
+        "parameters": sum(matrix.numel() for matrix in matrices),
         "tokens": {side: counts(lookup) for side, lookup in lookups.items()},
     }
 

@@ -21,8 +21,9 @@ class Random(Params):
 class Vectors(Params):
     """What every source has whose vectors belong to words."""
 
-    project: Literal["error", "pca"] = param(
-        "vectors wider than d_model: error: refuse them; pca: keep their d_model principal components"
+    project: Literal["error", "pca", "learned"] = param(
+        "vectors that are not d_model wide: error: refuse them; pca: keep their d_model principal components; learned: "
+        "a matrix that is trained along"
     )
 
 

@@ -50,6 +50,11 @@ class Parameters(Params):
                 layers.stack_config(d_model)
             except ValueError as error:
                 raise ValueError(f"{name}.{error} of embed") from None
+        if self.compute.sharded and getattr(self.embed.source, "project", "") == "learned":
+            raise ValueError(
+                "compute.sharded is true, but embed.source.project 'learned' has a product for a matrix, which is not "
+                "split between processes; set one of them to another value"
+            )
         if self.vocab.shared and not self.tokenize.is_joint:
             raise ValueError(
                 "vocab.shared is true, but tokenize.target is a tokenizer of its own; set vocab.shared to false, or "
