@@ -21,8 +21,9 @@ from stageformer.artifacts.answers import Answers
 from stageformer.artifacts.files import write_json
 from stageformer.batching.pairs import check_splits
 from stageformer.building.embeddings import save_embeddings
-from stageformer.building.start import Text, counts, make_embeddings, metrics, write_lookups
+from stageformer.building.start import Text, counts, make_embeddings, metrics, summary, write_lookups
 from stageformer.compute.instruction_set import use_instruction_set
+from stageformer.console.output import say
 from stageformer.figures.lookup import lookup_picture
 from stageformer.figures.positions import position_similarity, positions_heatmap
 from stageformer.params.compute import Compute
@@ -50,6 +51,9 @@ def main(
     answers = Answers(cache / "answers")
     text = Text(tokenizer, ingest / "train.parquet", answers)
     start, lookups = make_embeddings(params, vocabularies, text)
+    for side, lookup in lookups.items():
+        if lookup.rows:
+            say(summary(side, lookup))
     save_embeddings(output, start)
     write_lookups(output / "lookup.parquet", vocabularies, start, lookups)
     answers.save_used(output / "answers")

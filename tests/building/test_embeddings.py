@@ -1,5 +1,6 @@
 """The start of the embeddings that the parameters ask for."""
 
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ from stageformer.artifacts.answers import Answers
 from stageformer.artifacts.tables import write_table
 from stageformer.building.embeddings import EmbeddingStart
 from stageformer.building.lookup import Lookup, spelling
-from stageformer.building.start import Text, make_embeddings, write_lookups
+from stageformer.building.start import Text, make_embeddings, summary, write_lookups
 from stageformer.errors import StageformerError
 from stageformer.params.base import parse
 from stageformer.params.embed import Embed
@@ -109,6 +110,9 @@ def test_a_token_is_looked_up_as_the_word_that_it_spells_and_then_in_lower_case(
     assert lookup.origins[tokens.index("<unk>")] == "random"
     scale = 2**-0.5 / lookup.vectors.std()
     assert torch.equal(start.source[lookup.rows], lookup.vectors * scale)
+    counts = rf"1 as spelt, {len(lookup.rows) - 1} lower case, \d+ random"
+    said = rf"embed: shared vocabulary: \d+\.\d% of the tokens found \({counts}\)"
+    assert re.fullmatch(said, summary("shared", lookup))
     others = [row for row in range(len(tokens)) if row not in lookup.rows]
     by_chance, _ = make_embeddings(parse(Embed, PARAMS | {"d_model": 2}, "embed"), text[1])
     assert torch.equal(start.source[others], by_chance.source[others])

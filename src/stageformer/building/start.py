@@ -167,6 +167,12 @@ def counts(lookup: Lookup) -> dict[str, int]:
     return {origin: lookup.origins.count(origin) for origin in ORIGINS if origin in lookup.origins}
 
 
+def summary(side: str, lookup: Lookup) -> str:
+    """Return one line on how many tokens of a side have a vector of the source, and how they were found."""
+    found = ", ".join(f"{count:,} {origin}" for origin, count in counts(lookup).items())
+    return f"embed: {side} vocabulary: {len(lookup.rows) / len(lookup.origins):.1%} of the tokens found ({found})"
+
+
 def write_lookups(path: Path, vocabularies: Vocabularies, start: EmbeddingStart, lookups: Mapping[str, Lookup]) -> None:
     """Write how each token got its vector, and which tokens are nearest to it, as a table of kind ``lookup``.
 
