@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stageformer.artifacts.files import atomic_folder
+from stageformer.artifacts.files import atomic_file, atomic_folder
 from stageformer.artifacts.tables import read_table, write_table
 from stageformer.errors import StageformerError
 
@@ -97,16 +97,14 @@ def stock(root: Path) -> None:
     """Copy what the outputs ``data/STAGE/answers`` below ``root`` hold into the store ``.cache/answers``.
 
     Raises:
-        OSError: the store cannot be written.
+        StageformerError: as :func:`~stageformer.artifacts.files.atomic_file`.
     """
     store = root / ".cache" / "answers"
     for path in sorted((root / "data").glob("*/answers/*.parquet")):
         place = store / path.name
         if not place.exists():
-            store.mkdir(parents=True, exist_ok=True)
-            partial = store / f".{path.name}.partial"
-            shutil.copyfile(path, partial)
-            partial.replace(place)
+            with path.open("rb") as source, atomic_file(place) as target:  # several processes may do the same
+                shutil.copyfileobj(source, target)
 
 
 def _write(folder: Path, rows: Mapping[str, tuple[str, Floats]]) -> None:
