@@ -15,7 +15,7 @@ FLOORS = (
     {"compute", "provenance", "scoring", "text", "vectors"},
     {"batching", "building", "corpus", "experiments"},
     {"memory"},
-    {"decoding", "training"},
+    {"decoding", "probing", "training"},
     {"translator"},
     {"export", "figures"},
     {"report", "terminal", "walk"},

@@ -12,6 +12,7 @@ from stageformer.commands.explain import explain
 from stageformer.commands.export import export
 from stageformer.commands.heal import heal
 from stageformer.commands.memory import memory
+from stageformer.commands.probe import probe
 from stageformer.commands.program import group
 from stageformer.commands.report import report
 from stageformer.commands.score import score
@@ -32,8 +33,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, heal, show, tokenize, translate, complete, walk, explain, summary, report, score, compare,
-    table, memory, export, completion,
+    use, check, status, heal, show, tokenize, translate, complete, walk, explain, probe, summary, report, score,
+    compare, table, memory, export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:

@@ -1,0 +1,1 @@
+"""Which layer of an encoder knows what: linear probes on the states of every layer, beside a control task."""
