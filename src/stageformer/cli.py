@@ -12,6 +12,7 @@ from stageformer.commands.explain import explain
 from stageformer.commands.export import export
 from stageformer.commands.heal import heal
 from stageformer.commands.memory import memory
+from stageformer.commands.nearest import nearest
 from stageformer.commands.probe import probe
 from stageformer.commands.program import group
 from stageformer.commands.report import report
@@ -34,7 +35,7 @@ def main() -> None:
 
 COMMANDS = (
     use, check, status, heal, show, tokenize, translate, complete, walk, explain, probe, summary, report, score,
-    compare, table, memory, export, completion,
+    compare, table, memory, nearest, export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:
