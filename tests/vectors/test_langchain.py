@@ -70,5 +70,12 @@ def test_an_object_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     Own.fails = [RefusedError("the key sk-1234567 is wrong\nbecause")]
     with pytest.raises(StageformerError, match=r"^mine:Own: RefusedError: the key \*\*\* is wrong$"):
         source(tmp_path, "mine:Own").vectors(["new"])
-    with pytest.raises(StageformerError, match=r"^mine:text: what it makes has no embed_documents$"):
+    with pytest.raises(StageformerError, match=r"^mine:text: is no class with embed_documents$"):
         source(tmp_path, "mine:text").vectors(["new"])
+
+
+def test_nothing_else_is_called(tmp_path: Path) -> None:
+    for factory, arguments in (("os:mkdir", {"path": str(tmp_path / "made")}), ("subprocess:Popen", {"args": "true"})):
+        with pytest.raises(StageformerError, match=r": is no class with embed_documents$"):
+            source(tmp_path, factory, **arguments).vectors(["new"])
+    assert not (tmp_path / "made").exists()

@@ -51,12 +51,13 @@ class LangChainVectors:
     def _ask(self, texts: list[str]) -> Vectors:
         if self._embeddings is None:
             factory = function_at(self._params.factory)
+            # Before it is called: parameters of others must not call whatever there is.
+            if not (isinstance(factory, type) and callable(getattr(factory, "embed_documents", None))):
+                raise StageformerError(f"{self.name}: is no class with embed_documents")
             try:
                 self._embeddings = factory(**self._params.arguments)
             except Exception as error:  # code of others
                 raise StageformerError(f"{self.name}: cannot be made ({_reason(error)})") from None
-            if not callable(getattr(self._embeddings, "embed_documents", None)):
-                raise StageformerError(f"{self.name}: what it makes has no embed_documents")
         try:
             answer: Vectors = self._embeddings.embed_documents(texts)
         except Exception as error:  # code of others
