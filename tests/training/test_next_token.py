@@ -18,6 +18,9 @@ from stageformer.export.expressible import check_ctranslate2, check_transformers
 from stageformer.figures.traces import attention_weights
 from stageformer.kernels.choice import KERNELS, kernels
 from stageformer.model.transformer import Encoder, Transformer
+from stageformer.params.compute import Compute
+from stageformer.params.training import Training
+from stageformer.training.loop import train
 from stageformer.training.tasks.masked import MaskedTokens
 from stageformer.training.tasks.next_token import NextToken
 
@@ -95,6 +98,22 @@ def test_loss_equals_the_chain_rule_one_token_at_a_time(copy_corpus: Corpus, cau
         loss = task_of(model, splits, pad_id).loss("train", rows)
         assert loss.num_targets == splits["train"].source.lengths[rows].sum()
         assert float(loss.sums["nll"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_any_number_of_threads_learns_the_same_bits(
+    copy_corpus: Corpus, causal: MakeModel, training: Callable[..., Training], make_compute: Callable[..., Compute]
+) -> None:
+    weights, splits = [], copy_corpus(200, 20)
+    for threads in (1, 3):
+        model = causal().train()
+        task = task_of(model.encoder, splits)
+        torch.manual_seed(1)
+        outcome = train(
+            task, training(max_updates=12), make_compute(threads=threads, micro_batch_tokens=60), lambda *_: None, "toy"
+        )
+        weights.append(weights_fingerprint(model.encoder))
+    assert weights[0] == weights[1]
+    assert outcome.metrics["valid_perplexity"] < VOCABULARY
 
 
 def test_masked_and_next_token_report_the_same_metrics(copy_corpus: Corpus, causal: MakeModel) -> None:
