@@ -39,4 +39,23 @@ def export_memory(split: Path, output: Path, format_: str, as_json: bool) -> Non
     echo(json_text({"shape": shape, "files": paths}) if as_json else "\n".join(paths))
 
 
+@command("pool")
+@click.argument("split", type=click.Path(path_type=Path))
+@click.argument("output", type=Output(is_folder=True))
+@click.option("--how", type=click.Choice(["mean", "max", "cls"]), default="mean", show_default=True,
+              help="Mean or largest value over the tokens, or the vector of the first token.")
+@json_option
+def pool_memory(split: Path, output: Path, how: str, as_json: bool) -> None:
+    """Write one vector for each sentence of the memory in the folder SPLIT into the folder OUTPUT, as NumPy files."""
+    from stageformer.memory.pooling import export_pooled
+    from stageformer.memory.store import MemoryStore
+    from stageformer.terminal.json_text import json_text
+
+    store = MemoryStore(existing(split))
+    shape = [len(store), store.width]
+    paths = [str(path) for path in export_pooled(store, output, how)]
+    echo(json_text({"shape": shape, "files": paths}) if as_json else "\n".join(paths))
+
+
 memory.add_command(export_memory)
+memory.add_command(pool_memory)
