@@ -18,6 +18,7 @@ from stageformer.commands.program import group
 from stageformer.commands.report import report
 from stageformer.commands.score import score
 from stageformer.commands.show import show
+from stageformer.commands.similar import similar
 from stageformer.commands.status import status
 from stageformer.commands.summary import summary
 from stageformer.commands.table import table
@@ -35,7 +36,7 @@ def main() -> None:
 
 COMMANDS = (
     use, check, status, heal, show, tokenize, translate, complete, walk, explain, probe, summary, report, score,
-    compare, table, memory, nearest, export, completion,
+    compare, table, memory, nearest, similar, export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:
