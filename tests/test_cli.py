@@ -34,3 +34,12 @@ def test_help_does_not_import_torch():
     code = "import sys; from stageformer.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "pyarrow", "numpy", "dvc", "matplotlib"} & set(run.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [["walk"], ["translate"], ["explain"], ["tokenize", "--kind", "char"]])
+def test_a_text_that_is_not_utf8_is_refused_in_one_line(arguments):
+    command = [sys.executable, "-m", "stageformer.cli", *arguments, b"bad\xff text"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.count(b"\n") == 1
+    assert rb"'bad\udcff text' is not UTF-8" in run.stderr

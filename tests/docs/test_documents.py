@@ -219,3 +219,14 @@ def test_every_file_that_contributors_are_sent_to_exists():
     assert missing == []
     folders = {path.rpartition("/")[0] for path in named if "NAME" in path}
     assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+def test_no_token_is_taken_for_a_tag():
+    """Markdown drops a bare ``<bos>``: it takes it for HTML."""
+    allowed = {"details", "summary", "img", "br", "sub", "sup", "p", "a", "div", "kbd"}
+    found = []
+    for path in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]):
+        text = re.sub(r"^(`{3,}).*?^\1|<!--.*?-->", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+        text = re.sub(r"(`+)[^`].*?\1", "", text, flags=re.DOTALL)
+        found += [f"{path.name}: {tag}" for tag in re.findall(r"</?(\w[\w-]*)[^<>]*>", text) if tag not in allowed]
+    assert not found

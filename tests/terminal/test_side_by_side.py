@@ -80,12 +80,26 @@ def test_bert_comes_from_the_cache_of_the_hub(bert: Path, tmp_path: Path, monkey
         ("spacy", "the cutter spacy needs a language and got null"),
         ("nothing_here:cut", "the module nothing_here cannot be imported"),
         ("bert=/nowhere", "/nowhere: no such file or folder"),
+        ("", "found '', which names no tokenizer"),
+        ("bpe=", "found 'bpe=', which names no tokenizer"),
     ],
 )
 def test_mistakes_are_one_line(kind: str, message: str) -> None:
     result = CliRunner().invoke(main, ["tokenize", "x", "--kind", kind])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert message in result.stderr
+
+
+def test_a_language_that_nothing_knows_is_refused() -> None:
+    result = CliRunner().invoke(main, ["tokenize", "x", "--kind", "char", "--language", "de"])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+def test_the_tokenizers_of_a_run_cut_as_the_run_does(toy_root: Path) -> None:
+    table = run("two and", "--kind", f"bpe={toy_root}/data/tokenize/tokenizer", "--compare", "word, char")
+    assert [line.split() for line in table.splitlines()[2:3]] == [
+        ["7", "tokens,", "exact", "2", "tokens,", "exact", "7", "tokens,", "exact"]
+    ]
 
 
 def test_only_what_is_named_is_imported() -> None:

@@ -243,3 +243,12 @@ def test_the_command_writes_the_page_and_says_what_came_out(toy_root, tmp_path):
     assert page.stat().st_size > 100_000
     wrong = CliRunner().invoke(main, ["walk", SENTENCE, "--root", str(toy_root), "--temperature", "2"])
     assert "--temperature has no effect without --sample" in wrong.output
+
+
+def test_a_model_whose_logits_overflow_is_refused(translator, with_model):
+    overflowing = with_model()
+    with torch.no_grad():
+        for weight in overflowing.model.parameters():
+            weight.mul_(1e30)
+    with pytest.raises(StageformerError, match="the logits of the model are not finite"):
+        walk_model(overflowing, "two and five", name="toy")

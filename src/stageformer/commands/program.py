@@ -15,6 +15,16 @@ from stageformer.console.output import say
 class Command(click.Command):
     """A command that ends in one line and an exit code, whatever happens; see :mod:`stageformer.console.net`."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments. Raises BadParameter for a text that is not UTF-8, which Python keeps as surrogates."""
+        left = super().parse_args(ctx, args)
+        for parameter in self.get_params(ctx):
+            given = ctx.params.get(parameter.name or "")
+            for text in given if isinstance(given, tuple | list) else [given]:  # a path may be any bytes
+                if isinstance(text, str) and not _is_utf8(text):
+                    raise click.BadParameter(f"{text!a} is not UTF-8", ctx, parameter)
+        return left
+
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command with the arguments of this process, and exit. See :meth:`click.Command.main`."""
         run: Any = super().main
@@ -33,6 +43,14 @@ class Command(click.Command):
                 sys.exit(MISTAKE)
             except click.Abort as error:  # click's answer to two errors
                 raise error.__cause__ or KeyboardInterrupt() from None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Group(Command, click.Group):

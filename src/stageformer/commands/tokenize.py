@@ -13,9 +13,9 @@ from stageformer.console.output import echo
 @click.argument("text")
 @click.option("--kind", required=True, help="Tokenizer, such as spacy, nltk, char, bert, NAME=PATH or module:callable.")
 @click.option("--language", metavar="CODE", help="Language of the text, such as de, for tokenizers that know some.")
-@click.option("--compare", metavar="KIND,...", default="", help="Other tokenizers to show beside it.")
+@click.option("--compare", metavar="KIND,...", help="Other tokenizers to show beside it.")
 @json_option
-def tokenize(text: str, kind: str, language: str | None, compare: str, as_json: bool) -> None:
+def tokenize(text: str, kind: str, language: str | None, compare: str | None, as_json: bool) -> None:
     """Show how TEXT is cut by one or several tokenizers, side by side, tokens beside ids. No run is needed.
 
     For example: stageformer tokenize "Das Licht" --kind spacy --language de --compare nltk,bert
@@ -23,5 +23,6 @@ def tokenize(text: str, kind: str, language: str | None, compare: str, as_json: 
     from stageformer.terminal.json_text import json_text
     from stageformer.terminal.side_by_side import as_dict, as_text, side_by_side
 
-    found = side_by_side(text, [kind, *(name for name in compare.split(",") if name)], language)
+    names = [kind, *compare.split(",")] if compare is not None else [kind]
+    found = side_by_side(text, [name.strip() for name in names], language)
     echo(json_text(as_dict(text, found)) if as_json else as_text(found))

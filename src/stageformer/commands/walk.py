@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import webbrowser
 from pathlib import Path
 
 import click
 
 from stageformer.commands.options import Number, Option, Output, Parameter, model_folder, model_option, root_option
 from stageformer.commands.program import command
-from stageformer.console.output import echo, say
+from stageformer.console.output import echo, say, warn
 
 _sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 
@@ -62,5 +63,5 @@ def walk(
     for walked in models:
         echo(walked.chosen[-1].text)
     say(f"{output}: {output.stat().st_size / 2**20:,.1f} MiB")
-    if is_opened:
-        click.launch(str(output))
+    if is_opened and not webbrowser.open(output.absolute().as_uri()):
+        warn(f"there is no browser on this machine; open {output} in one")

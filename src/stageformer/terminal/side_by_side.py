@@ -12,7 +12,7 @@ from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.choices import kinds
 from stageformer.params.tokenize import Cut, Given, Pretrained
 from stageformer.terminal.text import columns
-from stageformer.text.pair import tokenizer_class
+from stageformer.text.pair import is_of_a_run, load_tokenizers, tokenizer_class
 from stageformer.text.tokenizers.base import Tokenizer
 from stageformer.text.vocabulary import UNK
 
@@ -51,6 +51,8 @@ def side_by_side(text: str, names: Sequence[str], language: str | None) -> list[
     Raises:
         StageformerError: an unknown name, a missing package, or missing files.
     """
+    if language is not None and not any(name in kinds("stageformer.text.cutters") or ":" in name for name in names):
+        raise StageformerError(f"no language has an effect on {', '.join(names)}; leave --language out")
     found = []
     for name in names:
         tokenizer = _tokenizer(name, language)
@@ -76,7 +78,8 @@ def as_text(found: Sequence[Column]) -> str:
     for column in found:
         beside = column.ids is not None
         versions = ", ".join(f"{name} {version}" for name, version in column.versions.items())
-        count = f"{len(column.tokens)} tokens, {'exact' if column.exact else 'lossy'}"
+        plural = "" if len(column.tokens) == 1 else "s"
+        count = f"{len(column.tokens)} token{plural}, {'exact' if column.exact else 'lossy'}"
         heads += [[column.name, versions, count, ""], *([["", "", "", ""]] if beside else [])]
         bodies.append([["␣" if token == " " else token for token in column.tokens]])
         if column.ids is not None:
@@ -91,6 +94,8 @@ def as_text(found: Sequence[Column]) -> str:
 def _tokenizer(name: str, language: str | None) -> Tokenizer:
     name, equals, path = name.partition("=")
     cutters = kinds("stageformer.text.cutters")
+    if not name or (equals and not path):
+        raise StageformerError(f"found {name + equals!r}, which names no tokenizer; needed NAME, or NAME=PATH")
     if name in cutters or (":" in name and not Path(name).exists()):
         options: Any = Cut(
             kind="cut", cutter=name, language=language, path=path or None,
@@ -100,11 +105,13 @@ def _tokenizer(name: str, language: str | None) -> Tokenizer:
         options = Given(kind=name, **_FORM)
     elif equals or Path(name).exists() or name in _PUBLISHED:
         where = path if equals else name if Path(name).exists() else _published(name)
+        if is_of_a_run(Path(where)):
+            return load_tokenizers(Path(where)).source  # of a run: cut and joined as that does
         options = Pretrained(kind="pretrained", path=where, **_FORM)
     elif name in kinds("stageformer.text.tokenizers"):
         raise StageformerError(
             f"the tokenizer {name} learns its tokens or reads them from files: give {name}=PATH with a tokenizer.json, "
-            "such as that in data/tokenize/tokenizer of a run"
+            "such as data/tokenize/tokenizer of a run"
         )
     else:
         known = [*cutters, *_GIVEN, *_PUBLISHED]

@@ -103,6 +103,13 @@ def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> Tokenizers:
     return _in_folder(tokenizers, folder)
 
 
+def is_of_a_run(folder: Path) -> bool:
+    """Return whether the stage ``tokenize`` wrote this folder."""
+    path = folder / CONFIG_NAME
+    config = read_json(path) if path.is_file() else None
+    return isinstance(config, dict) and {"source", "target", "schema_version"} <= config.keys()
+
+
 def load_tokenizers(folder: Path) -> Tokenizers:
     """Read the tokenizers that the stage ``tokenize`` wrote.
 

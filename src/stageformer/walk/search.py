@@ -12,6 +12,7 @@ from stageformer.decoding.rules import Rules
 from stageformer.decoding.sampling import Sampling
 from stageformer.decoding.search import rules_for
 from stageformer.decoding.steps import NUM_LOGITS, search_steps
+from stageformer.errors import StageformerError
 from stageformer.translator.translator import Translator
 
 
@@ -71,7 +72,10 @@ def find(
     """
     vocabulary = translator.vocabularies.target
     options = {"beam_size": beam_size, "sampling": sampling, "show_progress": False}
-    translation = translator.nbest([source], origin="the sentence", **options)[0][0]  # type: ignore[arg-type]
+    found = translator.nbest([source], origin="the sentence", **options)[0]  # type: ignore[arg-type]
+    if not found:
+        raise StageformerError("the sentence has no translation, since the logits of the model are not finite")
+    translation = found[0]
     ours = [*translation.ids, vocabulary.eos_id]
     if sampling is not None or (beam_size or translator.params.beam_size) == 1:
         return ours, [[] for _ in ours]

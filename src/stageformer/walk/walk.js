@@ -312,7 +312,11 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowRight") go(state.index + 1);
   if (event.key === "ArrowLeft") go(state.index - 1);
 });
-function fromAddress() { return Math.max(0, data.steps.findIndex((step) => step.id === decodeURIComponent(location.hash.slice(1)))); }
+function fromAddress() {
+  let id = "";
+  try { id = decodeURIComponent(location.hash.slice(1)); } catch { /* of a mistyped address: begin at the beginning */ }
+  return Math.max(0, data.steps.findIndex((step) => step.id === id));
+}
 addEventListener("hashchange", () => { if (fromAddress() !== state.index) go(fromAddress()); });
 document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".matrix")) hideTip(); });
 addEventListener("scroll", placeTip, { passive: true });
