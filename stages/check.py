@@ -17,8 +17,8 @@ from pathlib import Path
 
 import click
 
-from stageformer.artifacts.answers import stock
 from stageformer.artifacts.files import write_json
+from stageformer.artifacts.stock import stock
 from stageformer.commands.program import command
 from stageformer.compute.estimate import check_memory
 from stageformer.console.output import say

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from stageformer.artifacts.answers import stock
 from stageformer.artifacts.files import check_writable
+from stageformer.artifacts.stock import stock
 from stageformer.commands.program import Command
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.base import parse

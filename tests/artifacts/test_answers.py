@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stageformer.artifacts.answers import Answers, Asked, stock
+from stageformer.artifacts.answers import Answers, Asked
+from stageformer.artifacts.stock import stock
 from stageformer.errors import StageformerError
 
 ASKED = Asked("openai", "m", None, 3)

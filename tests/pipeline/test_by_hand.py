@@ -14,6 +14,7 @@ OLDER = {
     "ingest": ("data/ingest/labels/older.parquet",),
     "tokenize": ("data/tokenize/tokenizer/source/tokenizer.json", "data/tokenize/tokenizer/target/tokenizer.json"),
     "vocab": ("data/vocab/vocabulary_source.parquet", "data/vocab/vocabulary_target.parquet"),
+    "embed": ("data/embed/answers/older.parquet",),
     "train_encoder": ("reports/train_encoder/plots/metrics/older.tsv", "reports/train_encoder/plots/metrics/a/b.tsv"),
     "encode": ("data/encode/train-dropout-3/memory-00000.pt", "data/encode/test/memory-00099.pt"),
     "train_decoder": ("reports/train_decoder/plots/metrics/older.tsv",),

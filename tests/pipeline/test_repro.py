@@ -45,7 +45,7 @@ def test_artifacts_open_with_pandas_and_torch_alone(finished) -> None:
     data = finished.root / "data"
     tables = sorted(data.rglob("*.parquet"))
     stages = {path.relative_to(data).parts[0] for path in tables}
-    assert stages == {"ingest", "tokenize", "vocab", "translate", "evaluate", "export"}
+    assert stages == {"ingest", "tokenize", "vocab", "embed", "translate", "evaluate", "export"}
     for path in tables:
         # This corpus has no labels: their tables are there, without rows.
         assert bool(len(pandas.read_parquet(path))) != (path.parent.name == "labels"), path
@@ -105,10 +105,10 @@ def test_a_tokenizer_that_is_not_chosen_reruns_nothing_and_going_back_to_the_cho
 
     append(repository, "src/stageformer/text/tokenizers/bpe.py")
     # `vocab` asks the tokenizer what it learned. The tokens and their ids are the same.
-    assert repository.repro() == (["check", "tokenize", "vocab", "evaluate", "export"], [])
+    assert repository.repro() == (["check", "tokenize", "vocab", "embed", "evaluate", "export"], [])
     repository.git("checkout", "src")
     repository.git("clean", "--force", "--quiet", "src")
-    assert repository.repro() == (["check"], ["tokenize", "vocab", "evaluate", "export"])
+    assert repository.repro() == (["check"], ["tokenize", "vocab", "embed", "evaluate", "export"])
     assert {path for path, md5 in repository.hashes().items() if before[path] != md5} == set()
 
 

@@ -90,7 +90,7 @@ def test_validation_leaves_no_trace(
     task: TranslationTask | MaskedTokens = (
         TranslationTask(model, splits, 0, CPU, 0.1)
         if kind == "translation"
-        else MaskedTokens(model.encoder, splits, 0.15, 0, 3, 4, CPU, seed=1, label_smoothing=0.1)
+        else MaskedTokens(model.encoder, splits, 0.15, 0, 3, 4, CPU, seed=1, label_smoothing=0.1, characters=99)
     )
     model.train()
     weights = {name: weight.clone() for name, weight in weights_of(model).items()}

@@ -1,27 +1,30 @@
-"""Random vectors: their size, their seed, and the same draws after either distribution."""
+"""Random vectors: their size, their seed, and the same draws after any distribution."""
 
 import pytest
 import torch
 
-from stageformer.vectors.random import RandomVectors
+from stageformer.vectors.random import random_vectors
 
-TOKENS = [f"t{n}" for n in range(400)]
+DEVIATIONS = {"normal": 64**-0.5, "uniform": 64**-0.5, "xavier": (2 / (400 + 64)) ** 0.5}
 
 
-@pytest.mark.parametrize(("distribution", "deviation"), [("normal", 64**-0.5), ("xavier", (2 / (400 + 64)) ** 0.5)])
-def test_every_token_has_a_vector_of_the_right_size(distribution: str, deviation: float) -> None:
-    found = RandomVectors(distribution, 64, torch.Generator().manual_seed(1)).vectors(TOKENS)
-    assert found.rows == list(range(400))
-    assert found.coverage == 1.0
-    assert found.vectors.shape == (400, 64)
-    assert found.vectors.std().item() == pytest.approx(deviation, rel=0.02)
-    assert abs(found.vectors.mean().item()) < 0.003
+@pytest.mark.parametrize("distribution", DEVIATIONS)
+def test_every_row_is_a_vector_of_the_right_size(distribution: str) -> None:
+    vectors = random_vectors(distribution, 400, 64, torch.Generator().manual_seed(1))
+    assert vectors.shape == (400, 64)
+    assert vectors.std().item() == pytest.approx(DEVIATIONS[distribution], rel=0.02)
+    assert abs(vectors.mean().item()) < 0.003
+
+
+@pytest.mark.parametrize(("distribution", "limit"), [("uniform", (3 / 64) ** 0.5), ("xavier", (6 / (400 + 64)) ** 0.5)])
+def test_no_number_is_beyond_the_limit(distribution: str, limit: float) -> None:
+    largest = random_vectors(distribution, 400, 64, torch.Generator().manual_seed(1)).abs().max().item()
+    assert 0.99 * limit < largest <= limit
 
 
 def test_the_draws_are_those_of_the_seed_and_go_on() -> None:
-    first, second = (RandomVectors("normal", 8, torch.Generator().manual_seed(1)) for _ in range(2))
-    generator = torch.Generator().manual_seed(1)
+    drawn, expected = (torch.Generator().manual_seed(1) for _ in range(2))
     for count in (3, 5):
-        expected = torch.randn(count, 8, generator=generator) * 8**-0.5
-        assert torch.equal(first.vectors(TOKENS[:count]).vectors, expected)
-        assert torch.equal(second.vectors(TOKENS[:count]).vectors, expected)
+        assert torch.equal(
+            random_vectors("normal", count, 8, drawn), torch.randn(count, 8, generator=expected) * 8**-0.5
+        )

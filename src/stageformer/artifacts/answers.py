@@ -5,14 +5,14 @@ answer has a key: the hash of what was asked (:class:`Asked`) and of the text. T
 the variable that holds the secret are in no key, so that a proxy or another port is the same model.
 
 A run that asked a service has its answers, and no others, as an output, which DVC keeps and shares. Every stage takes
-them into the store before it does anything (:func:`stock`): a later stage may be the one that removes that output.
+them into the store before it does anything (:mod:`stageformer.artifacts.stock`): a later stage may be the one that
+removes that output.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stageformer.artifacts.files import atomic_file, atomic_folder
+from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.tables import read_table, write_table
 from stageformer.errors import StageformerError
 
@@ -91,20 +91,6 @@ class Answers:
         with atomic_folder(folder, ("*.parquet",)) as new:
             if self._used:
                 _write(new, dict(sorted(self._used.items())))
-
-
-def stock(root: Path) -> None:
-    """Copy what the outputs ``data/STAGE/answers`` below ``root`` hold into the store ``.cache/answers``.
-
-    Raises:
-        StageformerError: as :func:`~stageformer.artifacts.files.atomic_file`.
-    """
-    store = root / ".cache" / "answers"
-    for path in sorted((root / "data").glob("*/answers/*.parquet")):
-        place = store / path.name
-        if not place.exists():
-            with path.open("rb") as source, atomic_file(place) as target:  # several processes may do the same
-                shutil.copyfileobj(source, target)
 
 
 def _write(folder: Path, rows: Mapping[str, tuple[str, Floats]]) -> None:
