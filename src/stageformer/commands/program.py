@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from stageformer.console.net import MISTAKE, net
-from stageformer.console.output import say
+from stageformer.console.output import is_unicode, say
 
 
 class Command(click.Command):
@@ -21,7 +21,7 @@ class Command(click.Command):
         for parameter in self.get_params(ctx):
             given = ctx.params.get(parameter.name or "")
             for text in given if isinstance(given, tuple | list) else [given]:  # a path may be any bytes
-                if isinstance(text, str) and not _is_utf8(text):
+                if isinstance(text, str) and not is_unicode(text):
                     raise click.BadParameter(f"{text!a} is not UTF-8", ctx, parameter)
         return left
 
@@ -43,14 +43,6 @@ class Command(click.Command):
                 sys.exit(MISTAKE)
             except click.Abort as error:  # click's answer to two errors
                 raise error.__cause__ or KeyboardInterrupt() from None
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class Group(Command, click.Group):

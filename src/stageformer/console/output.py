@@ -32,6 +32,17 @@ def _spelled(match: re.Match[str]) -> str:
     return repr(match.group())[1:-1]
 
 
+def is_unicode(text: str) -> bool:
+    """Return False for text with lone surrogates, which JSON and arguments can hold and UTF-8 cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def echo(text: str = "", *, err: bool = False, end: str = "\n") -> None:
     """Print text that is laid out already: all is cleaned but line feeds and tabs, which are taken to be ours.
 

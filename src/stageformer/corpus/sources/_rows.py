@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from stageformer.console.output import is_unicode
 from stageformer.corpus.labels import REASON, LabelsError, read_labels
-from stageformer.corpus.sources.base import REMEDY, Record, Rejected, is_unicode
+from stageformer.corpus.sources.base import REMEDY, Record, Rejected
 from stageformer.params.ingest import Ingest
 
 MISSING = object()

@@ -186,17 +186,6 @@ def mixture(corpora: Sequence[Records], tags: Sequence[str], weights: Sequence[i
     return Mixture(tuple(zip(corpora, *of_each, strict=True)))
 
 
-def is_unicode(text: str) -> bool:
-    """Return False for text with lone surrogates, which JSON can spell and UTF-8 cannot."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def did_you_mean_field(name: str, fields: list[str]) -> str:
     """Return a hint at the field that was meant: one of the same name inside of another, or the one nearest."""
     inside = next((field for field in fields if field.endswith(f".{name}")), None)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from stageformer.console.output import say
+from stageformer.console.output import is_unicode, say
 from stageformer.corpus.labels import REASON
-from stageformer.corpus.sources.base import Record, Rejected, Source, is_unicode
+from stageformer.corpus.sources.base import Record, Rejected, Source
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.ingest import HomeAssistant, Ingest
 
