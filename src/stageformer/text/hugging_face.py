@@ -7,6 +7,7 @@ to be given its form first (``text/form.py``); here, that is done.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -54,9 +55,9 @@ class HuggingFaceTokenizer(Tokenizer):
         """Return what :meth:`prepare` does, in the components of the library."""
         return []
 
+    @abstractmethod
     def decoder(self) -> decoders.Decoder:
         """Return what :meth:`decode` does, in the components of the library."""
-        raise NotImplementedError
 
     def surface(self, text: str) -> list[str]:
         """Return the tokens for a stretch of prepared text that the model does not know."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from stageformer.artifacts.files import atomic_folder, read_json, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
@@ -106,8 +106,11 @@ def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> Tokenizers:
 def is_of_a_run(folder: Path) -> bool:
     """Return whether the stage ``tokenize`` wrote this folder."""
     path = folder / CONFIG_NAME
-    config = read_json(path) if path.is_file() else None
-    return isinstance(config, dict) and {"source", "target", "schema_version"} <= config.keys()
+    return path.is_file() and _is_config(read_json(path))
+
+
+def _is_config(content: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(content, dict) and {"source", "target", "schema_version"} <= content.keys()
 
 
 def load_tokenizers(folder: Path) -> Tokenizers:
@@ -118,7 +121,7 @@ def load_tokenizers(folder: Path) -> Tokenizers:
     """
     path = folder / CONFIG_NAME
     config = read_json(path)
-    if not isinstance(config, dict) or not {"source", "target", "schema_version"} <= config.keys():
+    if not _is_config(config):
         raise StageformerError(f"{path}: needs 'source', 'target' and 'schema_version'; {_REMEDY}")
     if config["schema_version"] != SCHEMA_VERSION:
         raise StageformerError(
