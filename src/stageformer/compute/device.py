@@ -15,7 +15,7 @@ from stageformer.compute.instruction_set import (
 )
 from stageformer.compute.pool import Pool, Serial, Threads
 from stageformer.errors import StageformerError
-from stageformer.kernels.choice import use_kernels
+from stageformer.kernels.choice import Kernels, use_kernels
 from stageformer.params.compute import Compute
 
 
@@ -50,6 +50,19 @@ def prepare(compute: Compute) -> torch.device:
     if not on_cpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # torchrun gives each process a GPU of its own
     return torch.device(compute.device)
+
+
+def prepare_cpu(instruction_set: str, kernels: Kernels) -> None:
+    """Set instructions and kernels of this process for what is computed outside of the stages, without a warning.
+
+    Args:
+        instruction_set: as ``compute.instruction_set``
+        kernels: as ``compute.kernels``
+    """
+    use_instruction_set(instruction_set, quiet=True)
+    if instruction_set == "avx2":
+        compute_gelu_without_onednn()
+    use_kernels(kernels)
 
 
 def make_pool(compute: Compute, pieces: int) -> Pool:

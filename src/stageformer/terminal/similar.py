@@ -10,9 +10,8 @@ import torch
 
 from stageformer.artifacts.tables import read_table
 from stageformer.batching.sentences import Sentences
-from stageformer.compute.instruction_set import compute_gelu_without_onednn, use_instruction_set
+from stageformer.compute.device import prepare_cpu
 from stageformer.errors import StageformerError
-from stageformer.kernels.choice import use_kernels
 from stageformer.memory.encoding import open_source
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.pooling import pool, pooled
@@ -47,10 +46,7 @@ def similar_sentences(root: Path, text: str, how: str, number: int) -> list[dict
     if not (cleaned := normalise(text)):
         raise StageformerError("the text is empty; give a sentence")
     compute = parse(Compute, read_yaml(root / "params.yaml").get("compute"), "compute")
-    use_instruction_set(compute.instruction_set, quiet=True)
-    if compute.instruction_set == "avx2":
-        compute_gelu_without_onednn()
-    use_kernels(compute.kernels)
+    prepare_cpu(compute.instruction_set, compute.kernels)
     tokenizers = load_tokenizers(data / "tokenize/tokenizer")
     vocabularies = load_vocabularies(data / "vocab", tokenizers.parts)
     source = open_source(

@@ -11,23 +11,21 @@ import numpy as np
 import torch
 
 from stageformer.building.model_files import load_model
-from stageformer.compute.instruction_set import compute_gelu_without_onednn, use_instruction_set
+from stageformer.compute.device import prepare_cpu
 from stageformer.decoding.language_model import LanguageModel
 from stageformer.decoding.rules import Batch, Hypothesis
 from stageformer.decoding.sampling import Sampling, sample
 from stageformer.decoding.search import by_beam, rules_for
 from stageformer.errors import StageformerError
 from stageformer.experiments.missing import how_to_get
-from stageformer.kernels.choice import use_kernels
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.reading import read_yaml
 from stageformer.params.translate import Translate
-from stageformer.text.conversion import target_text
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.tokenizers.base import Tokenizer
 from stageformer.text.vocabulary import Vocabulary, load_vocabularies
-from stageformer.translator.translator import Translation, prefix_ids
+from stageformer.translator.translator import Translation, prefix_ids, translation_of
 
 MODEL = "data/train_encoder/encoder.pt"
 
@@ -57,10 +55,7 @@ class Completer:
             raise StageformerError(f"{path}: there is no model; {how_to_get(MODEL, root)}")
         values = read_yaml(root / "params.yaml")
         compute = parse(Compute, values.get("compute"), "compute")
-        use_instruction_set(compute.instruction_set, quiet=True)
-        if compute.instruction_set == "avx2":
-            compute_gelu_without_onednn()
-        use_kernels(compute.kernels)
+        prepare_cpu(compute.instruction_set, compute.kernels)
         tokenizers = load_tokenizers(root / "data/tokenize/tokenizer")
         vocabularies = load_vocabularies(root / "data/vocab", tokenizers.parts)
         model, metadata = load_model(path, "encoder", vocabularies)
@@ -102,7 +97,7 @@ class Completer:
         for line, beginning in enumerate(beginnings, start=1):
             ids = prefix_ids(beginning, f"beginning {line}", self.tokenizer, self.vocabulary, self.model.embedding)
             found = self._search(ids, line, number, beam_size, sampling, max_tokens)
-            texts.append([self._text(hypothesis) for hypothesis in found])
+            texts.append([translation_of(hypothesis, self.tokenizer, self.vocabulary) for hypothesis in found])
         return texts
 
     def _search(
@@ -119,7 +114,3 @@ class Completer:
         if sampling is not None:
             return sample(self.model, batch, rules, samples=number, **dataclasses.asdict(sampling))[0]
         return by_beam(self.model, rules, self.params, beam_size=beam_size, nbest=number)(batch)[0]
-
-    def _text(self, hypothesis: Hypothesis) -> Translation:
-        text = target_text(hypothesis.ids, self.tokenizer, self.vocabulary)
-        return Translation(" ".join(text.splitlines()), hypothesis.score, hypothesis.ids)

@@ -11,14 +11,12 @@ import torch
 
 from stageformer.batching.sentences import Sentences
 from stageformer.building.model_files import load_model
-from stageformer.compute.device import thread_pool
-from stageformer.compute.instruction_set import compute_gelu_without_onednn, use_instruction_set
+from stageformer.compute.device import prepare_cpu, thread_pool
 from stageformer.compute.pool import Pool
 from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sampling import Sampling
 from stageformer.errors import StageformerError, did_you_mean, require
-from stageformer.kernels.choice import use_kernels
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.embedding import Embedding
@@ -92,10 +90,7 @@ class Translator:
                 f"there is no engine {engine!r}{did_you_mean(engine, NAMES)}; choose one of: {', '.join(NAMES)}"
             )
         found = open_model_folder(None if folder is None else Path(folder))
-        use_instruction_set(found.instruction_set, quiet=True)
-        if found.instruction_set == "avx2":
-            compute_gelu_without_onednn()
-        use_kernels(found.kernels)
+        prepare_cpu(found.instruction_set, found.kernels)
         threads = threads or found.threads or torch.get_num_threads()
         pool = thread_pool(threads, pieces=threads)
         searching: Engine
@@ -234,8 +229,13 @@ class Translator:
         )
 
     def _translation(self, hypothesis: Hypothesis) -> Translation:
-        text = target_text(hypothesis.ids, self.tokenizers.target, self.vocabularies.target)
-        return Translation(" ".join(text.splitlines()), hypothesis.score, hypothesis.ids)
+        return translation_of(hypothesis, self.tokenizers.target, self.vocabularies.target)
+
+
+def translation_of(hypothesis: Hypothesis, tokenizer: Tokenizer, vocabulary: Vocabulary) -> Translation:
+    """Return what was found as one line of text, with its score and its ids."""
+    text = target_text(hypothesis.ids, tokenizer, vocabulary)
+    return Translation(" ".join(text.splitlines()), hypothesis.score, hypothesis.ids)
 
 
 def prefix_ids(
