@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import Output, json_option
+from stageformer.commands.options import Output, json_option, pooling_option
 from stageformer.commands.paths import existing
 from stageformer.commands.program import command, group
 from stageformer.console.output import echo
@@ -42,8 +42,7 @@ def export_memory(split: Path, output: Path, format_: str, as_json: bool) -> Non
 @command("pool")
 @click.argument("split", type=click.Path(path_type=Path))
 @click.argument("output", type=Output(is_folder=True))
-@click.option("--how", type=click.Choice(["mean", "max", "cls"]), default="mean", show_default=True,
-              help="Mean or largest value over the tokens, or the vector of the first token.")
+@pooling_option
 @json_option
 def pool_memory(split: Path, output: Path, how: str, as_json: bool) -> None:
     """Write one vector for each sentence of the memory in the folder SPLIT into the folder OUTPUT, as NumPy files."""

@@ -144,12 +144,19 @@ def model_folder(model: Path | None, root: Path | None) -> Path:
         raise click.UsageError("give --model or --root, not both")
     return model or find_root(root)
 
-_SEARCH_OPTIONS = (
-    click.option("--beam-size", cls=Option, excludes=("--score", "--sample"), type=Parameter("translate.beam_size"),
-                 help="Default: translate.beam_size of params.yaml."),
-    click.option("--nbest", cls=Option, excludes=("--score",), type=Parameter("translate.beam_size"), metavar="N",
-                 help="Show N for each sentence: number of the sentence, score and text."),
-    click.option("--sample", cls=Option, excludes=("--score",), is_flag=True, help="Draw them by their probability."),
+
+def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return what gives a command several options, in this order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+sampling_options = _together(
     click.option("--temperature", cls=Option, needs="--sample", type=Number(float, 0.001, 1000), default=1.0,
                  show_default=True, help="Of --sample: below 1, the probable becomes more probable."),
     click.option("--top-k", cls=Option, needs="--sample", type=Number(int, 0, 10**9), default=0, show_default=True,
@@ -159,10 +166,20 @@ _SEARCH_OPTIONS = (
     click.option("--seed", cls=Option, needs="--sample", type=Parameter("embed.seed"), default=1, show_default=True,
                  help="Of --sample."),
 )  # fmt: skip
+"""How tokens are drawn, for a command that has ``--sample``."""
 
+search_options = _together(
+    click.option("--beam-size", cls=Option, excludes=("--score", "--sample"), type=Parameter("translate.beam_size"),
+                 help="Default: translate.beam_size of params.yaml."),
+    click.option("--nbest", cls=Option, excludes=("--score",), type=Parameter("translate.beam_size"), metavar="N",
+                 help="Show N for each sentence: number of the sentence, score and text."),
+    click.option("--sample", cls=Option, excludes=("--score",), is_flag=True, help="Draw them by their probability."),
+    sampling_options,
+)  # fmt: skip
+"""A search: its beam, how many results, and how they are drawn."""
 
-def search_options(function: F) -> F:
-    """Give a command the options of a search: its beam, how many results, and how they are drawn."""
-    for option in reversed(_SEARCH_OPTIONS):
-        function = option(function)
-    return function
+pooling_option = click.option(
+    "--how", type=click.Choice(["mean", "max", "cls"]), default="mean", show_default=True,
+    help="Mean or largest value over the tokens, or the vector of the first token.",
+)  # fmt: skip
+"""Ways to pool a memory: those of :data:`stageformer.memory.pooling.HOW`, which imports torch."""

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from stageformer.commands.options import Number, json_option, root_option
+from stageformer.commands.options import Number, json_option, pooling_option, root_option
 from stageformer.commands.program import command
 from stageformer.console.output import echo
 
 
 @command()
 @click.argument("text")
-@click.option("--how", type=click.Choice(["mean", "max", "cls"]), default="mean", show_default=True,
-              help="Mean or largest value over the tokens, or the vector of the first token.")
+@pooling_option
 @click.option("--number", type=Number(int, 1, 1000), default=10, show_default=True, help="Sentences to show.")
 @json_option
 @root_option

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import webbrowser
 from pathlib import Path
 
 import click
 
-from stageformer.commands.options import Number, Option, Output, Parameter, model_folder, model_option, root_option
+from stageformer.commands.options import (
+    Option,
+    Output,
+    Parameter,
+    model_folder,
+    model_option,
+    root_option,
+    sampling_options,
+)
 from stageformer.commands.program import command
 from stageformer.console.output import echo, say, warn
-
-_sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 
 
 @command()
@@ -22,13 +27,7 @@ _sampling_option = functools.partial(click.option, cls=Option, needs="--sample")
 @click.option("--beam-size", cls=Option, excludes=("--sample",), type=Parameter("translate.beam_size"),
               help="1: greedy search. Default: translate.beam_size of params.yaml.")
 @click.option("--sample", is_flag=True, help="Draw each token by its probability.")
-@_sampling_option("--temperature", type=Number(float, 0.001, 1000), default=1.0, show_default=True,
-                  help="Of --sample: below 1, the probable becomes more probable.")
-@_sampling_option("--top-k", type=Number(int, 0, 10**9), default=0, show_default=True,
-                  help="Of --sample: draw from so many most probable tokens; 0: from all.")
-@_sampling_option("--top-p", type=Number(float, 1e-9, 1), default=1.0, show_default=True,
-                  help="Of --sample: draw from the most probable tokens that make up this probability.")
-@_sampling_option("--seed", type=Parameter("embed.seed"), default=1, show_default=True, help="Of --sample.")
+@sampling_options
 @click.option("--output", type=Output(), default="walk.html", show_default=True, help="File to write.")
 @click.option("--open", "is_opened", is_flag=True, help="Open the file in the browser.")
 @model_option
