@@ -13,12 +13,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import numpy as np
-import torch
 
 from stageformer.artifacts.answers import Answers, Asked, Floats
 from stageformer.console.output import say
 from stageformer.errors import StageformerError
-from stageformer.vectors.base import Found
+from stageformer.vectors.base import Found, stacked
 
 CANARY = "The quick brown fox jumps over the lazy dog."
 """Asked again in every run that asks anything: an answer of another direction is one of another model."""
@@ -27,6 +26,7 @@ _LEAST_COSINE = 0.999
 _ATTEMPTS = 8
 _LONGEST_PAUSE = 60.0
 _SECONDS_BETWEEN_LINES = 5.0
+_LONGEST_REASON = 300
 _CHARACTERS_OF_A_TOKEN = 4
 """of English; for the estimate before the first request"""
 
@@ -75,11 +75,7 @@ def answers_to(service: Service, texts: Sequence[str], answers: Answers) -> Foun
         _announce(service, len(texts), missing)
         _check_canary(service, known.get(CANARY), answers)
         known |= _ask_all(service, missing, answers)
-    known = {text: known[text] for text in texts}
-    widths = {len(vector) for vector in known.values()}
-    if len(widths) > 1:
-        raise StageformerError(f"{service.name}: its vectors have {' and '.join(map(str, sorted(widths)))} values")
-    return Found(torch.from_numpy(np.stack(list(known.values()))), list(range(len(texts))))
+    return Found(stacked(service.name, [known[text] for text in texts]), list(range(len(texts))))
 
 
 def _announce(service: Service, total: int, missing: Sequence[str]) -> None:
@@ -143,6 +139,11 @@ def _ask(service: Service, batch: list[str]) -> list[Floats]:
                 " that are not all zero"
             )
     return found
+
+
+def shortened(reason: str) -> str:
+    """Return what others say of an error, cut off where it is long: a server may send a whole page."""
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]} ..."
 
 
 def pause_of(header: str | None) -> float | None:

@@ -14,7 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
+
+from stageformer.artifacts.answers import Floats
+from stageformer.errors import StageformerError
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,19 @@ class VectorSource(Protocol):
         Raises:
             StageformerError: the source cannot be read, or does not hold vectors.
         """
+
+
+def stacked(name: str, vectors: Sequence[Floats]) -> Tensor:
+    """Return vectors of a source, ``[found, E]``; none are ``[0, 0]``.
+
+    Args:
+        name: of the source, for the message
+        vectors: each ``[E]``
+
+    Raises:
+        StageformerError: they are of several widths.
+    """
+    widths = sorted({len(vector) for vector in vectors})
+    if len(widths) > 1:
+        raise StageformerError(f"{name}: its vectors have {' and '.join(map(str, widths))} values")
+    return torch.from_numpy(np.array(vectors, np.float32).reshape(len(vectors), *widths or [0]))

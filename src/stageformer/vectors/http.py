@@ -12,14 +12,13 @@ from stageformer.artifacts.answers import Answers, Asked
 from stageformer.artifacts.files import first_line
 from stageformer.errors import StageformerError
 from stageformer.params.embed import Http
-from stageformer.vectors._asking import NotNow, Service, Vectors, answers_to, pause_of
+from stageformer.vectors._asking import NotNow, Service, Vectors, answers_to, pause_of, shortened
 from stageformer.vectors.base import Found
 
 NEEDS = ("openai",)
 
 _TIMEOUT = 120.0
 _NOT_NOW = (408, 409, 425, 429)
-_LONGEST_REASON = 300
 
 
 class HttpVectors:
@@ -85,8 +84,7 @@ class HttpVectors:
     def _without_key(self, text: str) -> str:
         """Return a text of the server's in one line, without the key, which servers repeat in their errors."""
         key = self._key()
-        text = " ".join((text.replace(key, "***") if key else text).split())
-        return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."
+        return shortened(" ".join((text.replace(key, "***") if key else text).split()))
 
 
 def open_source(params: Http, answers: Answers) -> HttpVectors:

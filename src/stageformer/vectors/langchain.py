@@ -13,12 +13,11 @@ from stageformer.artifacts.files import first_line
 from stageformer.errors import StageformerError
 from stageformer.params.choices import function_at
 from stageformer.params.embed import LangChain
-from stageformer.vectors._asking import NotNow, Service, Vectors, answers_to, pause_of
+from stageformer.vectors._asking import NotNow, Service, Vectors, answers_to, pause_of, shortened
 from stageformer.vectors.base import Found
 
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _SHORTEST_SECRET = 6
-_LONGEST_REASON = 300
 
 
 class LangChainVectors:
@@ -75,7 +74,7 @@ def _reason(error: Exception) -> str:
     for name, value in os.environ.items():
         if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET:
             line = line.replace(value, "***")
-    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."
+    return shortened(line)
 
 
 def open_source(params: LangChain, answers: Answers) -> LangChainVectors:

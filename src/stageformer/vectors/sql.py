@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import psycopg
-import torch
 
 from stageformer.artifacts.answers import Answers, Asked, Floats
 from stageformer.errors import StageformerError
 from stageformer.params.embed import Sql
-from stageformer.vectors.base import Found
+from stageformer.vectors.base import Found, stacked
 
 NEEDS = ("psycopg",)
 
@@ -48,11 +47,7 @@ class SqlVectors:
             self._answers.add(asked, {word: new.get(word, nothing) for word in missing})
             known |= new
         rows = [row for row, word in enumerate(words) if len(known.get(word, ()))]
-        vectors = [known[words[row]] for row in rows]
-        widths = {len(vector) for vector in vectors}
-        if len(widths) > 1:
-            raise StageformerError(f"{self.name}: its vectors have {' and '.join(map(str, sorted(widths)))} values")
-        return Found(torch.from_numpy(np.array(vectors, np.float32).reshape(len(rows), *widths or {0})), rows)
+        return Found(stacked(self.name, [known[words[row]] for row in rows]), rows)
 
     def _query(self, words: list[str]) -> dict[str, Floats]:
         variable = self._params.dsn_variable
