@@ -10,22 +10,21 @@ import torch
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
 from stageformer.kernels.draws import current_generator
-from stageformer.model.transformer import Encoder, Transformer
+from stageformer.model.transformer import Transformer
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from stageformer.training.loss import Loss, of_characters, token_loss
+from stageformer.training.tasks.sources_alone import SourcesAlone
 
 
 @dataclass
-class MaskedTokens:
+class MaskedTokens(SourcesAlone):
     """The encoder alone: predict hidden source tokens (Devlin et al. 2019). See :class:`.base.Task`.
 
     Of the tokens chosen, 80 % are replaced by <unk> (the vocabulary has no token of its own for it), 10 % by a random
     token, and 10 % are left. The output projection is the source embedding.
     """
 
-    model: Encoder
-    splits: Mapping[str, Pairs]
     masked_fraction: float
     pad_id: int
     unk_id: int
@@ -36,15 +35,6 @@ class MaskedTokens:
     characters: int
     """of the sources of ``valid``"""
     unit = "target tokens"
-
-    def ids(self, split: str) -> Ints:
-        """Return the sentence ids of a split."""
-        return self.splits[split].ids
-
-    def lengths(self, split: str) -> tuple[Ints, Ints]:
-        """Return the lengths of the sources twice: the target is the source itself."""
-        lengths = self.splits[split].source.lengths
-        return lengths, lengths
 
     def loss(self, split: str, rows: Ints) -> Loss:
         """Return the loss of the tokens hidden in ``rows [B]``."""

@@ -9,15 +9,16 @@ import torch
 
 from stageformer.batching.pairs import Pairs
 from stageformer.batching.sentences import Ints
-from stageformer.model.transformer import Encoder, Transformer
+from stageformer.model.transformer import Transformer
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.scoring.ngram import NGramModel
 from stageformer.text.vocabulary import Vocabulary
 from stageformer.training.loss import Loss, of_characters, token_loss
+from stageformer.training.tasks.sources_alone import SourcesAlone
 
 
 @dataclass
-class NextToken:
+class NextToken(SourcesAlone):
     """A stack under a causal mask: predict each source token (Radford et al. 2018). See :class:`.base.Task`.
 
     The stack reads a sentence as the stage encode does, ``w1 ... wn``, and predicts ``w2 ... wn <eos>``. The first
@@ -25,8 +26,6 @@ class NextToken:
     gives each token the state that it had in training. The output projection is the source embedding.
     """
 
-    model: Encoder
-    splits: Mapping[str, Pairs]
     bos_id: int
     pad_id: int
     device: torch.device
@@ -36,15 +35,6 @@ class NextToken:
     baseline: Mapping[str, float]
     """what an n-gram model reaches on ``valid``, by the names of :meth:`metrics`"""
     unit = "source tokens"
-
-    def ids(self, split: str) -> Ints:
-        """Return the sentence ids of a split."""
-        return self.splits[split].ids
-
-    def lengths(self, split: str) -> tuple[Ints, Ints]:
-        """Return the lengths of the sources twice: the target is the source itself."""
-        lengths = self.splits[split].source.lengths
-        return lengths, lengths
 
     def loss(self, split: str, rows: Ints) -> Loss:
         """Return the loss of all tokens of ``rows [B]``."""
