@@ -77,7 +77,10 @@ def probe(root: Path, *, split: str, seeds: Sequence[int], most: int) -> Probed:
     vocabularies = load_vocabularies(data / "vocab", tokenizers.parts)
     model, _ = load_model(data / "train_encoder/encoder.pt", "encoder", vocabularies)
     names = [*map(str, range(model.config.encoder.num_layers + 1)), MIX]
-    result = Probed([Place(name) for name in names], [], [], 0, (0, 0))
+    places = [Place(name) for name in names]
+    mix: list[list[float]] = []
+    majority: list[float] = []
+    sizes: list[tuple[int, tuple[int, int]]] = []
     for seed in seeds:
         train, tested = (
             read_examples(data, name, tokenizers.source, vocabularies, most, seed) for name in ("train", split)
@@ -93,23 +96,20 @@ def probe(root: Path, *, split: str, seeds: Sequence[int], most: int) -> Probed:
             of_train, of_tested = (
                 features(encoder, examples, vocabularies.source.pad_id) for examples in (train, tested)
             )
-            for place in result.places:
+            for place in places:
                 layers = slice(None) if place.layer == MIX else slice(int(place.layer), int(place.layer) + 1)
                 found = fit(of_train[layers], labels[0], len(classes))
                 getattr(place, name).append(found.accuracy(of_tested[layers], labels[1]))
                 if name == "random":
                     continue
                 if place.layer == MIX:
-                    result.mix.append(found.mix.tolist())
+                    mix.append(found.mix.tolist())
                 on_control = fit(of_train[layers], control[0], len(classes))
                 place.control.append(on_control.accuracy(of_tested[layers], control[1]))
         most_frequent = int(labels[0].bincount().argmax())
-        result.majority.append(float((labels[1] == most_frequent).double().mean()))
-        if seed == seeds[0]:
-            result = Probed(
-                result.places, result.mix, result.majority, len(classes), (len(train.labels), len(tested.labels))
-            )
-    return result
+        majority.append(float((labels[1] == most_frequent).double().mean()))
+        sizes.append((len(classes), (len(train.labels), len(tested.labels))))
+    return Probed(places, mix, majority, *sizes[0])
 
 
 def _numbered(labels: Sequence[str], classes: Sequence[str]) -> Tensor:
@@ -140,12 +140,14 @@ def features(encoder: Encoder, examples: Examples, pad_id: int) -> Tensor:
     """Return what every layer makes of the examples, ``[L + 1, N, D]``."""
     parts: list[Tensor] = []
     order: list[int] = []
+    # The examples are in the order of their sentences.
+    bounds = np.searchsorted(examples.sentence, np.arange(len(examples.sentences.lengths) + 1))
     for rows in batches_by_length(examples.sentences.lengths, BATCH_TOKENS):
         ids, present = examples.sentences.take(rows).padded(pad_id)
         states = layer_states(encoder, ids, present)  # [L + 1, B, S, D]
         means = (states * present[None, :, :, None]).sum(2) / present.sum(1)[None, :, None]  # [L + 1, B, D]
         for place, row in enumerate(rows.tolist()):
-            for example in np.flatnonzero(examples.sentence == row).tolist():
+            for example in range(bounds[row], bounds[row + 1]):
                 token = int(examples.token[example])
                 parts.append(means[:, place] if token < 0 else states[:, place, token])
                 order.append(example)
