@@ -158,6 +158,8 @@ def test_the_schema_names_the_types_of_json() -> None:
         ("tokenize.source", {"kind": "sentencepiece", "case": "keep", "normalisation": "none", "vocabulary_size": 99,
                              "model_type": "bpe", "path": None},
          "params: export.formats has huggingface, but tokenize.source.kind 'sentencepiece' cannot be expressed there"),
+        ("tokenize.source.case", "true",
+         "params: export.formats has huggingface, but tokenize.source.case 'true' cannot be expressed there"),
         ("embed.d_model", 129, "params: embed: d_model is 129; sinusoidal positions need an even number"),
         ("ingest.source", "lines", "params: ingest: source is 'lines' but files.train is empty"),
         ("train_decoder.training.clip_norm", 0,

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import normalizers
 
+from stageformer.errors import StageformerError
 from stageformer.text.form import Form
 
 FORMS = [Form(case, normalisation) for case in ("keep", "lower") for normalisation in ("none", "nfc", "nfkc")]
@@ -35,3 +36,8 @@ def test_the_library_does_the_same_and_twice_changes_nothing(form: Form, text: s
     once = form.apply(text)
     assert form.apply(once) == once
     assert normalizers.Sequence(form.components()).normalize_str(text) == once
+
+
+def test_true_case_cannot_be_expressed_in_the_library() -> None:
+    with pytest.raises(StageformerError, match="case 'true'"):
+        Form("true").components()

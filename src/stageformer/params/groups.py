@@ -82,11 +82,13 @@ class Parameters(Params):
                 "'pretrained'"
             )
         for side, family in (("source", self.tokenize.source), ("target", self.tokenize.target)):
-            if family and not family.for_transformers and "huggingface" in self.export.formats:
-                raise ValueError(
-                    f"export.formats has huggingface, but tokenize.{side}.kind {family.kind!r} cannot be expressed "
-                    "there; take huggingface out of export.formats"
-                )
+            if family and "huggingface" in self.export.formats:
+                name = f"kind {family.kind!r}" if not family.for_transformers else "case 'true'"
+                if not family.for_transformers or family.case == "true":
+                    raise ValueError(
+                        f"export.formats has huggingface, but tokenize.{side}.{name} cannot be expressed there; take "
+                        "huggingface out of export.formats"
+                    )
         if not self.ingest.has_targets:
             self._check_one_side()
         return self

@@ -22,9 +22,12 @@ class Family(Params):
     """What every family of tokenizers has."""
 
     for_transformers: ClassVar[bool] = True
-    """Whether the Hugging Face library can do the same, so that the export to it is possible."""
+    """Whether the Hugging Face library can do the same, except for true case, so that it can be exported to."""
     kind: str = param("tokenizer")
-    case: Literal["keep", "lower"] = param("lower: lower-case the text first (the original case is lost)")
+    case: Literal["keep", "lower", "true"] = param(
+        "lower: lower-case the text first (the original case is lost); true: the first word as it is written inside of "
+        "sentences, learnt from train"
+    )
     normalisation: Literal["none", "nfc", "nfkc"] = param(
         "Unicode normalisation of the text, after that of ingest, which is NFC; nfkc: also ﬁ to fi, ① to 1 (lossy)"
     )

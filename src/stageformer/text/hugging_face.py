@@ -57,7 +57,7 @@ class HuggingFaceTokenizer(Tokenizer):
 
     @abstractmethod
     def decoder(self) -> decoders.Decoder:
-        """Return what :meth:`decode` does, in the components of the library."""
+        """Return what :meth:`join` does, in the components of the library."""
 
     def surface(self, text: str) -> list[str]:
         """Return the tokens for a stretch of prepared text that the model does not know."""
@@ -163,7 +163,7 @@ class SpaceMarkingTokenizer(HuggingFaceTokenizer):
         """Return one token for each unknown character."""
         return list(text)
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return unmark("".join(tokens))
 

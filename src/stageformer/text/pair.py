@@ -99,6 +99,7 @@ def save_tokenizers(tokenizers: Tokenizers, folder: Path) -> Tokenizers:
     with atomic_folder(folder, (CONFIG_NAME, "shared", "source", "target")) as new:
         for name, tokenizer in tokenizers.by_folder.items():
             tokenizer.save(new / name)
+            tokenizer.form.save(new / name)
         write_json(new / CONFIG_NAME, config)
     return _in_folder(tokenizers, folder)
 
@@ -139,12 +140,12 @@ def _described(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def _form(tokenizer: Tokenizer) -> dict[str, Any]:
-    return {"kind": tokenizer.kind, **tokenizer.form._asdict()}
+    return {"kind": tokenizer.kind, **tokenizer.form.names}
 
 
 def _load(folder: Path, path: Path, side: str, config: object) -> Tokenizer:
     """Read the tokenizer in ``folder``, which ``config`` of the file ``path`` describes."""
-    for key in ("kind", *Form._fields):
+    for key in ("kind", *Form().names):
         if not isinstance(config, dict) or not isinstance(config.get(key), str):
             raise StageformerError(f"{path}: {side} needs {key!r} of type str; {_REMEDY}")
     assert isinstance(config, dict)
@@ -152,7 +153,8 @@ def _load(folder: Path, path: Path, side: str, config: object) -> Tokenizer:
         family = tokenizer_class(config["kind"])
     except StageformerError as error:
         raise StageformerError(f"{path}: {error}; {_REMEDY}") from None
-    tokenizer = family.load(folder, Form(*(config[key] for key in Form._fields)))
+    form = Form.load(folder, **{name: config[name] for name in Form().names})
+    tokenizer = family.load(folder, form)
     before, here = config.get("versions"), tokenizer.versions
     for name, now in here.items():
         then = before.get(name) if isinstance(before, dict) else None
@@ -164,7 +166,8 @@ def _load(folder: Path, path: Path, side: str, config: object) -> Tokenizer:
 def _in_folder(tokenizers: Tokenizers, folder: Path) -> Tokenizers:
     """Return the tokenizers that ``folder`` holds with their fingerprint: of all that decides how text is cut."""
     content = {
-        name: _form(tokenizer) | {file: _content(folder / name / file) for file in tokenizer.files}
+        name: _form(tokenizer)
+        | {file: _content(folder / name / file) for file in (*tokenizer.files, *tokenizer.form.files)}
         for name, tokenizer in tokenizers.by_folder.items()
     }
     return replace(tokenizers, parts={"tokenizer": (fingerprint(content), folder)})

@@ -46,7 +46,7 @@ class CutCounts(SideCounts):
             sentences=len(texts),
             tokens=sum(map(len, tokenized)),
             words=sum(len(text.split()) for text in texts),
-            exact=sum(tokenizer.decode(tokens) == tokenizer.form.apply(text) for text, tokens in pairs),
+            exact=sum(tokenizer.join(tokens) == tokenizer.form.apply(text) for text, tokens in pairs),
             too_long=limit and sum(len(token) > limit for tokens in tokenized for token in tokens),
             lengths=Counter(map(len, tokenized)),
         )

@@ -30,7 +30,7 @@ class Tokenizer(ABC):
     kind: ClassVar[str]
     """The name of the family: that of its file."""
     exact: ClassVar[bool]
-    """True: ``decode(encode(text)) == form.apply(text)`` for every Unicode text. False: something is lost, which the
+    """True: ``join(encode(text)) == form.apply(text)`` for every Unicode text. False: something is lost, which the
     family documents, but a decoded text is cut into the same tokens again."""
     files: ClassVar[tuple[str, ...]]
     """The names of the files that :meth:`save` writes: their content is what is learnt."""
@@ -53,8 +53,12 @@ class Tokenizer(ABC):
         """Return the token strings of each text; an empty text has none."""
 
     @abstractmethod
+    def join(self, tokens: list[str]) -> str:
+        """Join token strings to a text in its form. Any list of strings is allowed, since a model may produce any."""
+
     def decode(self, tokens: list[str]) -> str:
-        """Join token strings to text. Any list of strings is allowed, since a model may produce any."""
+        """Join token strings to text as people write it."""
+        return self.form.restore(self.join(tokens))
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -100,7 +104,7 @@ class Tokenizer(ABC):
         """Return a tokenizer of the Hugging Face library that does the same in the library's own components.
 
         It cuts what :meth:`encode_batch` is given into the same tokens, except that what training
-        never saw becomes the model's unknown token, and it joins tokens as :meth:`decode` does. Its model is a BPE, a
+        never saw becomes the model's unknown token, and it joins tokens as :meth:`join` does. Its model is a BPE, a
         Unigram, a WordPiece or, in a family that learns nothing, a WordLevel without entries: the ids are those of
         whoever has a vocabulary. None: the library cannot express this family, and the model cannot be exported with
         its tokenizer.
@@ -115,7 +119,7 @@ class UntrainedTokenizer(Tokenizer):
     @classmethod
     def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn nothing."""
-        return cls(Form.of(options))
+        return cls(Form.of(options, sentences))
 
     def save(self, folder: Path) -> None:
         """Write nothing."""

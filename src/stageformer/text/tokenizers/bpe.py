@@ -22,7 +22,7 @@ class BpeTokenizer(SpaceMarkingTokenizer):
     def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = cls.untrained(models.BPE())
-        self = cls(library_tokenizer, Form.of(options))
+        self = cls(library_tokenizer, Form.of(options, sentences))
         trainer = trainers.BpeTrainer(
             vocab_size=options.vocabulary_size, initial_alphabet=[SPACE], special_tokens=[], show_progress=False
         )

@@ -29,7 +29,7 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
         library_tokenizer = tokenizers.Tokenizer(models.BPE())
         library_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         library_tokenizer.decoder = decoders.ByteLevel()
-        self = cls(library_tokenizer, Form.of(options))
+        self = cls(library_tokenizer, Form.of(options, sentences))
         trainer = trainers.BpeTrainer(
             vocab_size=options.vocabulary_size,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -47,7 +47,7 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
         """Return the same in the components of the library."""
         return [normalizers.Prepend(" ")]
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         text = str(self._tokenizer.decoder.decode(tokens))
         return text.removeprefix(" ")

@@ -20,7 +20,7 @@ class CharTokenizer(UntrainedTokenizer):
         """Return the token strings of each text."""
         return [list(self.form.apply(text)) for text in texts]
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return "".join(tokens)
 

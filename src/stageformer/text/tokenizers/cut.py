@@ -97,7 +97,7 @@ class CutTokenizer(Tokenizer):
         """
         cutter = open_cutter(options.cutter, CutterOptions(options.language, options.path))
         description = Description(options.cutter, options.language, options.path, options.subwords, cutter.lost)
-        self = cls(Form.of(options), description, None, cutter)
+        self = cls(Form.of(options, sentences), description, None, cutter)
         if options.subwords == "none":
             return self
         words: Counter[str] = Counter()
@@ -106,7 +106,7 @@ class CutTokenizer(Tokenizer):
         if not words:
             raise StageformerError(f"the cutter {options.cutter} finds no words in the training split")
         subwords = learn_subwords(options.subwords, words, options.vocabulary_size)
-        return cls(Form.of(options), description, subwords, cutter)
+        return cls(self.form, description, subwords, cutter)
 
     def encode_batch(self, texts: list[str]) -> list[list[str]]:
         """Return the token strings of each text."""
@@ -119,7 +119,7 @@ class CutTokenizer(Tokenizer):
             tokenized += self._subwords.cut(batch)
         return tokenized
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return unmark(self._subwords.join(tokens) if self._subwords else "".join(tokens))
 

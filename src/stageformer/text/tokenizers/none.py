@@ -24,7 +24,7 @@ class NoTokenizer(UntrainedTokenizer):
         """Return the token strings of each text."""
         return [[token for token in self.form.apply(text).split(" ") if token] for text in texts]
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return " ".join(tokens)
 

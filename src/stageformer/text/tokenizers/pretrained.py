@@ -137,7 +137,7 @@ class PretrainedTokenizer(Tokenizer):
             StageformerError: there are no such files, they cannot be read, or a package that reads them is missing.
         """
         found = read_pretrained(Path(options.path))
-        return cls(_of_model(found) if isinstance(found, Path) else _HuggingFace(found), Form.of(options))
+        return cls(_of_model(found) if isinstance(found, Path) else _HuggingFace(found), Form.of(options, sentences))
 
     def encode_batch(self, texts: list[str]) -> list[list[str]]:
         """Return the token strings of each text, as they are in the files."""
@@ -145,7 +145,7 @@ class PretrainedTokenizer(Tokenizer):
         # By the ids: where a model has no unknown token, what it does not know is not there at all.
         return [[tokens[index] for index in ids] for ids in self._engine.encode([self.form.apply(t) for t in texts])]
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return self._engine.decode([token for token in tokens if token not in self.roles or token == UNK])
 

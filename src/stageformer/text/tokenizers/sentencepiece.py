@@ -59,7 +59,7 @@ class SentencePieceTokenizer(Tokenizer):
         Raises:
             StageformerError: the package is not installed, the file is no model, or there is nothing to learn.
         """
-        form = Form.of(options)
+        form = Form.of(options, sentences)
         if options.path is not None:
             return cls._read(Path(options.path), form, None)
         require("sentencepiece")
@@ -105,7 +105,7 @@ class SentencePieceTokenizer(Tokenizer):
             tokenized.append(tokens)
         return tokenized
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return unmark("".join(tokens)) if self._type else str(self._processor.decode(tokens))
 

@@ -25,7 +25,7 @@ class UnigramTokenizer(SpaceMarkingTokenizer):
     def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = cls.untrained(models.Unigram())
-        self = cls(library_tokenizer, Form.of(options))
+        self = cls(library_tokenizer, Form.of(options, sentences))
         words: Counter[str] = Counter()
         for text in sentences:
             words.update(self.prepare(self.form.apply(text)).split(" "))

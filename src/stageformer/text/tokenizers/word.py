@@ -31,7 +31,7 @@ class WordTokenizer(UntrainedTokenizer):
         """Return the token strings of each text."""
         return [_words(self.form.apply(text)) for text in texts]
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         return join_words(tokens, _MARKS)
 

@@ -35,7 +35,7 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = tokenizers.Tokenizer(models.WordPiece())
         library_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        self = cls(library_tokenizer, Form.of(options))
+        self = cls(library_tokenizer, Form.of(options, sentences))
         # The library numbers the ## characters in the order of a hash table with a random seed, and breaks ties between
         # merges by those numbers. Given first and sorted, they have fixed numbers, and training is deterministic.
         characters = sorted({character for text in sentences for character in self.form.apply(text)})
@@ -58,14 +58,14 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
             )
         )
         trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        return cls(trained, Form.of(options))
+        return cls(trained, self.form)
 
     @property
     def max_word_length(self) -> int:
         """As the model says."""
         return int(json.loads(self._tokenizer.to_str())["model"]["max_input_chars_per_word"])
 
-    def decode(self, tokens: list[str]) -> str:
+    def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
         words: list[str] = []
         for token in tokens:
