@@ -21,6 +21,7 @@ from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.embed import Embed
 from stageformer.params.encode import Encode
+from stageformer.params.model import Model
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.params.training import Training
@@ -49,6 +50,7 @@ class Ours:
         staged = params["train_encoder"] | {"way": "staged", "objective": "translation"}
         self._staged_encoder = parse(TrainEncoder, staged, "train_encoder")
         self._encode = parse(Encode, params["encode"], "encode")
+        self._shared = parse(Model, params["model"], "model")
         self._decoder = parse(TrainDecoder, params["train_decoder"], "train_decoder")
         self._embed = parse(Embed, params["embed"], "embed")
         self._corpus, self._memory = corpus, memory
@@ -75,9 +77,10 @@ class Ours:
         encoder_model = self.encoder_model()
         made_by = weights_fingerprint(encoder_model.encoder)
         start = self._embedding_start()
-        model = build_model(self._decoder, encoder_model, start, trains_encoder=memory is None).to(self._device)
+        trains_encoder = memory is None
+        model = build_model(self._decoder, self._shared, encoder_model, start, trains_encoder=trains_encoder)
         return decoder_task(
-            self._decoder, model, self._corpus.splits, memory, made_by, self._pad_id, self._device
+            self._decoder, model.to(self._device), self._corpus.splits, memory, made_by, self._pad_id, self._device
         )
 
     def encode(self) -> None:
@@ -87,7 +90,7 @@ class Ours:
 
     def encoder_model(self) -> Transformer:
         """Return the encoder as its stage begins it, the same each time, with its throw-away decoder."""
-        return build_encoder_model(self._encoder, self._embedding_start())
+        return build_encoder_model(self._encoder, self._shared, self._embedding_start())
 
     def updates(self, task: Task, training: Training) -> Callable[[Ints], float]:
         """Return the function that trains on the sentences of one batch: all that the training loop does in between.

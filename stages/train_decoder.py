@@ -20,6 +20,7 @@ from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
 from stageformer.params.compute import Compute
 from stageformer.params.logging import Logging
+from stageformer.params.model import Model
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.fingerprint import training_fingerprint
@@ -32,7 +33,7 @@ from stages.common import stage
 
 @stage(
     "train_decoder",
-    {"train_decoder": TrainDecoder, "train_encoder.way": TrainEncoder, "compute": Compute},
+    {"train_decoder": TrainDecoder, "model": Model, "train_encoder.way": TrainEncoder, "compute": Compute},
     {"logging": Logging},
     vocab="data/vocab",
     embed="data/embed",
@@ -40,8 +41,8 @@ from stages.common import stage
     encode="data/encode",
 )
 def main(
-    params: TrainDecoder, way: str, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, encoder: Path,
-    encode: Path, output: Path, reports: Path,
+    params: TrainDecoder, shared: Model, way: str, compute: Compute, logging: Logging, *, vocab: Path, embed: Path,
+    encoder: Path, encode: Path, output: Path, reports: Path,
 ) -> None:
     """Run the stage."""
     launch(compute)
@@ -52,11 +53,11 @@ def main(
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
     encoder_model, made = load_model(encoder, "encoder", vocabularies)
     start = load_embeddings(embed, vocabularies)
-    model = build_model(params, encoder_model, start, trains_encoder=memory is None).to(device)
+    model = build_model(params, shared, encoder_model, start, trains_encoder=memory is None).to(device)
     pad_id = vocabularies.source.pad_id
     task = decoder_task(params, model, splits, memory, made["encoder_fingerprint"], pad_id, device)
     inputs = [vocab, embed, encoder, *([memory] if memory else [])]
-    checkpoints = Checkpoints("train_decoder", training_fingerprint([params, compute], inputs))
+    checkpoints = Checkpoints("train_decoder", training_fingerprint([params, shared, compute], inputs))
 
     def save() -> None:
         save_model(output / "model.pt", "model", model.cpu(), {"encoder": of_encoder}, vocabularies.parts)

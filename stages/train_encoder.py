@@ -20,6 +20,7 @@ from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
 from stageformer.params.compute import Compute
 from stageformer.params.logging import Logging
+from stageformer.params.model import Model
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.provenance.fingerprint import training_fingerprint
 from stageformer.text.vocabulary import load_vocabularies
@@ -31,25 +32,25 @@ from stages.common import stage
 
 @stage(
     "train_encoder",
-    {"train_encoder": TrainEncoder, "compute": Compute},
+    {"train_encoder": TrainEncoder, "model": Model, "compute": Compute},
     {"logging": Logging},
     vocab="data/vocab",
     embed="data/embed",
     ingest="data/ingest",
 )
 def main(
-    params: TrainEncoder, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, ingest: Path, output: Path,
-    reports: Path,
+    params: TrainEncoder, shared: Model, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, ingest: Path,
+    output: Path, reports: Path,
 ) -> None:
     """Run the stage."""
     launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
-    model = build_encoder_model(params, load_embeddings(embed, vocabularies)).to(device)
+    model = build_encoder_model(params, shared, load_embeddings(embed, vocabularies)).to(device)
     characters = count_characters(ingest / "valid.parquet")
     task = encoder_task(params, model, splits, vocabularies.source, device, characters)
-    checkpoints = Checkpoints("train_encoder", training_fingerprint([params, compute], [vocab, embed]))
+    checkpoints = Checkpoints("train_encoder", training_fingerprint([params, shared, compute], [vocab, embed]))
 
     def save() -> None:
         metadata = {"objective": params.trained_by}

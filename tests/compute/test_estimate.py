@@ -35,8 +35,9 @@ def parameters(**changes: Any) -> Parameters:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("embed.d_model", 65_536), ("tokenize.source.vocabulary_size", 1_000_000), ("train_encoder.num_layers", 1000),
-        ("train_encoder.d_ff", 1_000_000), ("compute.threads", 1024), ("embed.max_length", 1_000_000),
+        ("embed.d_model", 65_536), ("tokenize.source.vocabulary_size", 1_000_000), ("model.num_layers", 1000),
+        ("train_encoder.num_layers", 1000), ("model.d_ff", 1_000_000), ("train_encoder.d_ff", 1_000_000),
+        ("compute.threads", 1024), ("embed.max_length", 1_000_000),
         ("compute.processes", 4096), ("train_decoder.num_layers", 1000),
     ],
 )  # fmt: skip
@@ -74,9 +75,9 @@ def test_it_is_within_a_factor_of_two_of_a_real_training(width: int, tmp_path: P
     values["ingest"]["source"] = "lines"
     values["ingest"]["files"] |= {split: [f"corpus/{split}.en", f"corpus/{split}.de"] for split in ("train", "valid")}
     values["embed"]["d_model"] = width
-    values["train_encoder"] |= {"d_ff": 4 * width, "num_layers": 4, "num_heads": 8}
+    values["model"] |= {"num_heads": 8}
+    values["train_encoder"] |= {"d_ff": 4 * width, "num_layers": 4}
     values["train_encoder"]["training"] |= {"max_updates": 2, "validate_every": 1, "warmup_updates": 0}
-    values["train_decoder"] |= {"num_heads": 8}
     YAML().dump(values, tmp_path / "params.yaml")
     for command in (["init", "--quiet"], ["commit", "-qm", "x", "--allow-empty"]):
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]

@@ -36,12 +36,13 @@ def values(**changes: object) -> dict[str, Any]:
     ("changes", "message"),
     [
         ({"train_decoder__attention_only": True, "export__formats": ["huggingface"]},
-         "train_decoder.attention_only is true; Blenderbot has no such layers; take huggingface out of"),
+         "attention_only is true for the decoder; Blenderbot has no such layers; take huggingface out of"),
         ({"train_encoder__attention_only": True, "export__formats": ["ctranslate2_int8"]},
-         "train_encoder.attention_only is true; CTranslate2 has no such layers; take ctranslate2 and"),
-        ({"train_encoder__norm": "post"}, "train_encoder.norm is 'post' and train_decoder.norm 'pre'; transformers"),
-        ({"train_encoder__activation": "gelu"}, "train_encoder.activation is 'gelu' and train_decoder.activation"),
-        ({"train_encoder__norm": "post", "train_decoder__norm": "post", "embed__positions": "learned"},
+         "attention_only is true for the encoder; CTranslate2 has no such layers; take ctranslate2 and"),
+        ({"train_encoder__norm": "post"}, "norm is 'post' for the encoder and 'pre' for the decoder; transformers"),
+        ({"train_encoder__activation": "gelu"},
+         "activation is 'gelu' for the encoder and 'relu' for the decoder; Blenderbot"),
+        ({"model__norm": "post", "embed__positions": "learned"},
          "embed.positions is 'learned'; MarianMT has only sinusoidal positions"),
     ],
 )  # fmt: skip
@@ -81,7 +82,7 @@ def test_the_command_refuses_and_imports_no_torch(tmp_path: Path) -> None:
     params.write_text(text.replace("attention_only: false", "attention_only: true"), encoding="utf-8")
     result = CliRunner().invoke(stageformer, ["check", "--params", str(params)])
     assert result.exit_code == 2
-    assert "train_encoder.attention_only is true; CTranslate2 has no such layers" in result.stderr
+    assert "attention_only is true for the encoder; CTranslate2 has no such layers" in result.stderr
     code = (
         "import sys; from stages.check import main\n"
         f"try: main(['--params', {str(ROOT / 'recipes/default.yaml')!r}, '--output', {str(tmp_path / 'out')!r}])\n"

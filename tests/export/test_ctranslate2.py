@@ -119,7 +119,7 @@ def test_our_weights_are_not_changed_by_the_rounding(tmp_path):
 
 def test_errors(tmp_path):
     model = random_model(attention_only=True)
-    with pytest.raises(StageformerError, match=r"^train_encoder.attention_only is true; CTranslate2 has no such"):
+    with pytest.raises(StageformerError, match=r"^attention_only is true for the encoder; CTranslate2 has no such"):
         save_ctranslate2(model, vocabularies(model), tmp_path, quantization=None)
     message = r"holds no model of CTranslate2 \(see export.formats\); make it with `dvc repro export`$"
     with pytest.raises(StageformerError, match=message):

@@ -79,7 +79,7 @@ def test_stacks_that_no_architecture_has(tmp_path):
     with pytest.raises(StageformerError) as caught:
         to_transformers(model, vocabularies.target)
     assert str(caught.value) == (
-        "train_encoder.norm is 'post' and train_decoder.norm 'pre'; transformers has no architecture with both; "
+        "norm is 'post' for the encoder and 'pre' for the decoder; transformers has no architecture with both; "
         "make them equal, or take huggingface out of export.formats"
     )
 

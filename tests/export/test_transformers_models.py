@@ -114,8 +114,8 @@ def test_entries_beyond_the_vocabulary_are_unknown(convert, variant):
 def test_what_cannot_be_expressed_is_refused():
     with pytest.raises(StageformerError) as caught:
         to_marian(random_model(norm="pre"), **SPECIAL)
-    assert str(caught.value) == "train_encoder.norm is 'pre'; MarianMT has post-norm layers"
+    assert str(caught.value) == "norm is 'pre' for the encoder; MarianMT has post-norm layers"
     with pytest.raises(StageformerError, match=r"^embed.positions is 'learned'; MarianMT has only sinusoidal"):
         to_marian(random_model(norm="post", positions="learned"), **SPECIAL)
-    with pytest.raises(StageformerError, match=r"^train_encoder.attention_only is true; Blenderbot has no such layers"):
+    with pytest.raises(StageformerError, match=r"^attention_only is true for the encoder; Blenderbot has no such"):
         to_blenderbot(random_model(norm="pre", attention_only=True), **SPECIAL)

@@ -153,6 +153,7 @@ def test_the_schema_names_the_types_of_json() -> None:
     [
         ("train_encoder.num_heads", 3,
          "params: train_encoder.num_heads is 3, which does not divide d_model (128) of embed"),
+        ("model.num_heads", 3, "params: model.num_heads is 3, which does not divide d_model (128) of embed"),
         ("tokenize.target", {"kind": "char", "case": "keep", "normalisation": "none"},
          "params: vocab.shared is true, but tokenize.target is a tokenizer of its own; set vocab.shared to false"),
         ("tokenize.source", {"kind": "sentencepiece", "case": "keep", "normalisation": "none", "vocabulary_size": 99,

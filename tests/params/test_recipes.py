@@ -66,11 +66,11 @@ def test_sections_count_where_the_recipes_that_they_name_are_used() -> None:
         values = load_recipe(names, ROOT / "recipes")["train_decoder"]
         return values["num_layers"], values["training"]["max_updates"], values["memory_dropout"]
 
-    assert training("multi30k") == (4, 3300, 0.2)
+    assert training("multi30k") == (None, 3300, 0.2)
     assert training("joint") == (3, 2600, 0.0)
-    assert training("multi30k joint") == (4, 7000, 0.0)
-    assert training("multi30k lowercase") == (4, 4000, 0.1)
-    assert training("multi30k lowercase joint") == (4, 9000, 0.0)
+    assert training("multi30k joint") == (None, 7000, 0.0)
+    assert training("multi30k lowercase") == (None, 4000, 0.1)
+    assert training("multi30k lowercase joint") == (None, 9000, 0.0)
 
 
 def test_use_and_back_again(folder: Path) -> None:
@@ -242,7 +242,7 @@ def test_command_combines_recipes_and_says_where_they_disagree(folder: Path, mon
     result = CliRunner().invoke(main, ["use", "joint", "smoke"])
     assert result.exit_code == 0
     assert result.stderr == (
-        "note: smoke overrides joint:\n  train_decoder.num_layers: 3 -> 1\n"
+        "note: smoke overrides joint:\n  train_decoder.num_layers: 3 -> null\n"
         "  train_decoder.training.max_updates: 2600 -> 6\n  train_decoder.training.warmup_updates: 300 -> 2\n"
         "Of two recipes, the one that is named later counts.\n"
     )

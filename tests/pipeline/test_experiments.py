@@ -21,10 +21,10 @@ def test_an_experiment_is_run_listed_and_compared(repository) -> None:
     layers = [
         shown["data"]["params"]["params.yaml"]["data"]["train_decoder"]["num_layers"] for shown in (baseline, revision)
     ]
-    assert layers == [1, 2]
+    assert layers == [None, 2]
 
     params = json.loads(repository.dvc("params", "diff", "--json"))
-    assert params == {"params.yaml": {"train_decoder.num_layers": {"old": 1, "new": 2, "diff": 1}}}
+    assert params == {"params.yaml": {"train_decoder.num_layers": {"old": None, "new": 2}}}
 
     metrics = json.loads(repository.dvc("metrics", "diff", "--json"))
     changed = ("train_decoder", "translate", "evaluate", "export")

@@ -99,6 +99,21 @@ def test_every_row_is_true(observed) -> None:
     assert changed_and_descendants(observed.root) == ({}, set())
 
 
+@pytest.mark.parametrize(
+    ("changed", "stages"),
+    [
+        ("model__num_heads", ["train_encoder", "encode", "train_decoder", "translate", "evaluate", "export"]),
+        ("train_encoder__num_heads", ["train_encoder", "encode", "train_decoder", "translate", "evaluate", "export"]),
+        ("train_decoder__num_heads", ["train_decoder", "translate", "evaluate", "export"]),
+    ],
+)
+def test_a_size_of_the_decoder_alone_does_not_rerun_the_encoder(observed, changed: str, stages: list[str]) -> None:
+    observed.set(**{changed: 4})
+    assert passes_check(observed.root)
+    assert changed_and_descendants(observed.root)[1] == set(stages)
+    assert running(observed.root) == ["check", *stages]
+
+
 def test_a_comment_in_the_perplexity_reruns_translate_and_at_most_what_reads_its_output(observed) -> None:
     with (observed.root / "src/stageformer/decoding/forced.py").open("a") as file:
         file.write("# a comment\n")

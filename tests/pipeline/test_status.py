@@ -61,7 +61,7 @@ def test_each_reason_is_named_and_nothing_is_touched(repository, monkeypatch: py
         "embed          data/embed/positions.pt is missing",
         "train_encoder  after embed",
         "encode         after train_encoder",
-        "train_decoder  train_decoder.num_layers: 1 -> 2",
+        "train_decoder  train_decoder.num_layers: null -> 2",
         "               after embed, train_encoder, encode",
         "translate      src/stageformer/decoding/forced.py changed",
         "               after encode, train_decoder",
@@ -73,16 +73,16 @@ def test_each_reason_is_named_and_nothing_is_touched(repository, monkeypatch: py
         "`dvc checkout` brings back what is missing, if the cache has it.",
         "",
         "Parameters that differ from the last commit (HEAD):",
-        "  train_decoder.num_layers: 1 -> 2",
+        "  train_decoder.num_layers: null -> 2",
     ]
     assert files(root) == before
 
     found = as_json(root)
     assert found["up_to_date"] is False
-    assert found["since_head"] == [{"parameter": "train_decoder.num_layers", "old": 1, "new": 2}]
+    assert found["since_head"] == [{"parameter": "train_decoder.num_layers", "old": None, "new": 2}]
     assert found["stages"]["train_decoder"] == {
         "reasons": [
-            {"kind": "parameter", "name": "train_decoder.num_layers", "change": "1 -> 2", "old": 1, "new": 2}
+            {"kind": "parameter", "name": "train_decoder.num_layers", "change": "null -> 2", "old": None, "new": 2}
         ],
         "after": ["embed", "train_encoder", "encode"],
     }

@@ -15,6 +15,7 @@ from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.groups import check
+from stageformer.params.model import Model
 from stageformer.params.reading import read_yaml
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
@@ -23,6 +24,7 @@ from tests.training.loops import run
 
 DEFAULT = read_yaml(Path(__file__).parents[2] / "recipes/default.yaml")
 SMALL = {"num_layers": 1, "num_heads": 2, "d_ff": 32}
+MODEL = parse(Model, DEFAULT["model"], "model")
 
 
 def start_of(rows: int = 14, width: int = 16) -> EmbeddingStart:
@@ -33,13 +35,13 @@ def start_of(rows: int = 14, width: int = 16) -> EmbeddingStart:
 
 def encoder_model(frozen: bool) -> Transformer:
     values = {**DEFAULT["train_encoder"], **SMALL, "decoder_num_layers": 1, "freeze_embedding": frozen}
-    return build_encoder_model(parse(TrainEncoder, values, "train_encoder"), start_of())
+    return build_encoder_model(parse(TrainEncoder, values, "train_encoder"), MODEL, start_of())
 
 
 def decoder_model(frozen: bool, tied: bool, trains_encoder: bool) -> Transformer:
     values = {**DEFAULT["train_decoder"], **SMALL, "freeze_embedding": frozen, "tie_output": tied}
     params = parse(TrainDecoder, values, "train_decoder")
-    return build_model(params, encoder_model(False), start_of(), trains_encoder=trains_encoder)
+    return build_model(params, MODEL, encoder_model(False), start_of(), trains_encoder=trains_encoder)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])

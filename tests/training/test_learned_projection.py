@@ -17,6 +17,7 @@ from stageformer.errors import StageformerError
 from stageformer.model.transformer import Transformer
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
+from stageformer.params.model import Model
 from stageformer.params.reading import read_yaml
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
@@ -25,6 +26,7 @@ from tests.training.loops import run
 
 DEFAULT = read_yaml(Path(__file__).parents[2] / "recipes/default.yaml")
 SMALL = {"num_layers": 1, "num_heads": 2, "d_ff": 32}
+MODEL = parse(Model, DEFAULT["model"], "model")
 
 
 def start_of(shared: bool = True, width: int = 5, d_model: int = 16) -> EmbeddingStart:
@@ -38,7 +40,7 @@ def start_of(shared: bool = True, width: int = 5, d_model: int = 16) -> Embeddin
 
 def encoder_model(start: EmbeddingStart, frozen: bool = False) -> Transformer:
     values = {**DEFAULT["train_encoder"], **SMALL, "decoder_num_layers": 1, "freeze_embedding": frozen}
-    return build_encoder_model(parse(TrainEncoder, values, "train_encoder"), start)
+    return build_encoder_model(parse(TrainEncoder, values, "train_encoder"), MODEL, start)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -104,7 +106,7 @@ def test_what_the_decoder_s_stage_begins_with(
             for parameter in first.parameters():
                 parameter.add_(0.01)
     values = {**DEFAULT["train_decoder"], **SMALL, "target_embedding": target_embedding}
-    model = build_model(parse(TrainDecoder, values, "train_decoder"), first, start, trains_encoder=joint)
+    model = build_model(parse(TrainDecoder, values, "train_decoder"), MODEL, first, start, trains_encoder=joint)
     assert is_product(model.encoder.embedding) == (joint and not trained)
     from_start = (not shared or not joint) and target_embedding == "embed"
     assert is_product(model.decoder.embedding) == ((joint and not trained) or from_start)

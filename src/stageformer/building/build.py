@@ -11,17 +11,20 @@ from stageformer.building.projection import table_of
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.config import TransformerConfig
 from stageformer.model.transformer import Transformer
+from stageformer.params.model import Model
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 
 
-def build_encoder_model(params: TrainEncoder, start: EmbeddingStart) -> Transformer:
+def build_encoder_model(params: TrainEncoder, shared: Model, start: EmbeddingStart) -> Transformer:
     """Make the encoder with a shallow decoder of the same shape, which its training throws away afterwards.
+
+    What ``params`` leaves null is as in ``shared``.
 
     The objective ``next_token`` gives the encoder a causal mask, which is part of its configuration from here on.
     """
     torch.manual_seed(params.training.seed)
-    encoder = params.stack_config(start.metadata["d_model"])
+    encoder = params.stack_config(shared, start.metadata["d_model"])
     model = Transformer(
         TransformerConfig(
             source=start.config("source"),
@@ -39,12 +42,13 @@ def build_encoder_model(params: TrainEncoder, start: EmbeddingStart) -> Transfor
 
 
 def build_model(
-    params: TrainDecoder, encoder_model: Transformer, start: EmbeddingStart, *, trains_encoder: bool
+    params: TrainDecoder, shared: Model, encoder_model: Transformer, start: EmbeddingStart, *, trains_encoder: bool
 ) -> Transformer:
     """Make the whole model: the encoder as ``train_encoder`` left it, and a new decoder.
 
     Args:
         params: of the decoder
+        shared: what of the decoder is not in ``params``
         encoder_model: what ``train_encoder`` made
         start: of the embedding matrices
         trains_encoder: whether the encoder learns, too. A frozen one keeps its source embedding; the decoder's target
@@ -54,7 +58,7 @@ def build_model(
     model = Transformer(
         dataclasses.replace(
             encoder_model.config,
-            decoder=params.stack_config(encoder_model.config.encoder.d_model),
+            decoder=params.stack_config(shared, encoder_model.config.encoder.d_model),
             share_embeddings=start.shared and trains_encoder,
             tie_output=params.tie_output,
         )

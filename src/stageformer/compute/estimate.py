@@ -17,7 +17,9 @@ from pathlib import Path
 
 from stageformer.params.groups import Parameters
 from stageformer.params.messages import ParameterError
-from stageformer.params.training import Stack, Training
+from stageformer.params.model import stated
+from stageformer.params.train_decoder import TrainDecoder
+from stageformer.params.train_encoder import TrainEncoder
 
 NUMBER = 4
 """Bytes of a float32."""
@@ -26,11 +28,11 @@ LIBRARIES = 400 * 2**20
 
 _MODEST: Mapping[str, int] = {
     "embed.d_model": 64, "embed.max_length": 512, "tokenize.source.vocabulary_size": 2000,
-    "tokenize.target.vocabulary_size": 2000, "train_encoder.num_layers": 2, "train_decoder.num_layers": 2,
-    "train_encoder.decoder_num_layers": 1, "train_encoder.d_ff": 256, "train_decoder.d_ff": 256, "compute.threads": 1,
-    "compute.processes": 1, "compute.micro_batch_tokens": 1024, "train_encoder.training.batch_tokens": 1024,
-    "train_decoder.training.batch_tokens": 1024, "train_encoder.training.average_checkpoints": 1,
-    "train_decoder.training.average_checkpoints": 1,
+    "tokenize.target.vocabulary_size": 2000, "model.num_layers": 2, "model.d_ff": 256, "train_encoder.num_layers": 2,
+    "train_decoder.num_layers": 2, "train_encoder.decoder_num_layers": 1, "train_encoder.d_ff": 256,
+    "train_decoder.d_ff": 256, "compute.threads": 1, "compute.processes": 1, "compute.micro_batch_tokens": 1024,
+    "train_encoder.training.batch_tokens": 1024, "train_decoder.training.batch_tokens": 1024,
+    "train_encoder.training.average_checkpoints": 1, "train_decoder.training.average_checkpoints": 1,
 }  # fmt: skip
 """What memory depends on, with a value that needs little: the parameter to name is the one that this helps most."""
 
@@ -61,45 +63,48 @@ def estimate(parameters: Parameters) -> dict[str, float]:
     source, target = _vocabulary_sizes(parameters)
     embeddings = (source + (0 if parameters.vocab.shared else target)) * width
     positions = 2 * parameters.embed.max_length * width
-    encoder = of_encoder.num_layers * _layer(of_encoder, width, attentions=1)
-    shallow = of_encoder.decoder_num_layers * _layer(of_encoder, width, attentions=2)
-    decoder = of_decoder.num_layers * _layer(of_decoder, width, attentions=2)
+    depth = stated(of_encoder, parameters.model, "num_layers")
+    encoder = depth * _layer(parameters, of_encoder, attentions=1)
+    shallow = of_encoder.decoder_num_layers * _layer(parameters, of_encoder, attentions=2)
+    decoder_depth = stated(of_decoder, parameters.model, "num_layers")
+    decoder = decoder_depth * _layer(parameters, of_decoder, attentions=2)
     found = {}
     weights = encoder + shallow + embeddings
     if of_encoder.trained_by == "none":
         found["train_encoder"] = LIBRARIES + NUMBER * (weights + positions)
     else:
-        layers = of_encoder.num_layers + of_encoder.decoder_num_layers
-        found["train_encoder"] = _training(
-            parameters, of_encoder.training, of_encoder, weights + positions, weights, layers, target
-        )
+        layers = depth + of_encoder.decoder_num_layers
+        found["train_encoder"] = _training(parameters, of_encoder, weights + positions, weights, layers, target)
     # The model of train_encoder is loaded beside the new one.
     held = 2 * (encoder + embeddings + positions) + shallow + decoder + target * width
     together = of_encoder.way == "joint" or of_decoder.finetune_encoder
     trained = decoder + target * width + (encoder + source * width if together else 0)
-    layers = of_decoder.num_layers + (of_encoder.num_layers if together else 0)
-    found["train_decoder"] = _training(parameters, of_decoder.training, of_decoder, held, trained, layers, target)
+    layers = decoder_depth + (depth if together else 0)
+    found["train_decoder"] = _training(parameters, of_decoder, held, trained, layers, target)
     return found
 
 
 def _training(
-    parameters: Parameters, training: Training, stack: Stack, held: float, trained: float, layers: int, vocabulary: int
+    parameters: Parameters, stage: TrainEncoder | TrainDecoder, held: float, trained: float, layers: int,
+    vocabulary: int,
 ) -> float:
     """Return the bytes of a training: ``held`` and ``trained`` are numbers of weights."""
-    compute, width = parameters.compute, parameters.embed.d_model
+    compute, width, training = parameters.compute, parameters.embed.d_model, stage.training
+    d_ff = stated(stage, parameters.model, "d_ff")
     piece = min(compute.micro_batch_tokens, training.batch_tokens)
     workers = min(compute.threads, math.ceil(training.batch_tokens / piece / compute.processes))
     kept = training.average_checkpoints if training.keep.startswith("average") else 1
     kept = min(kept, max(1, training.max_updates // training.validate_every))
-    activations: float = piece * (layers * (12 * width + 3 * stack.d_ff) + 6 * width) + 128 * vocabulary
+    activations: float = piece * (layers * (12 * width + 3 * d_ff) + 6 * width) + 128 * vocabulary
     sharing = compute.processes if compute.sharded else 1
     whole: float = held + trained * (3 + kept + workers) / sharing + workers * activations
     return compute.processes * (LIBRARIES + NUMBER * whole)
 
 
-def _layer(stack: Stack, width: int, attentions: int) -> float:
+def _layer(parameters: Parameters, stage: TrainEncoder | TrainDecoder, attentions: int) -> float:
     """Return the number of weights of a layer."""
-    feed_forward: int = stack.d_ff
+    width = parameters.embed.d_model
+    feed_forward: int = stated(stage, parameters.model, "d_ff")
     return attentions * (4 * width * width + 6 * width) + 2 * width * feed_forward + feed_forward + 3 * width
 
 

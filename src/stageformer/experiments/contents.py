@@ -6,6 +6,7 @@ from typing import Any
 
 from stageformer.experiments.experiment import Experiment
 from stageformer.params.differences import Difference, compare
+from stageformer.params.earlier import moved
 from stageformer.params.reading import parse_yaml
 from stageformer.scoring.translated import PATH, Translated, parse_translations
 
@@ -14,13 +15,13 @@ METRICS = "reports/evaluate/metrics.json"
 
 
 def read_parameters(experiment: Experiment) -> dict[str, Any]:
-    """Return the parameters by group; none if the experiment has no parameter file.
+    """Return the parameters by group, as this version has them; none if the experiment has no parameter file.
 
     Raises:
         StageformerError: the file is not readable as YAML.
     """
     content = experiment.read_bytes(PARAMETERS)
-    return {} if content is None else parse_yaml(content, f"{experiment.name}: {PARAMETERS}")
+    return {} if content is None else moved(parse_yaml(content, f"{experiment.name}: {PARAMETERS}"))
 
 
 def read_translations(experiment: Experiment) -> list[Translated]:

@@ -25,9 +25,9 @@ def check_formats(params: Parameters) -> None:
         source=side,
         target=side,
         encoder=dataclasses.replace(
-            params.train_encoder.stack_config(embed.d_model), causal=params.train_encoder.causal
+            params.train_encoder.stack_config(params.model, embed.d_model), causal=params.train_encoder.causal
         ),
-        decoder=params.train_decoder.stack_config(embed.d_model),
+        decoder=params.train_decoder.stack_config(params.model, embed.d_model),
         tie_output=params.train_decoder.tie_output,
     )
     sides = [params.tokenize.source, *([params.tokenize.target] if params.tokenize.target else [])]

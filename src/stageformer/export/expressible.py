@@ -18,9 +18,9 @@ def check_ctranslate2(config: TransformerConfig) -> None:
             f"the memory is {config.encoder.d_model} wide and the decoder {config.decoder.d_model}; "
             f"CTranslate2 has no projection between them; {remedy}"
         )
-    for group, stack in (("train_encoder", config.encoder), ("train_decoder", config.decoder)):
+    for side, stack in (("encoder", config.encoder), ("decoder", config.decoder)):
         if stack.attention_only:
-            raise StageformerError(f"{group}.attention_only is true; CTranslate2 has no such layers; {remedy}")
+            raise StageformerError(f"attention_only is true for the {side}; CTranslate2 has no such layers; {remedy}")
 
 
 def _check_encoder(config: TransformerConfig, engine: str, remedy: str) -> None:
@@ -43,25 +43,25 @@ def check_transformers(config: TransformerConfig, *, norm: str, architecture: st
         )
     if encoder.norm != decoder.norm:
         raise StageformerError(
-            f"train_encoder.norm is {encoder.norm!r} and train_decoder.norm {decoder.norm!r}; transformers has no "
+            f"norm is {encoder.norm!r} for the encoder and {decoder.norm!r} for the decoder; transformers has no "
             f"architecture with both; make them equal, or {remedy}"
         )
-    for group, stack in (("train_encoder", encoder), ("train_decoder", decoder)):
+    for side, stack in (("encoder", encoder), ("decoder", decoder)):
         if stack.attention_only:
             raise StageformerError(
-                f"{group}.attention_only is true; {architecture} has no such layers; {remedy}"
+                f"attention_only is true for the {side}; {architecture} has no such layers; {remedy}"
             )
         if stack.norm != norm:
-            raise StageformerError(f"{group}.norm is {stack.norm!r}; {architecture} has {norm}-norm layers")
+            raise StageformerError(f"norm is {stack.norm!r} for the {side}; {architecture} has {norm}-norm layers")
     if encoder.activation != decoder.activation:
         raise StageformerError(
-            f"train_encoder.activation is {encoder.activation!r} and train_decoder.activation {decoder.activation!r}; "
+            f"activation is {encoder.activation!r} for the encoder and {decoder.activation!r} for the decoder; "
             f"{architecture} has one activation; make them equal, or {remedy}"
         )
     if norm == "post" and config.source.positions != "sinusoidal":
         raise StageformerError(
             f"embed.positions is {config.source.positions!r}; {architecture} has only sinusoidal positions; "
-            f"use them, train_encoder.norm and train_decoder.norm 'pre', or {remedy}"
+            f"use them, model.norm 'pre', or {remedy}"
         )
 
 

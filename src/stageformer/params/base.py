@@ -66,17 +66,23 @@ def group(doc: str, *, kind: str | None = None) -> Any:
     return Field(description=doc, discriminator=kind)
 
 
-def documented(cls: type) -> Any:
+def documented(cls: type, null: str = "") -> Any:
     """Return a base class for a group that shares fields with a dataclass, so that they are declared once, there.
 
     Each field of the dataclass that is ``Annotated[type, meaning]``, or for a number ``Annotated[type, meaning, lowest,
     highest]``, becomes a parameter of the group. Its default does not: no parameter has one.
+
+    Args:
+        cls: the dataclass.
+        null: what null means, for a group in which each of the parameters may be null.
     """
     fields = {}
     for name, kind in typing.get_type_hints(cls, include_extras=True).items():
         if typing.get_origin(kind) is Annotated:
             bare, doc, *bounds = typing.get_args(kind)
             low, high = bounds or (None, None)
+            if null:
+                bare, doc = bare | None, f"{doc}; null: {null}"
             fields[name] = Annotated[bare, param(doc, minimum=low, maximum=high)]
     return type(cls.__name__, (), {"__annotations__": fields, "__doc__": cls.__doc__})
 

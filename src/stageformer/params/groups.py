@@ -13,12 +13,15 @@ from pydantic.fields import FieldInfo
 
 from stageformer.params.base import Params, group_of, parse
 from stageformer.params.compute import Compute
+from stageformer.params.earlier import is_earlier
 from stageformer.params.embed import Embed
 from stageformer.params.encode import Encode
 from stageformer.params.evaluate import Evaluate
 from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
 from stageformer.params.logging import Logging
+from stageformer.params.messages import ParameterError
+from stageformer.params.model import Model
 from stageformer.params.tokenize import Tokenize
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
@@ -33,6 +36,7 @@ class Parameters(Params):
     tokenize: Tokenize
     vocab: Vocab
     embed: Embed
+    model: Model
     train_encoder: TrainEncoder
     encode: Encode
     train_decoder: TrainDecoder
@@ -47,9 +51,10 @@ class Parameters(Params):
         d_model = self.embed.d_model
         for name, layers in (("train_encoder", self.train_encoder), ("train_decoder", self.train_decoder)):
             try:
-                layers.stack_config(d_model)
+                layers.stack_config(self.model, d_model)
             except ValueError as error:
-                raise ValueError(f"{name}.{error} of embed") from None
+                own = getattr(layers, str(error).partition(" ")[0])
+                raise ValueError(f"{'model' if own is None else name}.{error} of embed") from None
         if self.compute.sharded and getattr(self.embed.source, "project", "") == "learned":
             raise ValueError(
                 "compute.sharded is true, but embed.source.project 'learned' has a product for a matrix, which is not "
@@ -149,4 +154,11 @@ def field_at(key: str) -> FieldInfo:
 
 def check(values: object) -> Parameters:
     """Check a whole ``params.yaml``, given as a mapping. Raises StageformerError with one line on the first mistake."""
+    if is_earlier(values):
+        raise ParameterError(
+            "the file is of an earlier version: what encoder and decoder share is in the group model now, where "
+            "train_encoder and train_decoder have null; `stageformer use RECIPE` writes it anew, and says what of it "
+            "was changed by hand",
+            "train_encoder",
+        )
     return parse(Parameters, values, "")

@@ -26,6 +26,7 @@ from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.base import Params, group_of, is_optional, kinds
 from stageformer.params.differences import Difference, compare, leaves
+from stageformer.params.earlier import moved
 from stageformer.params.groups import Parameters, check
 from stageformer.params.reading import parse_yaml, read_file, read_yaml
 from stageformer.params.render import made_with, render
@@ -171,7 +172,7 @@ def use(names: str, params: Path, folder: Path) -> Applied:
     text = render(Parameters, new.values, "" if names.strip() == DEFAULT else names)
     try:
         before = read_file(params) if params.exists() else b""
-        old = parse_yaml(before, str(params)) if before else {}
+        old = moved(parse_yaml(before, str(params))) if before else {}
     except StageformerError as error:
         raise StageformerError(f"{error}; fix or remove the file, then run `stageformer use {names}` again") from None
     nearest, lost = _made_by_hand(old, [*combinations(folder), *made_with(before.decode())], folder)

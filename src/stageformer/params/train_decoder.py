@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from stageformer.params.base import group, param
-from stageformer.params.training import Stack, Training
+from stageformer.params.model import Stack
+from stageformer.params.training import Training
 
 
 class TrainDecoder(Stack):

@@ -1,4 +1,4 @@
-"""Parameters that every training stage has: the stack of layers and the optimisation."""
+"""Parameters of the optimisation, which every training stage has."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from stageformer.model.config import StackConfig
-from stageformer.params.base import MAX_SEED, MAX_TOKENS, MAX_UPDATES, Params, documented, param
-
-
-class Stack(Params, documented(StackConfig)):  # type: ignore[misc]  # a base class made at run time
-    """A stack of Transformer layers (encoder or decoder). Its parameters are the fields of :class:`StackConfig`."""
-
-    def stack_config(self, d_model: int) -> StackConfig:
-        """Return the stack of this width. Raises ValueError if the number of heads does not divide it."""
-        return StackConfig(d_model=d_model, **{name: getattr(self, name) for name in Stack.model_fields})
+from stageformer.params.base import MAX_SEED, MAX_TOKENS, MAX_UPDATES, Params, param
 
 
 class Training(Params):

@@ -17,6 +17,7 @@ from stageformer.artifacts.files import atomic_file
 from stageformer.errors import StageformerError
 from stageformer.experiments.contents import METRICS
 from stageformer.experiments.experiment import Experiment
+from stageformer.params.earlier import moved
 from stageformer.report import formats, parameters, scores
 from stageformer.report.analysis import data_charts, learning_curves, score_charts
 from stageformer.report.charts import LETTERS, LOOKS
@@ -71,7 +72,7 @@ def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path 
 
 def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
     metrics = [_read_metrics(experiment) for experiment in experiments]
-    params = [read_yaml(experiment, "params.yaml") or {} for experiment in experiments]
+    params = [moved(read_yaml(experiment, "params.yaml") or {}) for experiment in experiments]
     css, js = _resource("theme.css") + _resource("report.css"), _resource("report.js")
     translations = read_translations(experiments)
     ingest = params[-1].get("ingest", {})
@@ -133,7 +134,10 @@ def _describe(experiment: Experiment, params: Mapping[str, Any], metrics: Mappin
     names, systems = scores.table(metrics)
     facts = [f"commit {experiment.commit[:10]}"] if experiment.commit else []
     for label, group, key in _FACTS:
-        if (value := params.get(group, {}).get(key)) is not None:
+        value = params.get(group, {}).get(key)
+        if value is None and group in ("train_encoder", "train_decoder"):  # null: that of model
+            value = params.get("model", {}).get(key)
+        if value is not None:
             facts.append(f"{label} {value['kind'] if isinstance(value, Mapping) else value}")
     return {"name": experiment.name, "facts": facts, "score_names": names, "systems": systems}
 
@@ -152,7 +156,7 @@ def _scored(metrics: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _parameters(experiments: Sequence[Experiment], params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    default = read_yaml(experiments[-1], "recipes/default.yaml")
+    default = moved(read_yaml(experiments[-1], "recipes/default.yaml") or {})
     if len(params) > 1:
         changes = parameters.differences(params)
         heads = [experiment.name for experiment in experiments]
