@@ -131,7 +131,7 @@ def test_every_conflict_has_a_line(folder: Path) -> None:
     head, *lines = conflict.splitlines()
     assert head == "smoke overrides multi30k:"
     assert lines[0] == "  tokenize.source.vocabulary_size: 5000 -> 300"
-    assert len(lines) == 9
+    assert len(lines) == 8
 
 
 @pytest.mark.parametrize(
