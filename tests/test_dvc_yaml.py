@@ -43,9 +43,12 @@ def test_the_stages_are_the_design_s_in_order() -> None:
     ]  # fmt: skip
 
 
-def test_every_group_of_parameters_is_a_stage_s_or_the_machine_s() -> None:
+def test_every_group_of_parameters_is_a_stage_s_or_the_trainings_or_the_machine_s() -> None:
     # No output depends on the loggers, so that no stage depends on their group.
-    assert set(Parameters.model_fields) == set(STAGES) - {"check"} | {"compute", "logging"}
+    assert set(Parameters.model_fields) == set(STAGES) - {"check"} | {"model", "compute", "logging"}
+    assert [name for name, stage in STAGES.items() if "model" in stage.get("params", [])] == [
+        "train_encoder", "train_decoder"
+    ]  # fmt: skip
     assert not [name for stage in STAGES.values() for name in stage.get("params", []) if name.startswith("logging")]
 
 
