@@ -14,10 +14,14 @@ PRESENT = torch.arange(S) < torch.tensor([[5], [2], [3]])
 EVERYWHERE = torch.ones(B, S, dtype=torch.bool)
 
 
-def make(norm: str = "post", positions: str = "sinusoidal", attention_only: bool = False) -> Decoder:
+def make(
+    norm: str = "post", positions: str = "sinusoidal", attention_only: bool = False, d_k: int | None = None,
+    d_v: int | None = None,
+) -> Decoder:
     torch.manual_seed(0)
     embedding = EmbeddingConfig(vocabulary_size=13, d_model=D, positions=positions, max_length=T)
-    return Decoder(embedding, StackConfig(D, 2, 4, 24, norm=norm, attention_only=attention_only)).eval()
+    stack = StackConfig(D, 2, 4, 24, norm=norm, attention_only=attention_only, d_k=d_k, d_v=d_v)
+    return Decoder(embedding, stack).eval()
 
 
 def all_at_once(decoder: Decoder, ids: torch.Tensor, memory: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
@@ -28,16 +32,16 @@ def all_at_once(decoder: Decoder, ids: torch.Tensor, memory: torch.Tensor, prese
     return hidden.unflatten(0, (-1, hypotheses))
 
 
-@pytest.mark.parametrize("attention_only", [False, True])
+@pytest.mark.parametrize(("attention_only", "d_k", "d_v"), [(False, None, None), (True, None, None), (False, 3, 5)])
 @pytest.mark.parametrize("norm", ["post", "pre"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "none"])
 @pytest.mark.parametrize("hypotheses", [1, 3])
 @pytest.mark.parametrize("formulation", KERNELS)
 @torch.no_grad()
 def test_steps_equal_forward(
-    norm: str, positions: str, attention_only: bool, hypotheses: int, formulation: str
+    norm: str, positions: str, attention_only: bool, d_k: int | None, d_v: int | None, hypotheses: int, formulation: str
 ) -> None:
-    decoder = make(norm, positions, attention_only)
+    decoder = make(norm, positions, attention_only, d_k, d_v)
     memory = torch.randn(B, S, D)
     ids = torch.randint(0, 13, (B, hypotheses, T))
     expected = all_at_once(decoder, ids, memory, PRESENT)

@@ -42,6 +42,10 @@ def values(**changes: object) -> dict[str, Any]:
         ({"train_encoder__norm": "post"}, "norm is 'post' for the encoder and 'pre' for the decoder; transformers"),
         ({"train_encoder__activation": "gelu"},
          "activation is 'gelu' for the encoder and 'relu' for the decoder; Blenderbot"),
+        ({"model__d_k": 8, "export__formats": ["ctranslate2"]},
+         "d_k is 8 and d_v null for the encoder; CTranslate2 has only heads that are d_model / num_heads (32) wide"),
+        ({"train_decoder__d_v": 16, "export__formats": ["huggingface"]},
+         "d_k is null and d_v 16 for the decoder; Blenderbot has only heads that are d_model / num_heads (32) wide"),
         ({"model__norm": "post", "embed__positions": "learned"},
          "embed.positions is 'learned'; MarianMT has only sinusoidal positions"),
     ],
@@ -54,6 +58,8 @@ def test_a_model_that_a_format_cannot_express_is_refused(changes: Any, message: 
 
 def test_a_model_that_no_format_was_asked_for_is_allowed() -> None:
     check_formats(check(values()))
+    check_formats(check(values(model__d_k=8, export__formats=[])))
+    check_formats(check(values(model__d_k=32, model__d_v=32)))
     check_formats(check(values(train_encoder__norm="post", export__formats=["ctranslate2"])))
 
 

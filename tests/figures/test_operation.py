@@ -21,10 +21,10 @@ SOURCE, TARGET = [4, 5, 6, 7, 2], [1, 8, 9, 10]
 SOURCE_TOKENS, TARGET_TOKENS = ["▁a", "b", "$c_", "▁d", "<eos>"], ["<bos>", "▁x", "y", "z"]
 
 
-def make_model(norm="pre", attention_only=False):
+def make_model(norm="pre", attention_only=False, d_k=None, d_v=None):
     torch.manual_seed(1)
     side = EmbeddingConfig(20, 16)
-    stacks = (StackConfig(16, layers, heads, 32, norm=norm, attention_only=attention_only)
+    stacks = (StackConfig(16, layers, heads, 32, norm=norm, attention_only=attention_only, d_k=d_k, d_v=d_v)
               for layers, heads in ((2, 4), (3, 2)))
     model = Transformer(TransformerConfig(side, side, *stacks)).eval()
     for parameter in model.parameters():  # biases and norms that are not zero and one
@@ -200,3 +200,14 @@ def test_the_outlined_pair_is_of_two_words():
     assert strongest(o) == (2, 1)
     object.__setattr__(o, "query_tokens", ["<bos>"] * 3)
     assert strongest(o) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_heads_of_other_widths_are_drawn_with_their_own_matrices(kind):
+    (o,) = operations(make_model(d_k=3, d_v=7), kinds=[kind])
+    assert (o.query_weight.shape, o.key_weight.shape, o.value_weight.shape) == ((16, 3), (16, 3), (16, 7))
+    close(o.query, o.query_input @ o.query_weight + o.query_bias)
+    close(o.key, o.key_input @ o.key_weight + o.key_bias)
+    close(o.value, o.key_input @ o.value_weight + o.value_bias)
+    close(o.output, o.weights @ o.value)
+    assert len(render(operation_picture(o, ["a caption"]), "png")) > 1000

@@ -13,11 +13,12 @@ from stageformer.model import EmbeddingConfig, StackConfig, Transformer, Transfo
 B, S, T, D, V = 3, 7, 6, 16, 19
 
 
-def make(norm: str, attention_only: bool = False, rate: float = 0.0) -> Transformer:
+def make(norm: str, attention_only: bool = False, rate: float = 0.0, heads: tuple[int, ...] = (4,)) -> Transformer:
     torch.manual_seed(0)
+    num_heads, d_k, d_v = (*heads, None, None)[:3]
     stack = StackConfig(
-        D, 2, 4, 24, norm=norm, attention_only=attention_only, residual_dropout=rate, embedding_dropout=rate,
-        attention_dropout=rate,
+        D, 2, num_heads, 24, norm=norm, attention_only=attention_only, residual_dropout=rate, embedding_dropout=rate,
+        attention_dropout=rate, d_k=d_k, d_v=d_v,
     )  # fmt: skip
     side = EmbeddingConfig(V, D, max_length=200)
     return Transformer(TransformerConfig(side, side, stack, stack, share_embeddings=True)).double()
@@ -36,15 +37,23 @@ def run(model: Transformer, length: int = S) -> dict[str, Tensor]:
     return {"hidden": hidden.detach(), **dict(zip(parameters, gradients, strict=True))}
 
 
+@pytest.mark.parametrize("heads", [(4,), (4, 4, 4), (3, 2, 5), (2, 9, 9)])
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 @pytest.mark.parametrize(("norm", "attention_only"), [("post", False), ("pre", False), ("post", True)])
-def test_hidden_states_and_gradients_are_the_same(norm: str, attention_only: bool, rate: float) -> None:
+def test_hidden_states_and_gradients_are_the_same(
+    norm: str, attention_only: bool, rate: float, heads: tuple[int, ...]
+) -> None:
     results = []
     for name in KERNELS:
         with kernels(name):
-            results.append(run(make(norm, attention_only, rate)))
+            results.append(run(make(norm, attention_only, rate, heads)))
     torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-10)
     assert all(gradient.isfinite().all() for gradient in results[0].values())
+
+
+def test_widths_of_heads_that_are_the_default_give_the_same_bits() -> None:
+    given, left_out = run(make("pre", heads=(4, 4, 4))), run(make("pre"))
+    assert all(torch.equal(given[name], left_out[name]) for name in left_out)
 
 
 @pytest.mark.parametrize("length", [S, 150])

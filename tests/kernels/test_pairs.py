@@ -116,7 +116,8 @@ CASES: dict[str, dict[str, Callable[[], Arguments]]] = {
     },
     "stageformer.model.attention.attention": dict(attention_cases()),
     "stageformer.model.attention.split_heads": {
-        f"{parts} parts": lambda parts=parts: ((numbers(B, 5, parts * H * D_K), parts, H), {}) for parts in (1, 2, 3)
+        f"widths {widths}": lambda widths=widths: ((numbers(B, 5, sum(widths)), [*widths], H), {})
+        for widths in ((H * D_K,), (H * D_K, H * D_K), (H * D_K, H * D_K, H * D_K), (H, H, 3 * H), (2 * H, H))
     },
     "stageformer.model.dropout.dropout": {
         f"rate {rate}, {shape}": lambda rate=rate, shape=shape: ((numbers(*shape), rate), {})

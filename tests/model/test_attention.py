@@ -51,6 +51,34 @@ def test_shapes_of_the_trace(num_heads: int) -> None:
     torch.testing.assert_close(trace.scores, trace.query @ trace.key.mT / d_k**0.5)
 
 
+@pytest.mark.parametrize("cross", [False, True])
+def test_heads_of_other_widths_are_those_of_the_formula(cross: bool) -> None:
+    """One head after the other, by loops over the formulas of section 3.2; H * d_k and H * d_v are not D."""
+    torch.manual_seed(1)
+    heads, d_k, d_v = 3, 2, 5
+    attention = MultiHeadAttention(8, heads, d_k=d_k, d_v=d_v).double().eval()
+    nn.init.normal_(attention.in_projection.bias)
+    x = torch.randn(2, 4, 8, dtype=torch.float64)
+    other = torch.randn(2, 6, 8, dtype=torch.float64) if cross else x
+    weight, bias = attention.in_projection.weight, attention.in_projection.bias
+    assert weight.shape == (heads * (2 * d_k + d_v), 8)
+    assert attention.out_projection.weight.shape == (8, heads * d_v)
+    found = []
+    for head in range(heads):
+        starts = (head * d_k, heads * d_k + head * d_k, 2 * heads * d_k + head * d_v)
+        rows = [slice(start, start + width) for start, width in zip(starts, (d_k, d_k, d_v), strict=True)]
+        query, key, value = (
+            part @ weight[row].T + bias[row] for part, row in zip((x, other, other), rows, strict=True)
+        )
+        found.append((query @ key.mT / math.sqrt(d_k)).softmax(-1) @ value)
+    expected = attention.out_projection(torch.cat(found, -1))
+    trace = attention.trace(x, other)
+    assert (trace.query.shape[-1], trace.key.shape[-1]) == (d_k, d_k)
+    assert trace.value.shape[-1] == trace.heads.shape[-1] == d_v
+    torch.testing.assert_close(attention(x, other), expected)
+    torch.testing.assert_close(trace.output, expected)
+
+
 @pytest.mark.parametrize("num_heads", [1, 4])
 @pytest.mark.parametrize("kind", ["none", "causal", "padding", "both", "cross"])
 def test_forward_equals_trace_and_torch(num_heads: int, kind: str) -> None:
@@ -129,13 +157,14 @@ def test_a_number_that_is_none_stays_visible_in_the_trace() -> None:
     assert MultiHeadAttention(4, 1).trace(x, x).output.isnan().all()
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3])
-def test_split_heads_has_the_values_and_gradients_of_views(parts: int) -> None:
-    projected = torch.randn(2, 5, 12 * parts, dtype=torch.float64, requires_grad=True)
-    heads = split_heads(projected, parts, 3)
+@pytest.mark.parametrize("widths", [[12], [12, 12], [12, 12, 12], [6, 6, 15], [3, 9]])
+def test_split_heads_has_the_values_and_gradients_of_views(widths: list[int]) -> None:
+    projected = torch.randn(2, 5, sum(widths), dtype=torch.float64, requires_grad=True)
+    heads = split_heads(projected, widths, 3)
     with torch.no_grad():
-        views = split_heads(projected, parts, 3)
-    expected = [part.unflatten(-1, (3, 4)).transpose(1, 2) for part in projected.split(12, dim=-1)]
+        views = split_heads(projected, widths, 3)
+    parts = projected.split(widths, dim=-1)
+    expected = [part.unflatten(-1, (3, part.size(-1) // 3)).transpose(1, 2) for part in parts]
     for head, view, wanted in zip(heads, views, expected, strict=True):
         assert torch.equal(head, wanted)
         assert torch.equal(view, wanted)

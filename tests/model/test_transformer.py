@@ -98,6 +98,26 @@ def test_impossible_stacks(change: dict[str, object], message: str) -> None:
         dataclasses.replace(config().encoder, **change)
 
 
+def test_heads_of_given_widths_need_not_fill_the_model() -> None:
+    stack = dataclasses.replace(config().encoder, num_heads=3, d_k=2, d_v=5)
+    original = config(encoder=stack, decoder=stack)
+    assert config_from(config_values(original)) == original
+    attention = 16 * 3 * (2 + 2 + 5) + 3 * (2 + 2 + 5) + 3 * 5 * 16 + 16
+    usual = 4 * (16 * 16 + 16)
+    assert count(Transformer(original)) == count(Transformer(config())) + 2 * 3 * (attention - usual)
+    with pytest.raises(ValueError, match="num_heads is 3, which does not divide"):
+        dataclasses.replace(stack, d_v=None)
+    assert "d_k" not in config_values(config())["encoder"], "files of models without them stay as they are"
+
+
+def test_each_projection_of_an_attention_begins_by_its_own_size() -> None:
+    torch.manual_seed(0)
+    stack = StackConfig(128, 1, 4, 512, d_k=4, d_v=128)
+    attention = Transformer(config(1000, 128, encoder=stack, decoder=stack)).encoder.layers[0].self_attention
+    for part, rows in zip(attention.in_projection.weight.split([16, 16, 512]), (16, 16, 512), strict=True):
+        assert part.abs().max().item() == pytest.approx(math.sqrt(6 / (128 + rows)), rel=0.01)
+
+
 def test_initialisation() -> None:
     torch.manual_seed(0)
     model = Transformer(config(1000, 128, 1, 4, 512))

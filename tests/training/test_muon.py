@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from stageformer.compute.pool import Pool, Serial, Threads
 from stageformer.kernels.choice import KERNELS, kernels
+from stageformer.model.config import StackConfig
+from stageformer.model.layers import EncoderLayer
 from stageformer.model.transformer import Transformer
 from stageformer.params.training import Training
 from stageformer.training.muon import Muon, matrices_of_layers, orthogonalise
@@ -80,6 +82,13 @@ def test_query_key_and_value_are_three_matrices(training: MakeTraining, transfor
     Muon(model, training(optimizer="muon", muon_momentum=0.0), Serial()).step(0.1)
     parts = orthogonalise(gradient.chunk(3), iterations=5)
     torch.testing.assert_close(before - weight.detach(), 0.1 * 0.2 * 16**0.5 * torch.cat(parts))
+
+
+def test_query_key_and_value_may_be_of_different_widths() -> None:
+    layer = EncoderLayer(StackConfig(16, 1, 3, 8, d_k=2, d_v=5))
+    rows = matrices_of_layers(layer)
+    assert rows[layer.self_attention.in_projection.weight] == [6, 6, 15]
+    assert rows[layer.self_attention.out_projection.weight] == [16]
 
 
 def test_everything_else_moves_by_adam_to_the_bit(training: MakeTraining, transformer: MakeModel) -> None:

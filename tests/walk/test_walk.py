@@ -32,7 +32,8 @@ def ids_of(walked):
     return torch.tensor([source]), torch.tensor([[entry["id"] for entry in walked.target_entries]])
 
 
-@pytest.mark.parametrize("changes", [{}, {"norm": "pre"}, {"num_heads": 1}, {"attention_only": True}, {"causal": True}])
+@pytest.mark.parametrize("changes", [{}, {"norm": "pre"}, {"num_heads": 1}, {"attention_only": True}, {"causal": True},
+                                     {"num_heads": 3, "d_k": 5, "d_v": 7}])
 @torch.no_grad()
 def test_every_matrix_is_that_of_the_layers_called_one_by_one(translator, with_model, changes):
     use = with_model(**changes) if changes else translator
@@ -56,12 +57,11 @@ def test_every_matrix_is_that_of_the_layers_called_one_by_one(translator, with_m
             trace = layer.self_attention.trace(read, causal=stack == "decoder" or "causal" in changes)
             for field, value in trace._asdict().items():
                 close(arrays[f"{place}.self_attention.{field}"], value[0])
-            projection, bias = arrays[f"{place}.self_attention.projection"], layer.self_attention.in_projection.bias
-            for at, part in enumerate((trace.query, trace.key, trace.value)):
-                for head in range(part.size(1)):
-                    at_head = at * part.size(1) + head
-                    own = bias.unflatten(0, (3 * part.size(1), -1))[at_head]
-                    close((read[0] @ torch.from_numpy(projection[at_head]) + own).numpy(), part[0, head])
+            biases = layer.self_attention.in_projection.bias.split(layer.self_attention.widths)
+            for field, bias in zip(("query", "key", "value"), biases, strict=True):
+                projection, part = arrays[f"{place}.self_attention.projection.{field}"], getattr(trace, field)
+                for head, own in enumerate(bias.unflatten(0, (part.size(1), -1))):
+                    close((read[0] @ torch.from_numpy(projection[head]) + own).numpy(), part[0, head])
             x = layer(x) if stack == "encoder" else layer(x, memory)
             close(arrays[f"{place}.feed_forward.after"], x[0])
             if "attention_only" not in changes:

@@ -21,6 +21,7 @@ from stageformer.params.model import stated
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 
+_SIZES = ("d_ff", "num_heads", "d_k", "d_v")
 NUMBER = 4
 """Bytes of a float32."""
 LIBRARIES = 400 * 2**20
@@ -104,8 +105,11 @@ def _training(
 def _layer(parameters: Parameters, stage: TrainEncoder | TrainDecoder, attentions: int) -> float:
     """Return the number of weights of a layer."""
     width = parameters.embed.d_model
-    feed_forward: int = stated(stage, parameters.model, "d_ff")
-    return attentions * (4 * width * width + 6 * width) + 2 * width * feed_forward + feed_forward + 3 * width
+    feed_forward, heads, d_k, d_v = (stated(stage, parameters.model, name) for name in _SIZES)
+    query, value = (heads * one if one else width for one in (d_k, d_v))
+    attention = 2 * width * (query + value) + 2 * query + value + 3 * width
+    size: float = attentions * attention + 2 * width * feed_forward + feed_forward + 3 * width
+    return size
 
 
 def _vocabulary_sizes(parameters: Parameters) -> tuple[int, int]:

@@ -136,12 +136,11 @@ class IncrementalDecoder:
         key, value = attention.project_key_value(memory)  # [B, H, S, d_k]
         # A sentence of nothing but padding attends to all of it (see _bias_of), and finds zeros.
         value = value.masked_fill(~present[:, None, :, None], 0.0)
-        batch, heads, _, d_k = key.shape
         if self._one:
-            past = key.new_empty(0, batch, heads, d_k)
-            return LayerCache(key.permute(2, 0, 1, 3).contiguous(), value.permute(2, 0, 1, 3).contiguous(), past, past)
-        past = key.new_empty(batch, heads, 0, hypotheses, d_k)
-        return LayerCache(key.contiguous(), value.contiguous(), past, past)
+            key, value = (part.permute(2, 0, 1, 3).contiguous() for part in (key, value))
+            return LayerCache(key, value, *(part.new_empty(0, *part.shape[1:]) for part in (key, value)))
+        past = [part.new_empty(*part.shape[:2], 0, hypotheses, part.size(-1)) for part in (key, value)]
+        return LayerCache(key.contiguous(), value.contiguous(), *past)
 
     def _bias_of(self, present: Tensor) -> Tensor:
         """Return the bias that hides padding, except in a sentence of nothing but padding: that must not give NaN."""

@@ -12,18 +12,24 @@ from stageformer.text.tokenizers.base import Tokenizer
 def check_ctranslate2(config: TransformerConfig) -> None:
     """Raise StageformerError unless CTranslate2 can express the model."""
     remedy = "take ctranslate2 and ctranslate2_int8 out of export.formats"
-    _check_encoder(config, "CTranslate2", remedy)
+    _check_stacks(config, "CTranslate2", remedy)
     if config.encoder.d_model != config.decoder.d_model:
         raise StageformerError(
             f"the memory is {config.encoder.d_model} wide and the decoder {config.decoder.d_model}; "
             f"CTranslate2 has no projection between them; {remedy}"
         )
+
+
+def _check_stacks(config: TransformerConfig, engine: str, remedy: str) -> None:
     for side, stack in (("encoder", config.encoder), ("decoder", config.decoder)):
         if stack.attention_only:
-            raise StageformerError(f"attention_only is true for the {side}; CTranslate2 has no such layers; {remedy}")
-
-
-def _check_encoder(config: TransformerConfig, engine: str, remedy: str) -> None:
+            raise StageformerError(f"attention_only is true for the {side}; {engine} has no such layers; {remedy}")
+        if any(width not in (None, stack.d_model / stack.num_heads) for width in (stack.d_k, stack.d_v)):
+            given = f"d_k is {stack.d_k or 'null'} and d_v {stack.d_v or 'null'}"
+            raise StageformerError(
+                f"{given} for the {side}; {engine} has only heads that are d_model / num_heads "
+                f"({stack.d_model / stack.num_heads:g}) wide; set them to null, or {remedy}"
+            )
     if config.encoder.causal:
         raise StageformerError(
             f"the encoder has a causal mask (train_encoder.objective 'next_token'); {engine} has no such encoder; "
@@ -35,7 +41,7 @@ def check_transformers(config: TransformerConfig, *, norm: str, architecture: st
     """Raise StageformerError unless a model of ``transformers`` whose norms are at ``norm`` can express the model."""
     encoder, decoder = config.encoder, config.decoder
     remedy = "take huggingface out of export.formats"
-    _check_encoder(config, architecture, remedy)
+    _check_stacks(config, architecture, remedy)
     if encoder.d_model != decoder.d_model:
         raise StageformerError(
             f"the memory is {encoder.d_model} wide and the decoder {decoder.d_model}; {architecture} has no projection "
@@ -47,10 +53,6 @@ def check_transformers(config: TransformerConfig, *, norm: str, architecture: st
             f"architecture with both; make them equal, or {remedy}"
         )
     for side, stack in (("encoder", encoder), ("decoder", decoder)):
-        if stack.attention_only:
-            raise StageformerError(
-                f"attention_only is true for the {side}; {architecture} has no such layers; {remedy}"
-            )
         if stack.norm != norm:
             raise StageformerError(f"norm is {stack.norm!r} for the {side}; {architecture} has {norm}-norm layers")
     if encoder.activation != decoder.activation:

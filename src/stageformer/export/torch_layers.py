@@ -50,11 +50,14 @@ def to_torch_layer(layer: EncoderLayer | DecoderLayer) -> TorchLayer:
     """Return a copy of a layer as torch's, batch first, on the same device and without dropout.
 
     Raises:
-        ValueError: the layer is of attention only; torch has no such layer.
+        ValueError: the layer is of attention only, or its d_k or d_v is not d_model / num_heads; torch has no such
+            layer.
     """
     if not isinstance(layer.feed_forward, FeedForward):
         raise ValueError("a layer of attention only has no counterpart in torch")
     inner, attention = layer.feed_forward.inner, layer.self_attention
+    if set(attention.widths) != {inner.in_features}:
+        raise ValueError("a layer whose d_k or d_v is not d_model / num_heads has no counterpart in torch")
     make = nn.TransformerDecoderLayer if isinstance(layer, DecoderLayer) else nn.TransformerEncoderLayer
     copy: TorchLayer = make(
         inner.in_features,

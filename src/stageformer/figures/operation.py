@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from stageformer.figures.traces import trace_attention
@@ -22,7 +23,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Operation:
-    """Every matrix of the operation: T queries, S keys and values, d_k columns a head.
+    """Every matrix of the operation: T queries, S keys and values, d_k columns a head, d_v of the values.
 
     ``query = query_input @ query_weight + query_bias``, key and value likewise from ``key_input``;
     ``scores = query @ key.T / sqrt(d_k)``, minus infinity where ``mask`` forbids; ``weights = softmax(scores)`` row by
@@ -48,16 +49,18 @@ class Operation:
     """``[D, d_k]``: the columns of this head"""
     key_weight: Floats
     value_weight: Floats
+    """``[D, d_v]``"""
     query_bias: Floats
     """``[d_k]``"""
     key_bias: Floats
     value_bias: Floats
+    """``[d_v]``"""
     query: Floats
     """``[T, d_k]``"""
     key: Floats
     """``[S, d_k]``"""
     value: Floats
-    """``[S, d_k]``"""
+    """``[S, d_v]``"""
     mask: npt.NDArray[np.bool_]
     """``[T, S]``: True = may attend"""
     scores: Floats
@@ -65,7 +68,7 @@ class Operation:
     weights: Floats
     """``[T, S]``"""
     output: Floats
-    """``[T, d_k]``"""
+    """``[T, d_v]``"""
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it: matrices as lists of rows."""
@@ -105,10 +108,10 @@ def attention_operations(
         module = getattr(stack.layers[layer - 1], "cross_attention" if kind == "cross" else "self_attention")
         assert isinstance(module, MultiHeadAttention)
         found = traced[module]
-        d_k = config.d_model // config.num_heads
-        columns = slice((head - 1) * d_k, head * d_k)
-        weights = [_floats(part[columns].T) for part in module.in_projection.weight.chunk(3)]
-        biases = [_floats(part[columns]) for part in module.in_projection.bias.chunk(3)]
+        weights, biases = (
+            [_floats(part.chunk(config.num_heads)[head - 1].T) for part in torch.split(maps, module.widths)]
+            for maps in (module.in_projection.weight, module.in_projection.bias[:, None])
+        )
         query, key, value, scores, attention, output = (
             _floats(matrix[0, head - 1])
             for matrix in (
@@ -124,7 +127,7 @@ def attention_operations(
                 key_tokens=target_tokens if kind == "decoder" else source_tokens,
                 query_input=_floats(found.query_input[0]), key_input=_floats(found.key_input[0]),
                 query_weight=weights[0], key_weight=weights[1], value_weight=weights[2],
-                query_bias=biases[0], key_bias=biases[1], value_bias=biases[2],
+                query_bias=biases[0][0], key_bias=biases[1][0], value_bias=biases[2][0],
                 query=query, key=key, value=value,
                 mask=~np.isneginf(scores), scores=scores, weights=attention, output=output,
             )

@@ -39,7 +39,9 @@ class Layout:
         narrowest = 0.27 if most <= _MOST_WITH_NUMBERS else 0.13
         self.column = max(float(np.clip(4.6 / num_keys, narrowest, 0.46)), 1.5 / num_keys)
         # Up to 16 columns, there is room for numbers.
-        head_width = d_k * float(np.clip(2.9 / d_k, 0.26, 0.4)) if d_k <= 16 else float(np.clip(0.07 * d_k, 2.5, 3.4))
+        width = max(d_k, operation.value.shape[1])
+        each = float(np.clip(2.9 / width, 0.26, 0.4))
+        head_width = width * each if width <= 16 else float(np.clip(0.07 * width, 2.5, 3.4))
         input_width = float(np.clip(0.025 * d_model, 2.2, 3.0))
         map_width = self.column * num_keys
         self.numbers = most <= _MOST_WITH_NUMBERS

@@ -3,8 +3,8 @@
 Read in this order: ``attention``, ``embedding``, ``layers``, ``transformer``. This is the paper's formulation; where a
 function is ``accelerated_by`` a kernel, that one takes its place. The package imports only torch and ``kernels``.
 
-Shape letters, used everywhere: B batch, S source length, T target length, D d_model, H heads, d_k = D / H,
-F feed-forward (d_ff), V vocabulary.
+Shape letters, used everywhere: B batch, S source length, T target length, D d_model, H heads, d_k and d_v widths in
+a head (D / H unless they are given), F feed-forward (d_ff), V vocabulary.
 """
 
 import pkgutil

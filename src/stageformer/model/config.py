@@ -11,18 +11,20 @@ class StackConfig:
     # All but the width are parameters of both training stages: type, meaning, lowest and highest value.
     d_model: int
     num_layers: Annotated[int, "number of layers (N)", 1, 1000]
-    num_heads: Annotated[int, "number of attention heads (H); d_model must be a multiple of it", 1, 1024]
+    num_heads: Annotated[int, "number of attention heads (H); divides d_model unless d_k and d_v are given", 1, 1024]
     d_ff: Annotated[int, "inner width of the feed-forward network (F)", 1, 1_000_000]
     activation: Annotated[Literal["relu", "gelu"], "activation of the feed-forward network"] = "relu"
     norm: Annotated[Literal["post", "pre"], "layer norm after (as in the paper) or before each sub-layer"] = "post"
     attention_only: Annotated[bool, "for teaching: no residual connections, norms, feed-forward"] = False
+    d_k: Annotated[int | None, "width of queries and keys in each head; null: d_model / num_heads", 1, 65_536] = None
+    d_v: Annotated[int | None, "width of values in each head; null: d_model / num_heads", 1, 65_536] = None
     causal: bool | None = None  # of an encoder: each position attends only to itself and to earlier ones
     residual_dropout: Annotated[float, "dropout on the output of each sub-layer", 0, 0.95] = 0.0
     embedding_dropout: Annotated[float, "dropout on the sum of embedding and position", 0, 0.95] = 0.0
     attention_dropout: Annotated[float, "dropout on the attention weights", 0, 0.95] = 0.0
 
     def __post_init__(self) -> None:
-        if self.d_model % self.num_heads:
+        if self.d_model % self.num_heads and None in (self.d_k, self.d_v):
             raise ValueError(f"num_heads is {self.num_heads}, which does not divide d_model ({self.d_model})")
         for name, kind in get_type_hints(StackConfig).items():
             if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):

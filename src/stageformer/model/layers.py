@@ -58,7 +58,8 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, config: StackConfig) -> None:
         super().__init__()
-        self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        sizes = (config.d_model, config.num_heads, config.attention_dropout, config.d_k or 0, config.d_v or 0)
+        self.self_attention = MultiHeadAttention(*sizes)
         self.self_attention_sublayer = Sublayer(config)
         shape = (config.d_model, config.d_ff, config.activation)
         self.feed_forward = nn.Identity() if config.attention_only else FeedForward(*shape)
@@ -78,9 +79,10 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: StackConfig) -> None:
         super().__init__()
-        self.self_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        sizes = (config.d_model, config.num_heads, config.attention_dropout, config.d_k or 0, config.d_v or 0)
+        self.self_attention = MultiHeadAttention(*sizes)
         self.self_attention_sublayer = Sublayer(config)
-        self.cross_attention = MultiHeadAttention(config.d_model, config.num_heads, config.attention_dropout)
+        self.cross_attention = MultiHeadAttention(*sizes)
         self.cross_attention_sublayer = Sublayer(config)
         shape = (config.d_model, config.d_ff, config.activation)
         self.feed_forward = nn.Identity() if config.attention_only else FeedForward(*shape)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stageformer.model.attention import padding_mask
+from stageformer.model.attention import MultiHeadAttention, padding_mask
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.embedding import Embedding
 from stageformer.model.layers import DecoderLayer, EncoderLayer
@@ -111,13 +111,9 @@ class Transformer(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Fill every linear map under ``module`` with Xavier-uniform weights and zero biases (embeddings stay as they are).
-
-    Query, key and value share one matrix; each third is filled as a matrix of its own.
-    """
-    for name, layer in module.named_modules():
-        if isinstance(layer, nn.Linear):
-            parts = 3 if name.endswith("in_projection") else 1
-            for part in layer.weight.data.chunk(parts):
-                nn.init.xavier_uniform_(part)
-            nn.init.zeros_(layer.bias)
+    """Fill every linear map under ``module``: Xavier-uniform weights, zero biases. Embeddings stay as they are."""
+    widths = {part.in_projection: part.widths for part in module.modules() if isinstance(part, MultiHeadAttention)}
+    for layer in (part for part in module.modules() if isinstance(part, nn.Linear)):
+        for part in torch.split(layer.weight.data, widths.get(layer, len(layer.weight))):  # W^Q, W^K, W^V by themselves
+            nn.init.xavier_uniform_(part)
+        nn.init.zeros_(layer.bias)

@@ -82,7 +82,7 @@ def documented(cls: type, null: str = "") -> Any:
             bare, doc, *bounds = typing.get_args(kind)
             low, high = bounds or (None, None)
             if null:
-                bare, doc = bare | None, f"{doc}; null: {null}"
+                bare, doc = bare | None, f"{doc.partition('; null: ')[0]}; null: {null}"
             fields[name] = Annotated[bare, param(doc, minimum=low, maximum=high)]
     return type(cls.__name__, (), {"__annotations__": fields, "__doc__": cls.__doc__})
 

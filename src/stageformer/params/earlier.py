@@ -27,14 +27,14 @@ def moved(values: Mapping[str, Any]) -> dict[str, Any]:
     if not is_earlier(values):
         return dict(values)
     encoder, decoder = (dict(values[stage]) for stage in _STAGES)
-    model = {name: encoder[name] for name in Model.model_fields if name in encoder}
+    model = {name: encoder.get(name) for name in Model.model_fields}
     # repr: 1 and 1.0 and true are three values here, though equal in Python.
     own = {name: None for name, value in model.items() if repr(decoder.get(name)) == repr(value)}
     result: dict[str, Any] = {}
     for key, group in values.items():
         if key == "train_encoder":
             result["model"] = model
-            result[key] = encoder | dict.fromkeys(model)
+            result[key] = dict.fromkeys(model) | {name: encoder[name] for name in encoder if name not in model}
         else:
-            result[key] = decoder | own if key == "train_decoder" else group
+            result[key] = dict.fromkeys(own) | decoder | own if key == "train_decoder" else group
     return result

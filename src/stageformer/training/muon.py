@@ -108,13 +108,13 @@ def matrices_of_layers(model: nn.Module) -> dict[nn.Parameter, list[int]]:
     """
     layers = [module for module in model.modules() if isinstance(module, EncoderLayer | DecoderLayer)]
     in_three = {
-        attention.in_projection.weight
+        attention.in_projection.weight: attention.widths
         for layer in layers
         for attention in layer.modules()
         if isinstance(attention, MultiHeadAttention)
     }
     return {
-        weight: [len(weight) // 3] * 3 if weight in in_three else [len(weight)]
+        weight: in_three.get(weight, [len(weight)])
         for layer in layers
         for weight in layer.parameters()
         if weight.dim() == 2

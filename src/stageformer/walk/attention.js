@@ -16,7 +16,7 @@ function part(view, place, field, title, rows, made) {
   const [shape] = array(view.model, `${place.start}.${field}`);
   return matrix(view, `${place.start}.${field}`, title, rows, { head: place.head, made,
     newest: rows === place.queries ? place.newest : -1, shape: `[${[1, shape[0], rows.length, shape[2]].join(", ")}]`,
-    meaning: `[B, H, ${rows === place.keys && rows !== place.queries ? "S" : view.step.stack === "encoder" ? "S" : "T"}, d_k]` });
+    meaning: `[B, H, ${rows === place.keys && rows !== place.queries ? "S" : view.step.stack === "encoder" ? "S" : "T"}, d_${field === "query" || field === "key" ? "k" : "v"}]` });
 }
 
 function square(view, place, field, title, kind, made) {
@@ -79,14 +79,18 @@ function projections(view) {
     text: `row ${source.rows[i]} of ${cross && letter !== "Q" ? "M" : "x"} · column ${j + 1} of W^${letter} + bias`,
     marks: [{ key: source.key, row: i }, { key: `${place.start}.W${letter}`, column: j }],
   });
-  const columns = (letter, at) => ({
-    ...matrix(view, `${place.start}.projection`, `W^${letter} of ${place.name}`, Array.from({ length: array(view.model, `${place.start}.projection`)[0][1] }, (_, row) => String(row + 1)), {
-      head: at * place.heads + place.head, meaning: "[D, d_k], the columns of this head" }),
-    key: `${place.start}.W${letter}`, shape: `[${array(view.model, `${place.start}.projection`)[0].slice(1).join(", ")}]`, flat: true,
-  });
+  const columns = (letter, made) => {
+    const name = `${place.start}.projection.${made}`;
+    const shape = array(view.model, name)[0].slice(1);
+    return {
+      ...matrix(view, name, `W^${letter} of ${place.name}`, Array.from({ length: shape[0] }, (_, row) => String(row + 1)), {
+        head: place.head, meaning: `[D, d_${made === "value" ? "v" : "k"}], the columns of this head` }),
+      key: `${place.start}.W${letter}`, shape: `[${shape.join(", ")}]`, flat: true,
+    };
+  };
   return [
     [read], ...(cross ? [[memory]] : []),
-    ...(`${place.start}.projection` in view.model.arrays ? [[columns("Q", 0), columns("K", 1), columns("V", 2)]] : []),
+    ...(`${place.start}.projection.query` in view.model.arrays ? [[columns("Q", "query"), columns("K", "key"), columns("V", "value")]] : []),
     [
       part(view, place, "query", `Q of ${place.name}`, place.queries, from("Q", read)),
       part(view, place, "key", `K of ${place.name}`, place.keys, from("K", memory)),

@@ -37,7 +37,7 @@ def trace(model: Transformer, source_ids: Sequence[int], target_ids: Sequence[in
     Returns:
         Names are ``encoder.1.self_attention.query``: stack, layer from 1, sub-layer, matrix. Of each attention, the
         fields of :class:`~stageformer.model.attention.AttentionTrace`, ``[H, T, d_k]`` or ``[H, T, S]``, and
-        ``projection [3H, D, d_k]``: W^Q of every head, then W^K, then W^V; of each
+        ``projection.query [H, D, d_k]``, ``projection.key`` and ``projection.value [H, D, d_v]``; of each
         feed-forward network ``hidden [T, F]`` and ``output [T, D]``; of each sub-layer ``input``, ``read`` (what the
         function reads: the input, or the norm of it), ``sum`` and ``after``, ``[T, D]``. Beside them
         ``encoder.embedding.{rows,scaled,positions,sum}``, ``encoder.last``, ``encoder.output``, the same of the
@@ -63,15 +63,18 @@ def trace(model: Transformer, source_ids: Sequence[int], target_ids: Sequence[in
                 traced = attention[getattr(layer, sublayer)]
                 for field, value in traced.matrices._asdict().items():
                     found[f"{name}.{number}.{sublayer}.{field}"] = value[0]
-                found[f"{name}.{number}.{sublayer}.projection"] = _projections(getattr(layer, sublayer))
+                for field, value in _projections(getattr(layer, sublayer)).items():
+                    found[f"{name}.{number}.{sublayer}.projection.{field}"] = value
                 if sublayer == "cross_attention":
                     found["decoder.memory"] = traced.key_input[0]
     return {name: np.ascontiguousarray(value.detach().float().cpu().numpy()) for name, value in found.items()}
 
 
-def _projections(attention: MultiHeadAttention) -> Tensor:
-    weight = attention.in_projection.weight  # [3D, D]
-    return weight.view(3 * attention.num_heads, -1, weight.size(1)).transpose(1, 2)  # [3H, D, d_k]
+def _projections(attention: MultiHeadAttention) -> dict[str, Tensor]:
+    """Return W^Q, W^K and W^V of every head, by what they make: ``[H, D, d_k]``, and of the value ``[H, D, d_v]``."""
+    parts = torch.split(attention.in_projection.weight, attention.widths)
+    heads = (part.view(attention.num_heads, -1, part.size(1)).transpose(1, 2) for part in parts)
+    return dict(zip(("query", "key", "value"), heads, strict=True))
 
 
 def _watch_stack(found: dict[str, Tensor], name: str, stack: Encoder | Decoder) -> list[Any]:

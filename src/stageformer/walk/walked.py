@@ -65,7 +65,7 @@ class Walked:
             "arrays": {
                 name: [list(array.shape), base64.b64encode(array.astype("<f4").tobytes()).decode()]
                 for name, array in self.arrays.items()
-                if with_projections or not name.endswith(".projection")
+                if with_projections or ".projection." not in name
             },
         }  # fmt: skip
 
