@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,9 +109,9 @@ def run(environment, toy_root, tmp_path_factory):
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     variables["STAGEFORMER_DEBUG"] = "0"  # what users see
 
-    def program(name, *arguments):
+    def program(name, *arguments, cwd=here):
         command = [environment / "bin" / name, *arguments]
-        return subprocess.run(command, cwd=here, env=variables, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
     return program
 
@@ -175,3 +176,61 @@ def test_what_needs_a_repository_says_so_in_one_line(run):
     assert done.returncode == 2
     assert "neither this folder nor one above it is a repository of Stageformer" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+CUT = {"kind": "cut", "case": "keep", "normalisation": "none", "cutter": "nltk", "language": "en", "path": None,
+       "subwords": "none", "vocabulary_size": None}  # fmt: skip
+EACH_EXTRA = [
+    *(({"tokenize": {"source": CUT | {"cutter": cutter}}}, extra) for cutter, extra in {
+        "gensim": "gensim", "gensim_simple": "gensim", "keras": "keras", "nltk": "nltk", "nltk_punkt": "nltk",
+        "nltk_toktok": "nltk", "nltk_treebank": "nltk", "nltk_tweet": "nltk", "nltk_wordpunct": "nltk",
+        "moses": "scoring", "pyonmttok": "pyonmttok", "spacy": "spacy", "stanza": "stanza", "corenlp": "stanza",
+        "textblob": "textblob",
+    }.items()),
+    ({"tokenize": {"source": {"kind": "sentencepiece", "case": "keep", "normalisation": "none", "vocabulary_size": 99,
+                              "model_type": "bpe", "path": None}}}, "sentencepiece"),
+    ({"ingest": {"source": "datasets", "datasets": {"path": "folder"}}}, "datasets"),
+    ({"ingest": {"language_identifier": "py3langid"}}, "language"),
+    ({"evaluate": {"bleu_tokenize": "ja-mecab"}}, "japanese"),
+    ({"evaluate": {"bleu_tokenize": "ko-mecab"}}, "korean"),
+    ({"export": {"formats": ["ctranslate2"]}}, "export"),
+    ({"export": {"formats": ["huggingface"]}}, "export"),
+    *(({"logging": {"loggers": [name]}}, name) for name in ("mlflow", "tensorboard", "wandb")),
+]  # fmt: skip
+CHECKS = """
+import json, sys
+from click.testing import CliRunner
+from stageformer.cli import main
+runs = [CliRunner().invoke(main, ["check", "--params", path]) for path in json.loads(sys.argv[1])]
+print(json.dumps([(run.exit_code, run.output) for run in runs]))
+"""
+
+
+def test_check_names_the_extra_of_every_choice_that_needs_one(run, tmp_path):
+    paths = []
+    for number, (changes, _) in enumerate(EACH_EXTRA):
+        values = read_yaml(ROOT / "recipes/default.yaml")
+        values["export"]["formats"] = []
+        for group, inner in changes.items():
+            for name, value in inner.items():
+                values[group][name] = values[group][name] | value if name == "datasets" else value
+        paths.append(tmp_path / f"{number}.yaml")
+        paths[-1].write_text(json.dumps(values))
+    done = run("python", "-c", CHECKS, json.dumps([str(path) for path in paths]))
+    assert done.returncode == 0, done.stderr
+    for (changes, extra), (code, printed) in zip(EACH_EXTRA, json.loads(done.stdout), strict=True):
+        assert code == 2, (changes, printed)
+        assert printed.endswith(f"; run `pip install 'stageformer[{extra}]'`\n"), (changes, printed)
+        assert printed.count("\n") == 1, printed
+
+
+@pytest.mark.parametrize("command", [["compare", "HEAD"], ["report"], ["status"], ["table", "HEAD"]])
+def test_what_needs_the_pipeline_says_so_in_one_line(run, command, tmp_path):
+    """In a repository, but without the extra that runs it."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for name in ("params.yaml", "dvc.yaml", "stages", "recipes"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    done = run("stageformer", *command, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    advice = r"error: the package \w+ is not installed; run `pip install 'stageformer\[(pipeline|scoring)\]'`\n"
+    assert re.fullmatch(advice, done.stderr), done.stderr

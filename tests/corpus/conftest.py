@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "target_language": "de",
     "labels": "none",
     "brown": {"version": "1.0.0", "sha256": "0" * 64},
+    "cmudict": {"version": "1.0", "sha256": "0" * 64, "stress": False},
     "datasets": {"path": None, "config": None, "revision": None, "train": "train", "valid": None, "test": None},
     "homeassistant": {"version": "1.0", "sha256": "0" * 64},
     "letters": {"strings": 50, "max_length": 6, "alphabet": 5, "seed": 1},
@@ -54,7 +55,7 @@ def make_params() -> Callable[..., Ingest]:
 
     def make(**changes: Any) -> Ingest:
         values = {**DEFAULTS, **changes}
-        for group in ("files", "brown", "datasets", "homeassistant", "letters"):
+        for group in ("files", "brown", "cmudict", "datasets", "homeassistant", "letters"):
             values[group] = {**DEFAULTS[group], **changes.get(group, {})}
         return parse(Ingest, values, "ingest")
 

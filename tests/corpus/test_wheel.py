@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stageformer.corpus.sources.homeassistant import fetch_wheel
+from stageformer.corpus.wheels import fetch_wheel
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import HomeAssistant
 
@@ -30,23 +30,24 @@ def sha256(path: Path) -> str:
 
 def test_downloads_once_and_then_needs_no_index(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params, cache = HomeAssistant(version="1.0", sha256=sha256(wheel)), tmp_path / "cache"
-    fetched = fetch_wheel(params, cache)
+    fetched = fetch_wheel("homeassistant", params, cache)
     assert fetched.read_bytes() == wheel.read_bytes()
     assert list(cache.iterdir()) == [fetched]
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "none"))
-    assert fetch_wheel(params, cache) == fetched
+    assert fetch_wheel("homeassistant", params, cache) == fetched
 
 
 def test_damaged_wheel_in_the_cache_is_replaced(wheel: Path, tmp_path: Path) -> None:
     cached = tmp_path / wheel.name
     cached.write_bytes(b"cut off")
-    assert fetch_wheel(HomeAssistant(version="1.0", sha256=sha256(wheel)), tmp_path).read_bytes() == wheel.read_bytes()
+    params = HomeAssistant(version="1.0", sha256=sha256(wheel))
+    assert fetch_wheel("homeassistant", params, tmp_path).read_bytes() == wheel.read_bytes()
 
 
 def test_wrong_hash(wheel: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     with pytest.raises(StageformerError) as error:
-        fetch_wheel(HomeAssistant(version="1.0", sha256="0" * 64), cache)
+        fetch_wheel("homeassistant", HomeAssistant(version="1.0", sha256="0" * 64), cache)
     message = str(error.value)
     assert f"wrong: found {sha256(wheel)}, ingest.homeassistant.sha256 is {'0' * 64}" in message
     assert len(message.splitlines()) == 1
@@ -55,14 +56,14 @@ def test_wrong_hash(wheel: Path, tmp_path: Path) -> None:
 
 def test_unknown_version(wheel: Path, tmp_path: Path) -> None:
     with pytest.raises(StageformerError, match=r"homeassistant 7\.0: there is no such version") as error:
-        fetch_wheel(HomeAssistant(version="7.0", sha256="0" * 64), tmp_path)
+        fetch_wheel("homeassistant", HomeAssistant(version="7.0", sha256="0" * 64), tmp_path)
     assert len(str(error.value)) < 200
 
 
 def test_no_index(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_FIND_LINKS")
     with pytest.raises(StageformerError, match=r"is there a network\?") as error:
-        fetch_wheel(HomeAssistant(version="1.0", sha256="0" * 64), tmp_path)
+        fetch_wheel("homeassistant", HomeAssistant(version="1.0", sha256="0" * 64), tmp_path)
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -71,6 +72,6 @@ def test_anything_else_that_pip_says_is_cut_to_one_line(
 ) -> None:
     monkeypatch.setenv("PIP_TIMEOUT", "many")
     with pytest.raises(StageformerError, match="pip could not download it: ") as error:
-        fetch_wheel(HomeAssistant(version="1.0", sha256="0" * 64), tmp_path)
+        fetch_wheel("homeassistant", HomeAssistant(version="1.0", sha256="0" * 64), tmp_path)
     assert len(str(error.value)) < 300
     assert len(str(error.value).splitlines()) == 1

