@@ -82,6 +82,7 @@ test: lint
 
 attack: dev
 	OMP_NUM_THREADS=1 python -m tests.attacks $(ATTACKS)
+	$(if $(ATTACKS),,FUZZ=50 python -m pytest -q tests/attacks/test_fuzz.py)
 
 lint: dev
 	ruff check .

@@ -28,6 +28,7 @@ from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
 from stageformer.params.render import json_schema
 from stageformer.provenance.code import write_manifests
+from stageformer.provenance.named_code import named_code
 from stageformer.provenance.needs import check_packages
 from stageformer.text.cutting import check_cutters
 
@@ -48,6 +49,8 @@ def main(params: Path, output: Path) -> None:
         check_packages(values)
         check_memory(parameters)
     check_formats(parameters)
+    for line in named_code(parameters):
+        say(f"check: {line}")
     check_cutters(parameters.tokenize)
     write_manifests(ROOT, values, output / "code")
     if limits := parameters.limits():

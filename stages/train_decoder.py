@@ -50,9 +50,10 @@ def main(
     of_encoder = "joint" if way == "joint" else "finetune" if params.finetune_encoder else "frozen"
     memory = encode if of_encoder == "frozen" else None
     vocabularies = load_vocabularies(vocab)
-    splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
-    encoder_model, made = load_model(encoder, "encoder", vocabularies)
     start = load_embeddings(embed, vocabularies)
+    most = start.metadata["max_length"]
+    splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies, most) for split in ("train", "valid")}
+    encoder_model, made = load_model(encoder, "encoder", vocabularies)
     model = build_model(params, shared, encoder_model, start, trains_encoder=memory is None).to(device)
     pad_id = vocabularies.source.pad_id
     task = decoder_task(params, model, splits, memory, made["encoder_fingerprint"], pad_id, device)

@@ -46,8 +46,10 @@ def main(
     launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
-    splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies) for split in ("train", "valid")}
-    model = build_encoder_model(params, shared, load_embeddings(embed, vocabularies)).to(device)
+    start = load_embeddings(embed, vocabularies)
+    most = start.metadata["max_length"]
+    splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies, most) for split in ("train", "valid")}
+    model = build_encoder_model(params, shared, start).to(device)
     characters = count_characters(ingest / "valid.parquet")
     task = encoder_task(params, model, splits, vocabularies.source, device, characters)
     checkpoints = Checkpoints("train_encoder", training_fingerprint([params, shared, compute], [vocab, embed]))

@@ -40,7 +40,8 @@ def main(
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     transformer = load_model(model, vocabularies=vocabularies)[0].to(device)
-    pairs = read_pairs(vocab / f"{params.split}.parquet", vocabularies)
+    most = transformer.decoder.embedding.config.max_length
+    pairs = read_pairs(vocab / f"{params.split}.parquet", vocabularies, most)
     if not len(pairs):
         raise StageformerError(f"{vocab}: the split {params.split} holds no sentences to translate; choose another")
     source = EncoderSource(transformer.encoder, vocabularies.source.pad_id)

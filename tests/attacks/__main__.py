@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.attacks.harness import GOOD, Attack, Range, groups, judge, table
 from tests.attacks.of_tensors import UNTOUCHED
-from tests.attacks.world import make_world
+from tests.attacks.world import make_worlds
 
 JOBS = 2
 
@@ -22,10 +22,10 @@ def main(prefixes: list[str]) -> int:
     """Run the groups whose names begin with one of ``prefixes``, or all."""
     verdicts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        world = Path(folder) / "world"
-        make_world(world)
+        worlds = Path(folder) / "worlds"
+        make_worlds(worlds)
         started = time.monotonic()
-        place = Range(world)
+        place = Range(worlds)
         UNTOUCHED["translate one"] = place.run(Attack("untouched", ("translate", "one"))).stdout
         try:
             for name, attacks in groups().items():

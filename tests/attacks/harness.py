@@ -23,9 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.attacks.world import TRANSLATION
+
 SECONDS = 10
 """Of computing: no attack may take longer."""
-WAITING = 40.0
+WAITING = 300.0
 """Seconds by the clock, on a machine that has other things to do: longer is waiting for ever."""
 MEMORY = 3 * 2**30
 """Bytes of address space that an attack may ask for, beside what the libraries take."""
@@ -69,6 +71,8 @@ class Attack:
     memory: int = MEMORY
     pipe: bool = False
     """Nobody reads what is printed."""
+    world: str = TRANSLATION
+    """The folder, of those in :mod:`tests.attacks.world`, that is copied."""
 
 
 _GROUPS: dict[str, Callable[[], Iterable[Attack]]] = {}
@@ -142,9 +146,9 @@ def judge(attack: Attack, outcome: Outcome) -> tuple[str, str]:
 class Range:
     """Where attacks run: a world to copy, and a process that has imported what they need."""
 
-    def __init__(self, world: Path) -> None:
-        """``world``: a finished repository, see :mod:`tests.attacks.world`."""
-        self._world = world
+    def __init__(self, worlds: Path) -> None:
+        """``worlds``: a folder of finished repositories, see :mod:`tests.attacks.world`."""
+        self._worlds = worlds
         self._folder = Path(tempfile.mkdtemp(prefix="attacks-"))
         self._count = 0
         self._running: dict[int, tuple[Attack, Path, float, int]] = {}
@@ -181,7 +185,7 @@ class Range:
         self._count += 1
         folder = self._folder / f"{self._count:05d}"
         root = folder / "repository"
-        shutil.copytree(self._world, root, symlinks=True)
+        shutil.copytree(self._worlds / attack.world, root, symlinks=True)
         (folder / "stdin").write_bytes(attack.stdin or b"")
         gc.freeze()
         pid = os.fork()
@@ -295,7 +299,12 @@ def preload() -> None:
         "stageformer.terminal.show_tensors", "stageformer.terminal.summary", "stageformer.terminal.score",
         "stageformer.terminal.answers", "stageformer.report.write", "stageformer.figures.explain",
         "encodings.unicode_escape", "stageformer.params.recipes", "stageformer.experiments.comparison",
-        "stageformer.memory.padded",
+        "stageformer.memory.padded", "stageformer.memory.pooling", "stageformer.terminal.similar",
+        "stageformer.terminal.nearest", "stageformer.terminal.side_by_side", "stageformer.translator.completer",
+        "stageformer.probing.probe", "stageformer.walk.page", "stageformer.walk.walked",
+        "stageformer.experiments.table",
+        "stageformer.vectors.http", "stageformer.vectors.file", "stageformer.vectors.langchain",
+        "stageformer.experiments.cache", "stageformer.terminal.table_text", "dvc.repo", "dvc.exceptions",
         *(f"stages.{path.stem}" for path in (Path(__file__).parents[2] / "stages").glob("[!_]*.py")
           if path.stem not in ("common", "export")),
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,33 @@ def _empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    path.unlink()
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+def _endless(path: Path) -> None:
+    """A device node of the attack's own that gives zeros without end; only root can make one."""
+    path.unlink()
+    os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))
+
+
+def _huge(path: Path) -> None:
+    """Eight gigabytes of zeros that take no room on the disk."""
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(2**33)
+
+
 DEFECTS: dict[str, Callable[[Path], Any]] = {
     "a folder": _folder, "a loop of links": _loop, "a dangling link": _dangling, "a file for its folder": _under_a_file,
-    "an empty file": _empty,
+    "an empty file": _empty, "a pipe that nobody writes": _pipe, "a socket": _socket, "a huge file": _huge,
+    **({"a device without end": _endless} if os.getuid() == 0 else {}),
 }  # fmt: skip
 
 
@@ -76,6 +101,8 @@ def reading() -> Iterator[Attack]:
         for defect, make in DEFECTS.items():
             if "/" not in path and defect == "a file for its folder":
                 continue
+            if reader in ("translate input", "score files") and defect == "a pipe that nobody writes":
+                continue  # the output of another program may be given there, and is waited for
             # An empty input has no translations.
             shows_the_folder = defect == "a folder" and reader.startswith("show")
             right = anything if (reader, defect) == ("translate input", "an empty file") or shows_the_folder else None

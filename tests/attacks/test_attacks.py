@@ -9,7 +9,7 @@ import pytest
 
 from tests.attacks.harness import GOOD, Attack, Range, groups, judge
 from tests.attacks.of_tensors import UNTOUCHED
-from tests.attacks.world import make_world
+from tests.attacks.world import make_worlds
 
 GROUPS = groups()
 PER_GROUP = 5
@@ -17,7 +17,7 @@ PER_GROUP = 5
 
 @pytest.fixture(scope="module")
 def place(made_once: Callable[..., Path]) -> Iterator[Range]:
-    found = Range(made_once("attacked world", make_world))
+    found = Range(made_once("attacked worlds", make_worlds))
     UNTOUCHED["translate one"] = found.run(Attack("untouched", ("translate", "one"))).stdout
     yield found
     found.close()

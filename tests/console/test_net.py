@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pyarrow as pa
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
 
+from stageformer.cli import main
 from stageformer.commands.program import command
 from stageformer.console.net import net
 from stageformer.errors import StageformerError
@@ -169,3 +173,75 @@ def test_an_interruption_while_a_stage_imports_torch_is_one_line(tmp_path: Path)
         command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stderr.strip()) == (130, "interrupted")
+
+
+def programs() -> dict[str, click.Command]:
+    """Every command of `stageformer`, those of groups too, and every stage, by what a user types."""
+    found: dict[str, click.Command] = {}
+
+    def collect(name: str, one: click.Command) -> None:
+        if not isinstance(one, click.Group):
+            found[name] = one
+            return
+        for inner in one.commands.values():
+            collect(f"{name} {inner.name}", inner)
+
+    collect("stageformer", main)
+    for path in sorted((ROOT / "stages").glob("*.py")):
+        if "__main__" in path.read_text(encoding="utf-8"):
+            found[f"stages.{path.stem}"] = importlib.import_module(f"stages.{path.stem}").main
+    return found
+
+
+PROGRAMS = programs()
+
+
+def test_every_program_is_listed() -> None:
+    stages = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+    assert {f"stages.{name}" for name in stages} == {name for name in PROGRAMS if name.startswith("stages.")}
+    assert len(PROGRAMS) >= 33
+    assert {"stageformer memory pool", "stageformer walk", "stageformer heal"} <= PROGRAMS.keys()
+
+
+def arguments(program: click.Command) -> list[str]:
+    """Return values for what a program cannot do without."""
+    given: list[str] = []
+    for parameter in program.params:
+        if parameter.required:
+            value = parameter.type.choices[0] if isinstance(parameter.type, click.Choice) else "x"
+            given += [*([parameter.opts[0]] if isinstance(parameter, click.Option) else []), str(value)]
+    return given
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_net_is_under_every_command_and_every_stage(
+    name: str, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its function raises, a program ends as the table in ``console/net.py`` says."""
+    program = PROGRAMS[name]
+    monkeypatch.chdir(tmp_path)
+    errors: dict[BaseException, tuple[int, str]] = {
+        ZeroDivisionError("a fault"): (3, "error: a fault of Stageformer: ZeroDivisionError: a fault ["),
+        RecursionError("a fault"): (3, "error: a fault of Stageformer: RecursionError: a fault ["),
+        OSError(errno.EIO, "Input/output error", "a/b"): (2, "error: a/b: input/output error\n"),
+        MemoryError(): (2, "error: out of memory: "),
+        StageformerError("a mistake"): (2, "error: a mistake\n"),
+        KeyboardInterrupt(): (130, "interrupted\n"),
+    }
+    for error, (code, message) in errors.items():
+
+        def fails(*_: object, error: BaseException = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(program, "callback", fails)
+        chain = [main, *name.split()[1:]] if name.startswith("stageformer") else [program]
+        result = CliRunner().invoke(chain[0], [*chain[1:], *arguments(program)])
+        assert (result.exit_code, result.stdout) == (code, ""), result.stderr
+        said = result.stderr.lstrip("\n")  # a terminal shows ^C, after which click begins a line
+        assert said.startswith(message)
+        assert said.count("\n") == 1
+        if code == 3:
+            (log,) = (scratch / "logs").glob("*.log")
+            assert f"[{log.stem}]; the traceback is in {log}: please report it\n" in result.stderr
+            assert f"{type(error).__name__}: a fault" in log.read_text()
+            log.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import time
 from pathlib import Path
@@ -217,10 +218,15 @@ def test_an_empty_file_and_no_tokens(tmp_path: Path) -> None:
     assert FileVectors(tmp_path / "x").vectors([]).rows == []
 
 
-def test_a_file_without_end_is_refused_at_once() -> None:
+def test_a_file_without_end_is_refused_at_once(tmp_path: Path) -> None:
+    with (tmp_path / "zeros").open("wb") as file:
+        file.truncate(2**33)
+    os.mkfifo(tmp_path / "pipe")
     started = time.monotonic()
-    with pytest.raises(StageformerError, match=r"/dev/zero:1: longer than 1,048,576 bytes"):
-        FileVectors(Path("/dev/zero")).vectors(TOKENS)
+    with pytest.raises(StageformerError, match=r"/zeros:1: longer than 1,048,576 bytes"):
+        FileVectors(tmp_path / "zeros").vectors(TOKENS)
+    with pytest.raises(StageformerError, match=r"/pipe: found a pipe, needed a file"):
+        FileVectors(tmp_path / "pipe").vectors(TOKENS)
     assert time.monotonic() - started < 5
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stageformer.artifacts.contents import Contents
-from stageformer.artifacts.files import atomic_file, first_line
+from stageformer.artifacts.files import atomic_file, check_regular, first_line
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header, damage_hint, rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
 from stageformer.errors import StageformerError
@@ -179,6 +179,7 @@ def open_table(path: Path, kind: str | None = None) -> pq.ParquetFile:
         StageformerError: there is no such file, it is cut off or not Parquet, or it is another kind of table.
     """
     hint = rerun_hint(kind or "")
+    check_regular(path)
     try:
         file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
     except FileNotFoundError:

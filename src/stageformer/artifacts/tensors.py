@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.files import atomic_file, first_line, reason_of
+from stageformer.artifacts.files import atomic_file, check_regular, first_line, reason_of
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header, damage_hint, rerun_hint
 from stageformer.errors import StageformerError
 
@@ -94,6 +94,7 @@ def read_tensors(path: Path, kind: str | None = None, *, verify: bool = True) ->
             and metadata (code is never loaded), or it is another kind of artifact.
     """
     hint = rerun_hint(kind or "")
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             if odd := _odd_entry(archive):

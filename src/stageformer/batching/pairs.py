@@ -53,12 +53,17 @@ class StoredSentences:
         return Sentences.of_column(column.slice(rows.start - before, len(rows)))
 
 
-def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
+def read_pairs(path: Path, vocabularies: Vocabularies, max_length: int | None = None) -> Pairs:
     """Read a table of kind ``ids``, as the stage vocab writes it.
 
+    Args:
+        path: of the table
+        vocabularies: of both sides
+        max_length: positions of the model that is to read it; None: no model is
+
     Raises:
-        StageformerError: on a bad artifact, one that was made with another vocabulary, and on an id that the
-            vocabulary does not have.
+        StageformerError: on a bad artifact, one that was made with another vocabulary, on an id that the vocabulary
+            does not have, and on sentences that are longer.
     """
     check_table(path, "ids", vocabularies.parts)
     table = read_table(path, "ids")
@@ -69,6 +74,8 @@ def read_pairs(path: Path, vocabularies: Vocabularies) -> Pairs:
     )
     _check_known(pairs.source, path, "source", pairs.ids, len(vocabularies.source))
     _check_known(pairs.target, path, "target", pairs.ids, len(vocabularies.target))
+    if max_length is not None:
+        check_lengths(pairs, path.stem, max_length)
     return pairs
 
 
@@ -138,11 +145,11 @@ def check_splits(folder: Path, vocabularies: Vocabularies, max_length: int) -> N
         StageformerError: some sentences do not, or a table is missing or damaged.
     """
     for split in SPLITS:
-        check_lengths(read_pairs(folder / f"{split}.parquet", vocabularies), split, max_length)
+        read_pairs(folder / f"{split}.parquet", vocabularies, max_length)
 
 
 def check_lengths(pairs: Pairs, split: str, max_length: int) -> None:
-    """Check, before anything is trained, that every sentence fits the table of positions.
+    """Check, before anything is computed, that every sentence fits the table of positions.
 
     Raises:
         StageformerError: some do not; it counts them and names the longest.

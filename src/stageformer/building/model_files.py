@@ -16,7 +16,7 @@ from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
 from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
 from stageformer.building.projection import multiply_out
-from stageformer.building.weights import load_weights, weights_of
+from stageformer.building.weights import Undrawn, load_weights, weights_of
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
 from stageformer.model.transformer import Transformer
@@ -68,7 +68,8 @@ def load_model(
         config = config_from(file.metadata["config"])
         if config.encoder.num_layers + config.decoder.num_layers > len(file.tensors):
             raise ValueError("more layers than weights")
-        model = Transformer(config)
+        with Undrawn():
+            model = Transformer(config)
         load_weights(model, file.tensors)
         if not isinstance(file.metadata["encoder_fingerprint"], str):
             raise TypeError("encoder_fingerprint is not a text")

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
     """Return every weight once, by name: a shared matrix is only under its first name."""
     return {name: parameter.detach() for name, parameter in module.named_parameters()}
+
+
+class Undrawn(TorchFunctionMode):
+    """Within this block, modules leave the random initial values out: those of their weights are to be loaded.
+
+    Drawing them takes longer than reading them from a file.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call a function of torch, or replace it where it draws."""
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return (torch.empty if function is torch.randn else function)(*args, **kwargs)
 
 
 @torch.no_grad()

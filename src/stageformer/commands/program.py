@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stageformer.console.net import MISTAKE, net
+from stageformer.console.net import MISTAKE, net, shortened
 from stageformer.console.output import is_unicode, say
 
 
@@ -39,7 +39,7 @@ class Command(click.Command):
             except click.ClickException as error:
                 context = getattr(error, "ctx", None)
                 hint = f"; see `{context.command_path} --help`" if context is not None else ""
-                say(f"error: {error.format_message().rstrip('.')}{hint}")
+                say(f"error: {shortened(error.format_message().rstrip('.'))}{hint}")
                 sys.exit(MISTAKE)
             except click.Abort as error:  # click's answer to two errors
                 raise error.__cause__ or KeyboardInterrupt() from None

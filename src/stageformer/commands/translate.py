@@ -112,12 +112,12 @@ def translate(
 
 def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]:
     """Yield the answer to each line as soon as it is read. At a terminal, a mistake in a line is only reported."""
-    from stageformer.artifacts.files import decode_line
+    from stageformer.artifacts.files import bounded_lines, decode_line
 
     origin = "standard input"
     if interactive:
         echo("> ", err=True, end="")
-    for number, line in enumerate(sys.stdin.buffer, start=1):
+    for number, line in enumerate(bounded_lines(sys.stdin.buffer, origin), start=1):
         try:
             text = decode_line(line, origin, number)
             yield from answers.lines([text], origin=origin, first_line=number, show_progress=False)

@@ -157,7 +157,7 @@ def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
         for process in running:
             code = process.poll()
             if code:
-                _report(process, processes[0])
+                _report(processes, process)
                 for other in running:
                     other.kill()
                 return code if code > 0 else 128 - code
@@ -166,8 +166,18 @@ def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
     return 0
 
 
-def _report(failed: subprocess.Popen[bytes], first: subprocess.Popen[bytes]) -> None:
-    """Print what a failed process said, unless the first one, which speaks for itself, fails of the same mistake."""
+def _report(processes: list[subprocess.Popen[bytes]], failed: subprocess.Popen[bytes]) -> None:
+    """Print what a failed process said, unless the first one, which speaks for itself, fails of the same mistake.
+
+    One that was killed said nothing.
+    """
+    first = processes[0]
+    if failed.returncode == -signal.SIGKILL:
+        say(
+            f"error: process {processes.index(failed) + 1} of {len(processes)} was killed (for want of memory, or by "
+            "hand); run the stage again: it goes on from its last checkpoint"
+        )
+        return
     with contextlib.suppress(subprocess.TimeoutExpired):
         first.wait(timeout=SECONDS_TO_FAIL_ALIKE)
     if not first.returncode and failed.stderr is not None:

@@ -69,11 +69,16 @@ def report(error: BaseException) -> int:
         return INTERRUPTED
     message = _mistake(error)
     if message is not None:
-        say(f"error: {message if len(message) <= LONGEST else f'{message[:600]} ... {message[-600:]}'}")
+        say(f"error: {shortened(message)}")
         return MISTAKE
     code = _code(error)
     say(f"error: a fault of Stageformer: {_short(error)} [{code}]; {_log(error, code)}")
     return FAULT
+
+
+def shortened(message: str) -> str:
+    """Return a message of at most :data:`LONGEST` characters."""
+    return message if len(message) <= LONGEST else f"{message[:600]} ... {message[-600:]}"
 
 
 def _mistake(error: BaseException) -> str | None:

@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
+from stageformer.artifacts.files import bounded_lines, check_regular
 from stageformer.errors import StageformerError, did_you_mean
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -70,11 +71,12 @@ def read_lines(path: Path) -> Iterator[bytes]:
         StageformerError: the file is missing, unreadable, cut off or damaged, or a zip that holds more than one file.
     """
     number = 0
+    check_regular(path)
     with readable(path), path.open("rb") as file:
         head = file.peek(8)
         name, unpack = next((found for magic, found in _COMPRESSIONS.items() if head.startswith(magic)), ("", None))
         try:
-            for line in unpack(file) if unpack else file:
+            for line in bounded_lines(unpack(file) if unpack else file, str(path)):
                 number += 1
                 if number == 1:
                     line = line.removeprefix(_BYTE_ORDER_MARK)
@@ -99,23 +101,22 @@ def _unzip(file: IO[bytes]) -> IO[bytes]:
     names = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(names) != 1:
         raise _SeveralFilesError(len(names))
-    return archive.open(names[0])
+    return _buffered(archive.open(names[0]))
 
 
-def _unzstd(file: IO[bytes]) -> Iterator[bytes]:
-    with pa.CompressedInputStream(pa.PythonFile(cast(io.IOBase, file), "r"), "zstd") as stream:
-        rest = b""
-        while block := stream.read(_BUFFER):
-            *lines, rest = (rest + block).split(b"\n")
-            yield from lines
-        if rest:
-            yield rest
+def _unzstd(file: IO[bytes]) -> IO[bytes]:
+    return _buffered(pa.CompressedInputStream(pa.PythonFile(cast(io.IOBase, file), "r"), "zstd"))
 
 
-_COMPRESSIONS: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
-    b"\x1f\x8b": ("gzip", lambda file: io.BufferedReader(gzip.GzipFile(fileobj=file), _BUFFER)),
-    b"BZh": ("bzip2", bz2.BZ2File),
-    b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile),
+def _buffered(file: Any) -> IO[bytes]:
+    """Return a file whose lines are read in C; of those that unpack, each call costs much."""
+    return io.BufferedReader(file, _BUFFER)
+
+
+_COMPRESSIONS: dict[bytes, tuple[str, Callable[[IO[bytes]], IO[bytes]]]] = {
+    b"\x1f\x8b": ("gzip", lambda file: _buffered(gzip.GzipFile(fileobj=file))),
+    b"BZh": ("bzip2", lambda file: _buffered(bz2.BZ2File(file))),
+    b"\xfd7zXZ\x00": ("xz", lambda file: _buffered(lzma.LZMAFile(file))),
     b"\x28\xb5\x2f\xfd": ("zstd", _unzstd),
     b"PK\x03\x04": ("zip", _unzip),
 }

@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.files import atomic_file, read_json
 from stageformer.errors import StageformerError
-from stageformer.experiments.missing import LOCK, remote_settings
-from stageformer.params.reading import read_yaml
+from stageformer.experiments.missing import LOCK, locked_outputs, remote_settings
 
 Outcome = Literal["taken from the workspace", "fetched from the remote", "to be made again"]
 
@@ -101,8 +101,9 @@ class Entries:
 
     def __iter__(self) -> Iterator[str]:
         for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*")):
-            if len(path.name.removesuffix(".dir")) == 30:  # others are temporary files of DVC
-                yield path.parent.name + path.name
+            md5 = path.parent.name + path.name
+            if _MD5.fullmatch(md5) and not path.is_dir():  # others are temporary files of DVC, or not of DVC
+                yield md5
 
     def path(self, md5: str) -> Path:
         """Return the file of an entry."""
@@ -114,17 +115,28 @@ class Entries:
         return path.is_file() and md5_of(path) == md5.removesuffix(".dir")
 
     def files(self, md5: str) -> list[tuple[str, str]]:
-        """Return path and md5 of each file of a folder; none, if its entry is missing."""
+        """Return path and md5 of each file of a folder; none, if its entry is missing.
+
+        Raises:
+            StageformerError: the entry is no list of the files of a folder, though it is what its name says.
+        """
         path = self.path(md5)
-        return [(file["relpath"], file["md5"]) for file in json.loads(path.read_bytes())] if path.is_file() else []
+        found = read_json(path) if path.is_file() else []
+        if not isinstance(found, list):
+            raise _no_list(path)
+        for file in found:
+            if not isinstance(file, dict) or not _is_inside(file.get("relpath")) or not _is_md5(file.get("md5")):
+                raise _no_list(path)
+        return [(file["relpath"], file["md5"]) for file in found]
 
 
 def _heal(root: Path, entries: Entries) -> Healed:
     known, num_bytes = 0, 0
     damaged: dict[str, str] = {}  # the md5 that each has
     for md5 in entries:
-        found = md5_of(path := entries.path(md5))
-        known, num_bytes = known + 1, num_bytes + path.stat().st_size
+        path = entries.path(md5)
+        found = md5_of(path) if path.is_file() else ""  # a pipe or a link to nowhere has no content
+        known, num_bytes = known + 1, num_bytes + path.lstat().st_size
         if found != md5.removesuffix(".dir"):
             damaged[md5] = found
             path.unlink()
@@ -164,12 +176,29 @@ def _wrong(md5: str, damaged: Mapping[str, str]) -> Literal["damaged", "missing"
 def _outputs(root: Path) -> Iterator[Output]:
     """Yield the outputs of all stages that DVC keeps in its cache."""
     for lock in (root / LOCK, *sorted(root.glob(f"*/{LOCK}"))):
-        content: Any = read_yaml(lock) if lock.is_file() else {}
-        for name, stage in (content.get("stages") or {}).items():
-            for out in stage.get("outs") or []:
-                path = os.path.relpath(lock.parent / out["path"], root)
-                if "md5" in out and not path.startswith("reports/"):  # those are in git, not in the cache
-                    yield Output(path, out["md5"], name)
+        for name, out in locked_outputs(lock):
+            path = os.path.relpath(lock.parent / out["path"], root)
+            if "md5" not in out or path.startswith("reports/"):  # those are in git, not in the cache
+                continue
+            if not _is_inside(path) or not _is_md5(out["md5"]):
+                raise StageformerError(f"{lock}: names {path} of {out['md5']}, which is no output of this repository")
+            yield Output(path, out["md5"], name)
+
+
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
+
+
+def _is_md5(value: object) -> bool:
+    return isinstance(value, str) and _MD5.fullmatch(value) is not None
+
+
+def _is_inside(path: object) -> bool:
+    """Whether a path stays in the folder that it is relative to: what a list of others names is looked for there."""
+    return isinstance(path, str) and not os.path.isabs(path) and ".." not in Path(path).parts and "\0" not in path
+
+
+def _no_list(path: Path) -> StageformerError:
+    return StageformerError(f"{path}: is no list of the files of a folder, as DVC writes it; remove it, and run again")
 
 
 def _parts(output: Output, entries: Entries) -> list[Output]:

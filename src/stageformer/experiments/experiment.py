@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import first_line
+from stageformer.artifacts.files import first_line, read_content
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.experiments.missing import how_to_get, remote_settings
 
@@ -84,8 +84,8 @@ class Experiment(ABC):
         """
         try:
             return json.loads(self._required(path))
-        except ValueError as error:
-            raise StageformerError(f"{self.name}: {path}: not readable as JSON ({error})") from None
+        except (ValueError, RecursionError) as error:
+            raise StageformerError(f"{self.name}: {path}: not readable as JSON ({first_line(error)})") from None
 
     def _how_to_get(self, path: str) -> str:
         """Return what brings a file that the experiment does not have, as the end of a message."""
@@ -114,7 +114,7 @@ class _Folder(Experiment):
 
     def read_bytes(self, path: str) -> bytes | None:
         try:
-            return (self._root / path).read_bytes()
+            return read_content(self._root / path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -171,9 +171,8 @@ def _resolve(spec: str, root: Path) -> tuple[str | None, list[str]]:
     with repo:
         try:
             return resolve_rev(repo.scm, spec), []
-        except RevError:
+        except Exception as error:  # whatever the libraries of git say to an odd name
+            if isinstance(error, DvcException) and not isinstance(error, RevError):
+                return None, []  # the folder is not kept by git
             experiments = [name for found in repo.experiments.ls(all_commits=True).values() for name, _ in found]
             return None, [*repo.scm.list_branches(), *repo.scm.list_tags(), *experiments]
-        except DvcException:
-            # The folder is not kept by git.
-            return None, []

@@ -6,6 +6,7 @@ YAML 1.1, where they are ``False`` and a text, so that a value set by ``dvc exp 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
+from stageformer.artifacts.files import read_content
 from stageformer.errors import StageformerError
 from stageformer.params.root import is_root
 
 _MAX_VALUES = 100_000
+_LARGEST = 2**18
+"""Bytes of a file of parameters, which is ten times what the largest has: YAML takes seconds for more."""
 
 
 def read_yaml(path: Path) -> dict[str, object]:
@@ -27,7 +31,7 @@ def read_yaml(path: Path) -> dict[str, object]:
 def read_file(path: Path) -> bytes:
     """Return the content of a file. Raises StageformerError if it is missing, or the system refuses to read it."""
     try:
-        return path.read_bytes()
+        return read_content(path, _LARGEST)
     except FileNotFoundError:
         raise StageformerError(f"{path}: no such file{_remedy(path)}") from None
     except OSError as error:
@@ -47,7 +51,7 @@ def parse_yaml(content: bytes, origin: str) -> dict[str, object]:
     """
     try:
         # pure: ruamel's optional C parser knows YAML 1.1 only.
-        values = YAML(typ="safe", pure=True).load(content.decode())
+        values = YAML(typ="safe", pure=True).load(_without_comments(content.decode()))
         if _size(values, {}) > _MAX_VALUES:
             raise StageformerError(f"{origin}: aliases make it more than {_MAX_VALUES:,} values; write them out")
     except UnicodeDecodeError as error:
@@ -88,6 +92,21 @@ def line_of(content: bytes, keys: Sequence[str]) -> int | None:
         name, node = entries[0]
         line = name.start_mark.line + 1
     return line
+
+
+_SIMPLE = re.compile(r"[ ]*(#.*|\w+:( [^\s'\"|>&*!%@`#{\[][^#]*| \[[^#\[\]{}'\"]*\])?[ ]*)?")
+"""A line that is a comment, empty, or a key with nothing or one value of its own."""
+
+
+def _without_comments(text: str) -> str:
+    """Return YAML with empty lines for comments, which cost ruamel most of the time for a file like ``params.yaml``.
+
+    Only of a text of simple lines: elsewhere, a line with ``#`` may be no comment.
+    """
+    lines = text.split("\n")
+    if not all(map(_SIMPLE.fullmatch, lines)):
+        return text
+    return "\n".join("" if line.lstrip(" ").startswith("#") else line for line in lines)
 
 
 def _remedy(path: Path) -> str:

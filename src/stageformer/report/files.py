@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from stageformer.errors import StageformerError
@@ -23,7 +25,7 @@ def read_object(experiment: Experiment, path: str) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(experiment, path, f"not readable as JSON ({error})") from None
     if not isinstance(content, dict):
         raise _damaged(experiment, path, f"expected a JSON object, found {type(content).__name__}")
@@ -52,7 +54,7 @@ def read_columns(experiment: Experiment, path: str) -> dict[str, list[str]] | No
         header, *body = rows or [[]]
         columns = zip(*body, strict=True) if body else ((),) * len(header)
         return {name: list(column) for name, column in zip(header, columns, strict=True)}
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise _damaged(experiment, path, f"not a table ({error})") from None
 
 
@@ -62,6 +64,27 @@ def numbers(experiment: Experiment, path: str, column: str, texts: list[str]) ->
         return [float(text) for text in texts]
     except ValueError as error:
         raise _damaged(experiment, path, f"column {column}: {error}") from None
+
+
+def typed(experiment: Experiment, path: str, content: Mapping[str, Any], **kinds: type | tuple[type, ...]) -> None:
+    """Check the types of some values of an object that was read; a value that is not there, or null, is of any type.
+
+    Args:
+        experiment: where it was read.
+        path: of its file.
+        content: the object.
+        kinds: of the values, by name; a number is an ``int`` or a ``float``, and finite.
+
+    Raises:
+        StageformerError: a value is of another type; it names the first.
+    """
+    for name, kind in kinds.items():
+        value = content.get(name)
+        wrong = isinstance(value, bool)
+        if isinstance(value, int | float):
+            wrong = wrong or not abs(value) <= sys.float_info.max
+        if value is not None and (wrong or not isinstance(value, kind)):
+            raise _damaged(experiment, path, f"{name} is {value!r:.60}, which no stage writes")
 
 
 def _damaged(experiment: Experiment, path: str, reason: str) -> StageformerError:

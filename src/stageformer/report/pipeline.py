@@ -10,7 +10,7 @@ from stageformer.errors import StageformerError
 from stageformer.experiments.experiment import Experiment
 from stageformer.provenance.code import FOLDER
 from stageformer.provenance.record import COST
-from stageformer.report.files import read_object, read_yaml
+from stageformer.report.files import read_object, read_yaml, typed
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ def read_stages(experiment: Experiment) -> list[Stage]:
     found = []
     for name in _in_order(needs):
         locked = lock.get(name, {}).get("outs", [])
-        cost = read_object(experiment, f"reports/{name}/{COST}") or {}
+        path = f"reports/{name}/{COST}"
+        cost = read_object(experiment, path) or {}
+        typed(experiment, path, cost, seconds=(int, float), peak_memory_mib=(int, float))
         found.append(
             Stage(
                 name=name,
@@ -61,7 +63,17 @@ def read_stages(experiment: Experiment) -> list[Stage]:
 
 def _stages(experiment: Experiment, path: str) -> dict[str, Any]:
     stages = (read_yaml(experiment, path) or {}).get("stages")
-    return dict(stages) if isinstance(stages, Mapping) else {}
+    found = dict(stages) if isinstance(stages, Mapping) else {}
+    for name, stage in found.items():
+        outs = stage.get("outs") or [] if isinstance(stage, Mapping) else None
+        of_lock = path == "dvc.lock"
+        if not isinstance(outs, list) or (of_lock and not all(_is_locked(out) for out in outs)):
+            raise StageformerError(f"{experiment.name}: {path}: the stage {name} is not as DVC writes it")
+    return found
+
+
+def _is_locked(out: object) -> bool:
+    return isinstance(out, Mapping) and isinstance(out.get("path"), str) and isinstance(out.get("size", 0), int)
 
 
 def _needs(name: str, deps: Sequence[str], outputs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

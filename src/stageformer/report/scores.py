@@ -123,8 +123,12 @@ def _of_beam(metrics: Mapping[str, Any], key: str) -> float | None:
     return _numbers(scores).get(key)
 
 
+LARGEST = 1e300
+"""No score is as large; what is cannot be shown as one."""
+
+
 def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
-    return {key: value for key, value in scores.items() if isinstance(value, int | float)}
+    return {key: value for key, value in scores.items() if isinstance(value, int | float) and abs(value) < LARGEST}
 
 
 def _show(key: str, value: float | None) -> str:

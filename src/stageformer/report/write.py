@@ -22,7 +22,7 @@ from stageformer.report import formats, parameters, scores
 from stageformer.report.analysis import data_charts, learning_curves, score_charts
 from stageformer.report.charts import LETTERS, LOOKS
 from stageformer.report.corpus import dropped, labels
-from stageformer.report.files import read_object, read_yaml
+from stageformer.report.files import read_object, read_yaml, typed
 from stageformer.report.overview import overview
 from stageformer.report.pictures import Gallery, explained, gallery
 from stageformer.report.pipeline import read_stages
@@ -127,6 +127,7 @@ def _read_metrics(experiment: Experiment) -> dict[str, Any]:
     metrics = read_object(experiment, METRICS)
     if metrics is None:
         raise StageformerError(f"{experiment.name}: there is no {METRICS}; its pipeline has not run yet (`dvc repro`)")
+    typed(experiment, METRICS, metrics, sentences=int, split=str, beam=dict)
     return metrics
 
 
@@ -173,7 +174,8 @@ def _made_with(experiments: Sequence[Experiment]) -> str:
     lines = []
     for experiment in experiments:
         environment = read_object(experiment, "reports/evaluate/environment.json") or {}
-        versions = environment.get("versions", {})
+        typed(experiment, "reports/evaluate/environment.json", environment, versions=dict, cpu=str, system=str)
+        versions = environment.get("versions") or {}
         parts = [environment.get("cpu"), environment.get("system"), *(
             f"{name} {versions[name]}" for name in ("stageformer", "torch", "sacrebleu") if name in versions
         )]

@@ -60,7 +60,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 
 def _known(token: str, vocabulary: Vocabulary, side: str) -> str:
     for mark in _MARKS:
-        if f"{mark}{token}" in vocabulary:
+        if token and f"{mark}{token}" in vocabulary:
             return f"{mark}{token}"
     raise StageformerError(
         f"{token!r} is no token of the {side} vocabulary{did_you_mean(token, vocabulary.tokens)}; "

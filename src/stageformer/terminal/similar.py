@@ -55,15 +55,16 @@ def similar_sentences(root: Path, text: str, how: str, number: int) -> list[dict
     ids = read_table(data / "vocab/train.parquet", "ids", ["id"])["id"].to_numpy()
     store = open_memory(data / "encode/train", ids, source.fingerprint)
     query = source_ids([cleaned], tokenizers.source, vocabularies.source)
-    try:
-        own = pool(*EncodedMemory(source, Sentences.of(query)).batch(np.array([0])), how)
-    except ValueError as error:  # a position beyond the table of the encoder
-        raise StageformerError(f"the text has {len(query[0])} tokens with <eos>: {error}; shorten it") from None
+    own = pool(*EncodedMemory(source, Sentences.of(query)).batch(np.array([0])), how)
     unit = torch.nn.functional.normalize
     cosines = (unit(pooled(store, how).double(), dim=1) @ unit(own.double(), dim=1)[0]).numpy()
     rows = np.argsort(-cosines, kind="stable")[:number]
     sentences = read_table(data / "ingest/train.parquet", "sentences", ["id", "source"])
     texts = dict(zip(sentences["id"].to_pylist(), sentences["source"].to_pylist(), strict=True))
+    if missing := [int(store.ids[row]) for row in rows if int(store.ids[row]) not in texts]:
+        raise StageformerError(
+            f"{data / 'ingest/train.parquet'}: lacks the sentence {missing[0]} of the memory; run `dvc repro encode`"
+        )
     return [
         {"id": int(store.ids[row]), "cosine": round(float(cosines[row]), 4), "source": texts[int(store.ids[row])]}
         for row in rows

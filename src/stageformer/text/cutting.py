@@ -45,10 +45,18 @@ def open_cutter(name: str, options: CutterOptions) -> Cutter:
     return _with_packages(name)(options)
 
 
-def check_cutters(params: Tokenize) -> None:
-    """Raise StageformerError if a cutter that the parameters name could not cut; nothing is cut, or loaded for it."""
+def check_cutters(params: Tokenize, *, imports: bool = True) -> None:
+    """Check the cutters that the parameters name; nothing is cut, or loaded for it.
+
+    Args:
+        params: of the stage ``tokenize``.
+        imports: import the modules of the user's functions too, which runs code; see ``provenance/named_code.py``.
+
+    Raises:
+        StageformerError: a cutter could not cut.
+    """
     for side, family in (("source", params.source), ("target", params.target)):
-        if isinstance(family, Cut):
+        if isinstance(family, Cut) and (imports or ":" not in family.cutter):
             try:
                 check_cutter(family.cutter, CutterOptions(family.language, family.path))
             except StageformerError as error:

@@ -15,7 +15,7 @@ from typing import Self
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
-from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.files import atomic_file, read_content
 from stageformer.errors import StageformerError
 from stageformer.text.form import Form
 from stageformer.text.marker import ESCAPE, SPACE, escape, unmark
@@ -92,7 +92,9 @@ class HuggingFaceTokenizer(Tokenizer):
         path = folder / FILE_NAME
         remedy = "make it again with `dvc repro --force tokenize`"
         try:
-            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")), form)
+            return cls(tokenizers.Tokenizer.from_str(read_content(path).decode()), form)
+        except StageformerError:
+            raise
         except FileNotFoundError:
             raise StageformerError(f"{path}: no such file; it should hold the {cls.kind} tokenizer; {remedy}") from None
         except Exception as error:  # the library raises no class of its own

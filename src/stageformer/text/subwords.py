@@ -16,7 +16,7 @@ from typing import Any
 import tokenizers
 from tokenizers import models, trainers
 
-from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.files import atomic_file, read_content
 from stageformer.errors import StageformerError
 from stageformer.text.marker import ESCAPE, SPACE
 from stageformer.text.unigram_training import learn_pieces
@@ -175,7 +175,9 @@ def load_subwords(kind: str, folder: Path) -> Subwords:
     path = folder / FILE_NAME
     remedy = "make it again with `dvc repro --force tokenize`"
     try:
-        return KINDS[kind](tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        return KINDS[kind](tokenizers.Tokenizer.from_str(read_content(path).decode()))
+    except StageformerError:
+        raise
     except FileNotFoundError:
         raise StageformerError(f"{path}: no such file; it should hold the subwords; {remedy}") from None
     except Exception as error:  # the library raises no class of its own

@@ -95,6 +95,8 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
     for split in SPLITS:
         check_table(input_folder / f"{split}.parquet", "tokens", tokenizers.parts)
     counts = count_tokens(input_folder / "train.parquet")
+    if not counts["source"]:
+        raise StageformerError(f"{input_folder / 'train.parquet'}: no source has a token; run `dvc repro tokenize`")
     learnt = {"source": tokenizers.source.learnt, "target": tokenizers.target.learnt}
     entries = {"source": tokenizers.source.entries, "target": tokenizers.target.entries}
     candidates = {side: _candidates(learnt[side], entries[side], counts[side]) for side in SIDES}

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 import numpy as np
 
 from stageformer.artifacts.answers import Answers, Asked, Floats
+from stageformer.artifacts.files import first_line
 from stageformer.console.output import say
 from stageformer.errors import StageformerError
 from stageformer.vectors.base import Found, stacked
@@ -25,6 +26,7 @@ CANARY = "The quick brown fox jumps over the lazy dog."
 _LEAST_COSINE = 0.999
 _ATTEMPTS = 8
 _LONGEST_PAUSE = 60.0
+_LONGEST_PAUSE_ASKED_FOR = 3600.0
 _SECONDS_BETWEEN_LINES = 5.0
 _LONGEST_REASON = 300
 _CHARACTERS_OF_A_TOKEN = 4
@@ -126,11 +128,13 @@ def _ask(service: Service, batch: list[str]) -> list[Floats]:
             if attempt == _ATTEMPTS:
                 raise StageformerError(f"{service.name}: {error}, {_ATTEMPTS} times in a row") from None
             pause = error.pause if error.pause is not None else min(2.0 ** (attempt - 1), _LONGEST_PAUSE)
+            if pause > _LONGEST_PAUSE_ASKED_FOR:
+                raise StageformerError(f"{service.name}: {error}; asks for a pause of {pause:.3g} seconds") from None
             say(f"{service.name}: {error}; again in {pause:.0f} s")
             time.sleep(pause)
     if len(vectors) != len(batch):
         raise StageformerError(f"{service.name}: answered {len(batch)} texts with {len(vectors)} vectors")
-    found = [np.asarray(vector, dtype=np.float32) for vector in vectors]
+    found = [_floats(service.name, vector) for vector in vectors]
     wanted = service.asked.dimensions or len(found[0])
     for vector in found:
         if vector.shape != (wanted,) or not np.isfinite(vector).all() or not vector.any():
@@ -138,6 +142,16 @@ def _ask(service: Service, batch: list[str]) -> list[Floats]:
                 f"{service.name}: answered with a vector of {list(vector.shape)} values, needed {wanted} finite ones"
                 " that are not all zero"
             )
+    return found
+
+
+def _floats(name: str, vector: object) -> Floats:
+    """Return a vector of a service as numbers. Raises StageformerError when it holds something else."""
+    try:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+            found: Floats = np.asarray(vector, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StageformerError(f"{name}: answered with a vector that is not of numbers ({first_line(error)})") from None
     return found
 
 

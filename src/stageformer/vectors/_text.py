@@ -36,7 +36,7 @@ def read(path: Path, file: IO[bytes] | gzip.GzipFile, words: Sequence[str]) -> F
     if lines:
         lines[0] = lines[0].removeprefix("\ufeff".encode())
     fields = _stripped(lines[0]).split(b" ") if lines else []
-    has_header = len(fields) == 2 and all(field.isdigit() for field in fields)
+    has_header = len(fields) == 2 and all(field.isdigit() and len(field) < 19 for field in fields)
     # A word that holds blanks has more fields than its vector has values; most words hold none.
     sample = [_stripped(line).count(b" ") for line in lines[has_header:_LINES_FOR_THE_WIDTH] if line]
     width = int(fields[1]) if has_header else max(sorted(set(sample)), key=sample.count, default=0)

@@ -24,7 +24,7 @@ def read(path: Path, file: IO[bytes] | gzip.GzipFile, words: Sequence[str]) -> F
         StageformerError: the file has no such header, ends too early, or a vector that is wanted is not finite.
     """
     fields = file.readline(64).split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+    if len(fields) != 2 or not all(field.isdigit() and len(field) < 19 for field in fields):
         raise StageformerError(f"{path}: no binary file of word2vec: the first line is not `vectors width`")
     count, width = map(int, fields)
     size = 4 * width

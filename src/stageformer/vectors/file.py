@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 
 from stageformer.artifacts.answers import Answers
-from stageformer.artifacts.files import first_line, reason_of
+from stageformer.artifacts.files import check_regular, first_line, reason_of
 from stageformer.errors import StageformerError
 from stageformer.params.embed import File
 from stageformer.vectors import _fasttext, _text, _word2vec
@@ -89,6 +88,7 @@ def open_source(params: File, answers: Answers) -> FileVectors:
 
 def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
     """Open a file, gzip or not, whatever its name is."""
+    check_regular(path)
     file = path.open("rb")
     if file.peek(2)[:2] == b"\x1f\x8b":
         file.close()
@@ -115,7 +115,9 @@ def _from_arrays(path: Path, file: IO[bytes] | gzip.GzipFile, words: Sequence[st
     try:
         with np.load(file, allow_pickle=False) as arrays:
             known, vectors = arrays["words"], arrays["vectors"]
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # headers of arrays are parsed as Python's literals, which raise of many kinds
         raise StageformerError(
             f"{path}: not an .npz with the arrays words (strings) and vectors ({first_line(error)})"
         ) from None

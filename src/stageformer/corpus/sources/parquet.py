@@ -11,6 +11,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stageformer.artifacts.files import check_regular
 from stageformer.corpus.files import readable
 from stageformer.corpus.sources._arrow import ArrowRows
 from stageformer.corpus.sources._rows import Columns
@@ -39,6 +40,7 @@ class ParquetSource(FileSource):
     def __iter__(self) -> Iterator[Record | Rejected]:
         """See :meth:`Source.__iter__`."""
         for path in self.files:
+            check_regular(path)
             try:
                 with readable(path), path.open("rb") as file:
                     table = pq.ParquetFile(file)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.building.model_files import load_model, weights_fingerprint
+from stageformer.errors import StageformerError
 from stageformer.model.transformer import Encoder
 
 
@@ -40,7 +41,16 @@ class EncoderSource:
         return tokens
 
     def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
-        """Run the encoder; the memory is on its device."""
+        """Run the encoder; the memory is on its device.
+
+        Raises:
+            StageformerError: a sentence is longer than the table of positions.
+        """
+        most, longest = self.encoder.embedding.config.max_length, int(sentences.lengths.max(initial=0))
+        if longest > most:
+            raise StageformerError(
+                f"a text has {longest:,} tokens with <eos>, the encoder takes {most:,} (embed.max_length); shorten it"
+            )
         device = self.encoder.embedding.weight.device
         ids, present = (tensor.to(device) for tensor in sentences.padded(self.pad_id))
         return self.encoder(ids, present), present

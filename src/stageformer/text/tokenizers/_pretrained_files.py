@@ -12,6 +12,7 @@ import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as LibraryTokenizer
 
+from stageformer.artifacts.files import read_content
 from stageformer.errors import StageformerError, require
 
 FILE_NAME = "tokenizer.json"
@@ -70,7 +71,9 @@ def read_pretrained(path: Path) -> LibraryTokenizer | Path:
 def from_json(path: Path) -> LibraryTokenizer:
     """Read a ``tokenizer.json``. Raises StageformerError when it is missing or damaged."""
     try:
-        return LibraryTokenizer.from_str(path.read_text(encoding="utf-8"))
+        return LibraryTokenizer.from_str(read_content(path).decode())
+    except StageformerError:
+        raise
     except FileNotFoundError:
         raise StageformerError(f"{path}: no such file; it should hold a tokenizer") from None
     except Exception as error:  # the library raises no class of its own
@@ -92,7 +95,7 @@ def _read_folder(folder: Path) -> LibraryTokenizer | Path | None:
 def _names_its_class(config: Path) -> bool:
     if not config.is_file():
         return False
-    values = json.loads(config.read_text(encoding="utf-8"))
+    values = json.loads(read_content(config).decode())
     return isinstance(values, dict) and bool(values.get("tokenizer_class") or values.get("model_type"))
 
 
@@ -110,18 +113,18 @@ def _read_file(path: Path) -> LibraryTokenizer | Path | None:
 
 
 def _of_pair(vocabulary: Path, merges: Path) -> LibraryTokenizer:
-    lines = merges.read_text(encoding="utf-8").splitlines()
+    lines = read_content(merges).decode().splitlines()
     if any(line.endswith(_END_OF_WORD) for line in lines[:100]):
-        return _clip(json.loads(vocabulary.read_text(encoding="utf-8")), _pairs(lines))
+        return _clip(json.loads(read_content(vocabulary).decode()), _pairs(lines))
     return LibraryTokenizer.from_str(tokenizers.ByteLevelBPETokenizer(str(vocabulary), str(merges)).to_str())
 
 
 def _bert(path: Path) -> LibraryTokenizer:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_content(path).decode().splitlines()
     config = path.parent / "tokenizer_config.json"
     lower = None
     if config.is_file():
-        lower = json.loads(config.read_text(encoding="utf-8")).get("do_lower_case")
+        lower = json.loads(read_content(config).decode()).get("do_lower_case")
     if lower is None:  # an uncased vocabulary has no upper-case letters, but in its special tokens
         lower = not any(line != line.lower() for line in lines if not line.startswith("["))
     return LibraryTokenizer.from_str(tokenizers.BertWordPieceTokenizer(str(path), lowercase=lower).to_str())
@@ -168,7 +171,7 @@ def _tiktoken(path: Path) -> LibraryTokenizer:
         raise StageformerError(f"{path}: the name of an encoding must be one of {', '.join(_ENCODINGS)}")
     pattern, end_of_text = _ENCODINGS[path.stem]
     ranks = {}
-    for line in path.read_bytes().splitlines():
+    for line in read_content(path).splitlines():
         if line:
             token, rank = line.split()
             ranks[base64.b64decode(token)] = int(rank)

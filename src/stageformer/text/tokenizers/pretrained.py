@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from tokenizers import Tokenizer as LibraryTokenizer
 
-from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.artifacts.files import atomic_file, read_content, write_json
 from stageformer.errors import StageformerError, require
 from stageformer.text.form import Form
 from stageformer.text.tokenizers._pretrained_files import FILE_NAME, from_json, read_pretrained
@@ -195,7 +195,7 @@ class PretrainedTokenizer(Tokenizer):
 
 def _of_model(path: Path) -> _SentencePiece:
     try:
-        return _SentencePiece(path.read_bytes())
+        return _SentencePiece(read_content(path))
     except (RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
         raise StageformerError(f"{path}: not a readable SentencePiece model ({reason})") from None

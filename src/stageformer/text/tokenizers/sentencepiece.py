@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.files import atomic_file, read_content, read_json, write_json
 from stageformer.errors import StageformerError, require
 from stageformer.text.form import Form
 from stageformer.text.marker import ESCAPE, escape, unmark
@@ -129,7 +129,7 @@ class SentencePieceTokenizer(Tokenizer):
         if not path.is_file():
             raise StageformerError(f"{path}: no such file; it should hold a SentencePiece model{remedy}")
         try:
-            return cls(path.read_bytes(), form, model_type)
+            return cls(read_content(path), form, model_type)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise StageformerError(f"{path}: not a readable SentencePiece model ({reason}){remedy}") from None
