@@ -230,17 +230,6 @@ CHANGES[MEMORY] |= {
     for value in (DROP, None, "x", 10**9, -1, [])
 }
 
-RIGHT = {
-    ("tokenize", "the file config.json", "source.case 'lower'"),
-    *(
-        ("probe", f"the file {name}.parquet", change)
-        for name, change in (
-            ("train", "escapes"),
-            ("train", "a label each"),
-            ("train", "one label"),
-        )
-    ),
-}
 HARMLESS = {
     "escapes",
     "a label each",
@@ -263,7 +252,8 @@ def artifacts() -> Iterator[Attack]:
         for path in paths:
             changes = _of_any(path) | CHANGES[path] | (_of_json(path) if path.endswith(".json") else {})
             for change, prepare in changes.items():
-                right = anything if change in HARMLESS else None
+                # A pooled memory may be of any encoder.
+                right = anything if change in HARMLESS or (name, change) == ("pool", "fingerprint 'x'") else None
                 yield Attack(f"{name}: {path}: {change}", command, prepare, right, world=world)
 
 

@@ -9,14 +9,14 @@ from tests.attacks.making import params, write
 
 NUMBERS = (-1, 10**9, 2**63, 2**70, 10**400, float("nan"), float("inf"), "x", "\x1b[31m", None, [], {}, True)
 KEYS = (
-    "embed.d_model", "embed.max_length", "embed.seed", "tokenize.source.vocabulary_size", "train_encoder.num_layers",
-    "train_encoder.num_heads", "train_encoder.d_ff", "train_encoder.training.batch_tokens",
+    "embed.d_model", "embed.max_length", "embed.seed", "tokenize.source.vocabulary_size", "model.num_layers",
+    "model.num_heads", "model.d_ff", "train_decoder.num_layers", "train_encoder.training.batch_tokens",
     "train_encoder.training.seed", "train_encoder.training.max_updates", "compute.threads", "compute.processes",
     "compute.micro_batch_tokens", "translate.beam_size", "translate.max_length_ratio", "translate.max_length_offset",
     "encode.dropout_copies", "ingest.max_length_ratio",
 )  # fmt: skip
 ALLOWED = {(key, 10**9) for key in KEYS if "seed" in key or "tokens" in key or "max_updates" in key} | {
-    ("ingest.max_length_ratio", None), ("ingest.max_length_ratio", 10**9)
+    ("ingest.max_length_ratio", None), ("ingest.max_length_ratio", 10**9), ("train_decoder.num_layers", None)
 }
 """Large, and meant: no limit in practice."""
 

@@ -352,7 +352,7 @@ def _recorded(place: str, make: Callable[[str], Callable[[Path], None]]) -> Call
         answers.add(Asked("openai", "m", None, None), vectors)
         (made,) = (root / "made").glob("*.parquet")
         target = root / place
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
         made.rename(target / made.name)
         make(f"{place}/{made.name}")(root)
         params(embed__source=_http("http://127.0.0.1:1/v1"))(root)

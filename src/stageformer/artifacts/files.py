@@ -368,12 +368,12 @@ def read_sentences(path: Path) -> list[str]:
     """Read the lines of a UTF-8 file. Raises StageformerError when it is missing or a line is not UTF-8."""
     try:
         with path.open("rb") as file:
-            lines = [line.removesuffix(b"\n") for line in bounded_lines(file, str(path))]
+            lines = enumerate(bounded_lines(file, str(path)), start=1)
+            # Decoded at once: what has no end may at least be no text.
+            texts = [decode_line(line.removesuffix(b"\n"), str(path), number) for number, line in lines]
     except OSError as error:
         raise StageformerError(f"{path}: {reason_of(error)}") from None
-    if lines:
-        lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
-    return [decode_line(line, str(path), number) for number, line in enumerate(lines, start=1)]
+    return [text.removeprefix("\ufeff") if row == 0 else text for row, text in enumerate(texts)]
 
 
 def decode_line(line: bytes, origin: str, number: int) -> str:

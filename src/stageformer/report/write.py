@@ -72,7 +72,7 @@ def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path 
 
 def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
     metrics = [_read_metrics(experiment) for experiment in experiments]
-    params = [moved(read_yaml(experiment, "params.yaml") or {}) for experiment in experiments]
+    params = [_read_params(experiment) for experiment in experiments]
     css, js = _resource("theme.css") + _resource("report.css"), _resource("report.js")
     translations = read_translations(experiments)
     ingest = params[-1].get("ingest", {})
@@ -129,6 +129,14 @@ def _read_metrics(experiment: Experiment) -> dict[str, Any]:
         raise StageformerError(f"{experiment.name}: there is no {METRICS}; its pipeline has not run yet (`dvc repro`)")
     typed(experiment, METRICS, metrics, sentences=int, split=str, beam=dict)
     return metrics
+
+
+def _read_params(experiment: Experiment) -> dict[str, Any]:
+    found = read_yaml(experiment, "params.yaml") or {}
+    for name, group in found.items():
+        if not isinstance(group, Mapping):
+            raise StageformerError(f"{experiment.name}: params.yaml: {name} is {group!r:.60}, needed a group")
+    return moved(found)
 
 
 def _describe(experiment: Experiment, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
