@@ -66,7 +66,7 @@ def read_examples(
         text, of_text = texts["source"][row], labels["labels"][row]
         words = text.split()
         if not per_word and len(of_text) == 1:
-            examples = [(-1, of_text[0], words[0])]
+            examples = [(-1, of_text[0], words[0])] if words else []
         elif per_word and len(of_text) == len(words):
             pieces = first_pieces(text, tokens["source_tokens"][row], tokenizer)
             examples = list(zip(pieces, of_text, words, strict=True)) if pieces else []
