@@ -31,6 +31,8 @@ def main(prefixes: list[str]) -> int:
             for name, attacks in groups().items():
                 if prefixes and not name.startswith(tuple(prefixes)):
                     continue
+                if not attacks:
+                    print(f"left out: {name}: only root may do this", flush=True)
                 counts = verdicts.setdefault(name, Counter())
                 for attack, outcome in place.run_all(attacks, JOBS):
                     verdict, reason = judge(attack, outcome)

@@ -38,7 +38,7 @@ from stageformer.training.checkpoints import Checkpoints
 from stageformer.training.state import Progress
 from stageformer.vectors.file import FileVectors
 
-EXAMPLES = int(os.environ.get("FUZZ", "1")) * 20
+EXAMPLES = int(os.environ.get("FUZZ", "1")) * 10
 ROOT = Path(__file__).parents[2]
 fuzzed = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
