@@ -19,6 +19,7 @@ import click
 
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.stock import stock
+from stageformer.building.library_config import check_encoder
 from stageformer.commands.program import command
 from stageformer.compute.estimate import check_memory
 from stageformer.console.output import say
@@ -49,6 +50,7 @@ def main(params: Path, output: Path) -> None:
         check_packages(values)
         check_memory(parameters)
     check_formats(parameters)
+    check_encoder(parameters)
     for line in named_code(parameters):
         say(f"check: {line}")
     check_cutters(parameters.tokenize)

@@ -45,7 +45,7 @@ def main(
     launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
-    source = open_source(encoder, vocabularies.source.pad_id, device, vocabularies.parts)
+    source = open_source(encoder, vocabularies.source.pad_id, device, vocabularies.parts, params.layers)
     sentences = {}
     for split in SPLITS:
         check_table(vocab / f"{split}.parquet", "ids", vocabularies.parts)

@@ -1,4 +1,4 @@
-"""Make the encoder: trained by its objective, or left as initialised.
+"""Make the encoder: trained by its objective, read from a folder of others, or left as initialised.
 
 Example: ``python -m stages.train_encoder``
 
@@ -18,6 +18,7 @@ from stageformer.building.embeddings import load_embeddings
 from stageformer.building.model_files import save_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
+from stageformer.memory.maker import encoder_of_others
 from stageformer.params.compute import Compute
 from stageformer.params.logging import Logging
 from stageformer.params.model import Model
@@ -49,7 +50,8 @@ def main(
     start = load_embeddings(embed, vocabularies)
     most = start.metadata["max_length"]
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies, most) for split in ("train", "valid")}
-    model = build_encoder_model(params, shared, start).to(device)
+    of_others = encoder_of_others(params, vocabularies.source, most)
+    model = build_encoder_model(params, shared, start, of_others).to(device)
     characters = count_characters(ingest / "valid.parquet")
     task = encoder_task(params, model, splits, vocabularies.source, device, characters)
     checkpoints = Checkpoints("train_encoder", training_fingerprint([params, shared, compute], [vocab, embed]))

@@ -30,7 +30,9 @@ from stageformer.params.encode import Encode
 
 PAD, EOS, VOCABULARY, WIDTH = 0, 2, 14, 6
 CPU = torch.device("cpu")
-ENCODE_VALUES = {"dtype": "float32", "batch_tokens": 12, "shard_tokens": 20, "dropout_copies": 0, "seed": 1}
+ENCODE_VALUES = {
+    "layers": "last", "dtype": "float32", "batch_tokens": 12, "shard_tokens": 20, "dropout_copies": 0, "seed": 1
+}  # fmt: skip
 ENCODE = parse(Encode, ENCODE_VALUES, "encode")
 
 
@@ -39,6 +41,7 @@ class Summary:
 
     fingerprint = "a service"
     width = WIDTH
+    kept = None
 
     def lengths(self, tokens: Ints) -> Ints:
         return np.ones_like(tokens)
@@ -171,7 +174,7 @@ def test_the_maker_is_the_one_of_the_objective_or_our_encoder(
         assert not ours.encoder.training
     (tmp_path / "service_of_the_test.py").write_text(
         "from tests.memory.test_sources import Summary\n"
-        "def open_source(path, pad_id, device):\n"
+        "def open_source(path, pad_id, device, layers):\n"
         "    return Summary()\n"
     )
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])

@@ -41,7 +41,7 @@ def test_the_combinations_are_those_that_recipes_have_sections_for() -> None:
         for names in (
             "default", "joint", "multi30k", "multi30k joint", "multi30k lowercase", "multi30k joint lowercase",
             "multi30k joint lowercase transformer_tiny", "brown", "g2p", "kind_of_string", "next_token", "paper_base",
-            "smoke", "tiny",
+            "pretrained", "multi30k pretrained", "multi30k lowercase pretrained", "smoke", "tiny",
         )
     }  # fmt: skip
 
@@ -124,6 +124,15 @@ def test_the_later_recipe_counts_and_one_line_says_so(folder: Path) -> None:
     for names in ("wide narrow", "narrow wide"):
         settled = combine(names, folder / "recipes")
         assert (settled.values["embed"]["d_model"], settled.conflicts) == (128, [])
+
+
+@pytest.mark.parametrize("names", ["multi30k pretrained", "pretrained multi30k", "smoke pretrained"])
+def test_what_is_for_another_kind_of_a_group_is_not_laid_over_it(folder: Path, names: str) -> None:
+    combined = combine(names, folder / "recipes")
+    assert combined.values["tokenize"]["source"].keys() == {"kind", "case", "normalisation", "path"}
+    (folder / "recipes/typo.yaml").write_text("# typo\ntokenize: {source: {vocabulary_sice: 5}}\n")
+    with pytest.raises(StageformerError, match=r"unknown parameter tokenize\.source\.vocabulary_sice"):
+        combine("pretrained typo", folder / "recipes")
 
 
 def test_every_conflict_has_a_line(folder: Path) -> None:
@@ -248,7 +257,7 @@ def test_command_combines_recipes_and_says_where_they_disagree(folder: Path, mon
     )
     assert "train_encoder.way: staged -> joint\n" in result.stdout
     listed = CliRunner().invoke(main, ["use"]).stdout
-    assert "published scores have it [only with multi30k; goes with joint, transformer_tiny]\n" in listed
+    assert "published scores have it [only with multi30k; goes with joint, pretrained, transformer_tiny]\n" in listed
     assert "on the default corpus [goes with lowercase, multi30k, transformer_tiny]\n" in listed
 
 

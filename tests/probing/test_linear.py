@@ -9,7 +9,6 @@ import torch
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.transformer import Encoder
 from stageformer.probing.linear import PENALTY, fit
-from stageformer.probing.states import layer_states
 
 
 def points(layers: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,8 +70,8 @@ def test_states_are_those_of_the_layers_called_one_by_one(norm: str) -> None:
     torch.manual_seed(1)
     encoder = Encoder(EmbeddingConfig(13, 16), StackConfig(16, 3, 4, 24, norm=norm)).eval()
     ids, present = torch.randint(0, 13, (2, 5)), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
-    found = layer_states(encoder, ids, present)
     with torch.no_grad():
+        found = encoder.states(ids, present)
         x = encoder.embedding(ids)
         for number, layer in enumerate(encoder.layers):
             assert torch.equal(found[number], x)

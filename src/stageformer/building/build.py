@@ -6,7 +6,9 @@ import dataclasses
 
 import torch
 
+from stageformer.building.bridge import bridge_between
 from stageformer.building.embeddings import EmbeddingStart
+from stageformer.building.pretrained import PretrainedEncoder
 from stageformer.building.projection import table_of
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.config import TransformerConfig
@@ -16,25 +18,36 @@ from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
 
 
-def build_encoder_model(params: TrainEncoder, shared: Model, start: EmbeddingStart) -> Transformer:
+def build_encoder_model(
+    params: TrainEncoder, shared: Model, start: EmbeddingStart, encoder: PretrainedEncoder | None = None
+) -> Transformer:
     """Make the encoder with a shallow decoder of the same shape, which its training throws away afterwards.
 
-    What ``params`` leaves null is as in ``shared``.
-
     The objective ``next_token`` gives the encoder a causal mask, which is part of its configuration from here on.
+
+    Args:
+        params: of the encoder
+        shared: what of the encoder is not in ``params``
+        start: of the embedding matrices
+        encoder: one of others, in the place of our own
     """
     torch.manual_seed(params.training.seed)
-    encoder = params.stack_config(shared, start.metadata["d_model"])
-    model = Transformer(
-        TransformerConfig(
-            source=start.config("source"),
-            target=start.config("target"),
-            encoder=dataclasses.replace(encoder, causal=params.causal),
-            decoder=dataclasses.replace(encoder, num_layers=params.decoder_num_layers),
-            share_embeddings=start.shared,
-        )
+    stack = params.stack_config(shared, start.metadata["d_model"])
+    if encoder is None:
+        source, of_encoder = start.config("source"), dataclasses.replace(stack, causal=params.causal)
+    else:
+        source, of_encoder = encoder.embedding.config, encoder.stack
+    config = TransformerConfig(
+        source=source,
+        target=start.config("target"),
+        encoder=of_encoder,
+        decoder=dataclasses.replace(stack, num_layers=params.decoder_num_layers),
+        share_embeddings=start.shared and encoder is None,
     )
-    start.fill(model, "source")
+    model = Transformer(config, encoder)
+    model.decoder.bridge = bridge_between(of_encoder.d_model, 1, stack.d_model, join="concatenate", noise=0.0)
+    if encoder is None:
+        start.fill(model, "source")
     start.fill(model, "target")
     if params.freeze_embedding:
         _freeze_embeddings(model)
@@ -49,21 +62,25 @@ def build_model(
     Args:
         params: of the decoder
         shared: what of the decoder is not in ``params``
-        encoder_model: what ``train_encoder`` made
+        encoder_model: what ``train_encoder`` made; the layers that its encoder keeps are what the decoder reads
         start: of the embedding matrices
         trains_encoder: whether the encoder learns, too. A frozen one keeps its source embedding; the decoder's target
             embedding is then always a matrix of its own.
     """
     torch.manual_seed(params.training.seed)
-    model = Transformer(
-        dataclasses.replace(
-            encoder_model.config,
-            decoder=params.stack_config(shared, encoder_model.config.encoder.d_model),
-            share_embeddings=start.shared and trains_encoder,
-            tie_output=params.tie_output,
-        )
+    encoder, d_model = encoder_model.encoder, start.metadata["d_model"]
+    config = dataclasses.replace(
+        encoder_model.config,
+        encoder=dataclasses.replace(encoder_model.config.encoder, kept=encoder.kept),
+        decoder=params.stack_config(shared, d_model),
+        share_embeddings=start.shared and trains_encoder,
+        tie_output=params.tie_output,
     )
-    load_weights(model.encoder, weights_of(encoder_model.encoder))
+    model = Transformer(config, encoder if isinstance(encoder, PretrainedEncoder) else None)
+    model.decoder.bridge = bridge_between(
+        config.encoder.d_model, len(encoder.kept or [-1]), d_model, join=params.memory_join, noise=params.memory_noise
+    )
+    load_weights(model.encoder, weights_of(encoder))
     if params.target_embedding == "train_encoder":
         load_weights(model.decoder.embedding, weights_of(encoder_model.decoder.embedding))
     elif not model.config.share_embeddings:

@@ -14,12 +14,14 @@ from stageformer.artifacts.fields import check_fields
 from stageformer.artifacts.files import first_line
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
-from stageformer.artifacts.tensors import check_finite, read_tensors, write_tensors
+from stageformer.artifacts.tensors import TensorFile, check_finite, read_tensors, write_tensors
+from stageformer.building.bridge import Bridge, BridgeConfig
+from stageformer.building.pretrained import Pretrained, PretrainedEncoder
 from stageformer.building.projection import multiply_out
 from stageformer.building.weights import Undrawn, load_weights, weights_of
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
-from stageformer.model.transformer import Transformer
+from stageformer.model.transformer import Encoder, Transformer
 from stageformer.text.vocabulary import Vocabularies
 
 
@@ -40,7 +42,15 @@ def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, An
         "fingerprint": weights_fingerprint(model),
         "made_with": made_with(parts or {}),
     }
+    if isinstance(model.encoder, PretrainedEncoder):
+        content[_PRETRAINED] = model.encoder.description.values()
+    if isinstance(model.decoder.bridge, Bridge):
+        content[_BRIDGE] = dataclasses.asdict(model.decoder.bridge.config)
     write_tensors(path, kind, weights_of(model), content)
+
+
+_PRETRAINED, _BRIDGE = "pretrained", "bridge"
+"""In the metadata: what an encoder of others is, and the shape of the bridge; only of models that have them."""
 
 
 def config_values(config: TransformerConfig) -> dict[str, Any]:
@@ -69,7 +79,8 @@ def load_model(
         if config.encoder.num_layers + config.decoder.num_layers > len(file.tensors):
             raise ValueError("more layers than weights")
         with Undrawn():
-            model = Transformer(config)
+            model = Transformer(config, _pretrained(config, file))
+            model.decoder.bridge = _bridge(file.metadata)
         load_weights(model, file.tensors)
         if not isinstance(file.metadata["encoder_fingerprint"], str):
             raise TypeError("encoder_fingerprint is not a text")
@@ -80,6 +91,26 @@ def load_model(
         _check_sizes(path, config, vocabularies)
     check_finite(path, kind, weights_of(model))  # here, not in the mapped file, which would be read once more
     return model.eval(), file.metadata
+
+
+def _pretrained(config: TransformerConfig, file: TensorFile) -> PretrainedEncoder | None:
+    """Return the encoder of others that a file holds, if it does. Raises KeyError, TypeError, ValueError."""
+    if _PRETRAINED not in file.metadata:
+        return None
+    start = "encoder.weights."
+    weights = {name.removeprefix(start): weight for name, weight in file.tensors.items() if name.startswith(start)}
+    description = Pretrained.of_file(file.metadata[_PRETRAINED])
+    if description.embedding not in weights:
+        raise ValueError(f"{description.embedding} is missing")
+    return PretrainedEncoder(description, config.source, config.encoder, weights)
+
+
+def _bridge(metadata: Mapping[str, Any]) -> nn.Module:
+    """Return the bridge that a file describes, or the identity where it says nothing. Raises TypeError, ValueError."""
+    if _BRIDGE not in metadata:
+        return nn.Identity()
+    check_fields(BridgeConfig, metadata[_BRIDGE], _BRIDGE)
+    return Bridge(BridgeConfig(**metadata[_BRIDGE]))
 
 
 def _check_sizes(path: Path, config: TransformerConfig, vocabularies: Vocabularies) -> None:
@@ -102,6 +133,9 @@ def config_from(values: Mapping[str, Any]) -> TransformerConfig:
     for side, kind in (("source", EmbeddingConfig), ("target", EmbeddingConfig), ("encoder", StackConfig),
                        ("decoder", StackConfig)):  # fmt: skip
         check_fields(kind, values[side], f"config.{side}")
+    kept, last = values["encoder"].get("kept"), values["encoder"]["num_layers"]
+    if kept is not None and not (isinstance(kept, list) and kept and all(_is_layer(one, last) for one in kept)):
+        raise ValueError(f"config.encoder.kept is no list of layers from 0 to {last}")
     for name in ("share_embeddings", "tie_output"):
         if type(values[name]) is not bool:
             raise ValueError(f"config.{name} is not true or false")
@@ -115,11 +149,20 @@ def config_from(values: Mapping[str, Any]) -> TransformerConfig:
     )
 
 
+def _is_layer(number: object, last: int) -> bool:
+    return type(number) is int and 0 <= number <= last
+
+
 def weights_fingerprint(module: nn.Module) -> str:
     """Return a hash of names, shapes and bits of all weights: encoders with the same one make the same memories."""
     digest = hashlib.sha256()
     if any(getattr(part, "causal", False) for part in module.modules()):
         digest.update(b"causal")
+    for part in module.modules():
+        if isinstance(part, PretrainedEncoder):
+            digest.update(part.identity)
+        if isinstance(part, Encoder) and part.kept is not None:
+            digest.update(f"layers {part.kept}".encode())
     for name, weight in sorted(weights_of(module).items()):
         digest.update(f"{name} {list(weight.shape)} {weight.dtype}".encode())
         digest.update(_bytes(weight))

@@ -17,6 +17,7 @@ def check(params: Path | None, root: Path | None) -> None:
 
     Nothing that the file names is run; what the stages would run of it is printed.
     """
+    from stageformer.building.library_config import check_encoder
     from stageformer.compute.estimate import check_memory
     from stageformer.export.check import check_formats
     from stageformer.params.groups import check as check_values
@@ -34,6 +35,7 @@ def check(params: Path | None, root: Path | None) -> None:
         check_packages(values)
         check_memory(parameters)
     check_formats(parameters)
+    check_encoder(parameters)
     for line in named_code(parameters):
         say(line)
     check_cutters(parameters.tokenize, imports=False)

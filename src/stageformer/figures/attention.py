@@ -209,8 +209,8 @@ def draw_attention(
     """Replace ``folder`` by one with four pictures of each sentence.
 
     ``ID-cross.png``: cross-attention of the last decoder layer, mean over heads; ``ID-cross-heads.png``: of every layer
-    and head; ``ID-encoder.png``, ``ID-decoder.png``: self-attention of every layer and head of the encoder and of the
-    decoder. ID is that of the sentence.
+    and head; ``ID-encoder.png``, ``ID-decoder.png``: self-attention of every layer and head of the encoder (unless
+    others made it) and of the decoder. ID is that of the sentence.
 
     Args:
         model: in eval mode
@@ -255,16 +255,17 @@ def _draw_sentence(model: Transformer, vocabularies: Vocabularies, sentence: Sen
         title="Where the decoder looks: every layer and head",
         **labels,
     )
-    causal = bool(model.config.encoder.causal)
-    attention_heads(
-        _below_the_diagonal(weights.encoder) if causal else weights.encoder,
-        source,
-        source,
-        folder / f"{sentence.id}-encoder.png",
-        title="Where the encoder looks: every layer and head",
-        row_label="source token",
-        column_label="source token that it attends to" + (" (hatched: masked)" if causal else ""),
-    )
+    if len(weights.encoder):
+        causal = bool(model.config.encoder.causal)
+        attention_heads(
+            _below_the_diagonal(weights.encoder) if causal else weights.encoder,
+            source,
+            source,
+            folder / f"{sentence.id}-encoder.png",
+            title="Where the encoder looks: every layer and head",
+            row_label="source token",
+            column_label="source token that it attends to" + (" (hatched: masked)" if causal else ""),
+        )
     attention_heads(
         _below_the_diagonal(weights.decoder),
         read,

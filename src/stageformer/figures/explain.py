@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stageformer.building.pretrained import PretrainedEncoder
+from stageformer.console.output import warn
 from stageformer.errors import StageformerError
 from stageformer.figures.operation import KINDS, Kind, Operation, attention_operations
 from stageformer.figures.operation_picture import operation_picture
@@ -58,6 +60,11 @@ def explain(
         StageformerError: there is no such layer or head, or the sentence is empty or too long.
     """
     model, vocabularies = translator.model, translator.vocabularies
+    if "encoder" in kinds and isinstance(model.encoder, PretrainedEncoder):
+        kinds = [kind for kind in kinds if kind != "encoder"]
+        if not kinds:
+            raise StageformerError("the encoder is pretrained, and its attention is not drawn; choose decoder or cross")
+        warn("the encoder is pretrained, and its attention is not drawn")
     for kind in kinds:
         _check_place(model, kind, layer, head)
     source = normalise(sentence)
@@ -90,6 +97,6 @@ def _check_place(model: Transformer, kind: Kind, layer: int, head: int) -> None:
 
 
 def _check_length(what: str, length: int, embedding: Embedding) -> None:
-    limit = _MOST_TOKENS if embedding.positions is None else min(_MOST_TOKENS, embedding.config.max_length)
+    limit = _MOST_TOKENS if embedding.config.positions == "none" else min(_MOST_TOKENS, embedding.config.max_length)
     if length > limit:
         raise StageformerError(f"{what} has {length} tokens, a picture holds at most {limit}; take a shorter one")

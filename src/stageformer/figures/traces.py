@@ -64,7 +64,7 @@ class AttentionWeights:
     """Each row of weights sums to 1: how much one position takes from each other."""
 
     encoder: Floats
-    """``[layers, H, S, S]``: from each source token (row) to each source token"""
+    """``[layers, H, S, S]``: from each source token (row) to each source token; none of an encoder of others"""
     decoder: Floats
     """``[layers, H, T, T]``: from each target token, <bos> first, to itself and those before it"""
     cross: Floats
@@ -82,6 +82,8 @@ def attention_weights(model: Transformer, source_ids: Sequence[int], target_ids:
     traced = trace_attention(model, source_ids, target_ids)
 
     def stack(layers: nn.ModuleList, name: str) -> Floats:
+        if not len(layers):  # an encoder of others has none of ours
+            return np.empty((0, 0, 0, 0), np.float32)
         return np.stack([traced[getattr(layer, name)].matrices.weights[0].float().cpu().numpy() for layer in layers])
 
     return AttentionWeights(

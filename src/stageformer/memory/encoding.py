@@ -31,7 +31,9 @@ from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 
 
-def open_source(path: Path, pad_id: int, device: torch.device, parts: Parts | None = None) -> MemorySource:
+def open_source(
+    path: Path, pad_id: int, device: torch.device, parts: Parts | None = None, layers: str | list[int] = "last"
+) -> MemorySource:
     """Open the maker of memory that the stage ``train_encoder`` left.
 
     Args:
@@ -40,17 +42,18 @@ def open_source(path: Path, pad_id: int, device: torch.device, parts: Parts | No
         pad_id: the id that fills a batch of sources up.
         device: to compute on.
         parts: the vocabularies of the sentences, which the maker should have learnt from.
+        layers: those that make memory, side by side, as ``encode.layers``.
 
     Raises:
-        StageformerError: on a bad artifact, and on one that was made with others.
+        StageformerError: on a bad artifact, and on one that was made with others; there is no such layer.
     """
     metadata = read_tensors(path, "encoder", verify=False).metadata
     check_made_with(path, metadata, parts or {})
     objective = str(metadata.get("objective"))
     if objective in kinds("stageformer.memory.sources"):
-        source: MemorySource = chosen("stageformer.memory.sources", objective).open_source(path, pad_id, device)
+        source: MemorySource = chosen("stageformer.memory.sources", objective).open_source(path, pad_id, device, layers)
         return source
-    return encoder.open_source(path, pad_id, device)
+    return encoder.open_source(path, pad_id, device, layers)
 
 
 def memory_writer(folder: Path, ids: Ints, tokens: Ints, source: MemorySource, params: Encode) -> MemoryWriter:
@@ -71,6 +74,7 @@ def memory_writer(folder: Path, ids: Ints, tokens: Ints, source: MemorySource, p
         dtype=params.dtype,
         fingerprint=source.fingerprint,
         shard_tokens=params.shard_tokens,
+        kept=source.kept,
     )
 
 

@@ -88,6 +88,7 @@ class MemoryStore:
         width: E of every vector; ``d_model`` in the file.
         dtype: number format on disk: a key of ``DTYPES``.
         fingerprint: names the maker.
+        kept: the layers of the maker that stand side by side in each vector; None: its output alone.
 
     Raises:
         StageformerError: the folder holds no memory, a shard is missing, cut off or inconsistent, or the shards do not
@@ -101,6 +102,7 @@ class MemoryStore:
         self.width: int = first["d_model"]
         self.dtype: str = first["dtype"]
         self.fingerprint: str = first["fingerprint"]
+        self.kept: list[int] | None = first.get("layers")
         self._values = [shard.tensors["values"] for shard in shards]
         offsets = [shard.tensors["offsets"].numpy() for shard in shards]
         self.ids: Ints = np.concatenate([shard.tensors["ids"].numpy() for shard in shards])
@@ -206,8 +208,9 @@ def _open_shards(folder: Path) -> list[TensorFile]:
         raise StageformerError(f"{folder}: found {len(shards)} of {num_shards} shards, {what}{hint}")
     for index, shard in enumerate(shards):
         path = shard_path(folder, index)
-        for key in ("d_model", "dtype", "fingerprint", "num_shards", "total_sentences", "total_tokens"):
-            if key not in shard.metadata or shard.metadata[key] != first.get(key):
+        for key in ("d_model", "dtype", "fingerprint", "num_shards", "total_sentences", "total_tokens",
+                    "layers"):  # fmt: skip
+            if shard.metadata.get(key) != first.get(key) or (key not in shard.metadata and key != "layers"):
                 raise StageformerError(
                     f"{path}: its {key} is {shard.metadata.get(key)!r}, that of {shard_path(folder, 0).name} is "
                     f"{first.get(key)!r}; they are of different runs{hint}"
@@ -240,18 +243,31 @@ def _is_consistent(tensors: dict[str, Tensor], metadata: dict[str, Any], index: 
         return False
     if metadata["dtype"] not in DTYPES:
         return False
+    kept = metadata.get("layers", [0])
+    if not isinstance(kept, list) or not kept or any(type(one) is not int for one in kept):
+        return False
     values, offsets, ids = tensors["values"], tensors["offsets"], tensors["ids"]
     return (
         metadata.get("shard") == index
         and values.dtype == DTYPES[metadata["dtype"]]
         and offsets.dtype == ids.dtype == torch.int64
         and tuple(values.shape) == (metadata.get("num_tokens"), metadata["d_model"])
+        and metadata["d_model"] % len(kept) == 0
         and tuple(ids.shape) == (metadata.get("num_sentences"),)
         and tuple(offsets.shape) == (len(ids) + 1,)
         and int(offsets[0]) == 0
         and int(offsets[-1]) == len(values)
         and bool((offsets.diff() >= 0).all())
     )
+
+
+def layers_of(folder: Path) -> list[int] | None:
+    """Return the layers that stand side by side in the memory of the stage encode, in its ``folder``; None: the last.
+
+    Raises:
+        StageformerError: as :class:`MemoryStore`.
+    """
+    return MemoryStore(folder / SPLITS[0]).kept
 
 
 def open_memory(folder: Path, ids: Ints, fingerprint: str, lengths: Ints | None = None) -> MemoryStore:

@@ -126,6 +126,7 @@ class MemoryWriter:
         dtype: number format on disk: a key of ``DTYPES``.
         fingerprint: names the maker.
         shard_tokens: most tokens of a shard; a longer sentence has a shard of its own.
+        kept: the layers of the maker that stand side by side, whose number divides E; None: its output alone.
 
     Use::
 
@@ -135,8 +136,9 @@ class MemoryWriter:
     """
 
     def __init__(
-        self, folder: Path, ids: Ints, lengths: Ints, *, width: int, dtype: str, fingerprint: str, shard_tokens: int
-    ) -> None:
+        self, folder: Path, ids: Ints, lengths: Ints, *, width: int, dtype: str, fingerprint: str, shard_tokens: int,
+        kept: list[int] | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.ids = np.asarray(ids, dtype=np.int64)
         self.lengths = np.asarray(lengths, dtype=np.int64)
@@ -144,6 +146,7 @@ class MemoryWriter:
         self.width = width
         self.dtype = dtype
         self.fingerprint = fingerprint
+        self.kept = kept
 
     @property
     def required_bytes(self) -> int:
@@ -193,7 +196,7 @@ class MemoryWriter:
                 "num_shards": len(self.plan),
                 "total_sentences": len(self.ids),
                 "total_tokens": int(self.lengths.sum()),
-            }
+            } | ({} if self.kept is None else {"layers": self.kept})
             write_tensors(shard_path(self.folder, index), "memory", tensors, metadata)
 
 

@@ -19,6 +19,7 @@ class StackConfig:
     d_k: Annotated[int | None, "width of queries and keys in each head; null: d_model / num_heads", 1, 65_536] = None
     d_v: Annotated[int | None, "width of values in each head; null: d_model / num_heads", 1, 65_536] = None
     causal: bool | None = None  # of an encoder: each position attends only to itself and to earlier ones
+    kept: list[int] | None = None  # of an encoder: layers side by side as its memory, 0 the embedding; None: the last
     residual_dropout: Annotated[float, "dropout on the output of each sub-layer", 0, 0.95] = 0.0
     embedding_dropout: Annotated[float, "dropout on the sum of embedding and position", 0, 0.95] = 0.0
     attention_dropout: Annotated[float, "dropout on the attention weights", 0, 0.95] = 0.0

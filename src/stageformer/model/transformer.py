@@ -18,35 +18,35 @@ class Encoder(nn.Module):
         self.embedding = Embedding(embedding, stack.embedding_dropout)
         self.layers = nn.ModuleList(EncoderLayer(stack) for _ in range(stack.num_layers))
         self.norm = nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
+        self.kept = stack.kept
 
     def forward(self, source_ids: Tensor, source_present: Tensor | None = None) -> Tensor:
-        """Encode.
+        """Return the memory ``[B, S, D]``; of several layers, side by side. Its rows at padding must be masked.
 
-        Args:
-            source_ids: ``[B, S]``
-            source_present: ``[B, S]`` boolean, True where there is a token; None: everywhere
-
-        Returns:
-            The memory ``[B, S, D]``. Its rows at padding are meaningless and must be masked.
+        ``source_ids [B, S]``; ``source_present [B, S]`` is True where there is a token; None: everywhere.
         """
+        states = self.states(source_ids, source_present)
+        return states[-1] if self.kept is None else torch.cat([states[layer] for layer in self.kept], dim=-1)
+
+    def states(self, source_ids: Tensor, source_present: Tensor | None = None) -> list[Tensor]:
+        """Return the embedding and then the output of each layer, all ``[B, S, D]``; arguments as :meth:`forward`."""
         source_mask = None if source_present is None else padding_mask(source_present)  # [B, 1, 1, S]
-        x = self.embedding(source_ids)  # [B, S, D]
+        states = [self.embedding(source_ids)]
         for layer in self.layers:
-            x = layer(x, source_mask)  # [B, S, D]
-        memory: Tensor = self.norm(x)  # [B, S, D]
-        return memory
+            states.append(layer(states[-1], source_mask))
+        return [*states[:-1], self.norm(states[-1])]
 
 
 class Decoder(nn.Module):
     """Predict each next target token from those before it and from the memory.
 
     With ``tie_output`` the embedding is the output projection, too (section 3.4); else that is a matrix of its own.
-    Memory of a ``width`` E (0: D) that is not D first crosses a bridge, a learned linear map, which is not the paper's.
+    Memory of another width E than D needs another ``bridge``, which is not the paper's.
     """
 
-    def __init__(self, embedding: EmbeddingConfig, stack: StackConfig, tie_output: bool = True, width: int = 0) -> None:
+    def __init__(self, embedding: EmbeddingConfig, stack: StackConfig, tie_output: bool = True) -> None:
         super().__init__()
-        self.bridge = nn.Identity() if width in (0, stack.d_model) else nn.Linear(width, stack.d_model)
+        self.bridge: nn.Module = nn.Identity()
         self.embedding = Embedding(embedding, stack.embedding_dropout)
         self.layers = nn.ModuleList(DecoderLayer(stack) for _ in range(stack.num_layers))
         self.norm = nn.LayerNorm(stack.d_model) if stack.norm == "pre" and not stack.attention_only else nn.Identity()
@@ -86,15 +86,15 @@ class Decoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Encoder and decoder; raises a ValueError where they share embeddings, but the vocabularies differ in size."""
+    """Encoder (ours unless one is given) and decoder; a ValueError if they share embeddings of different sizes."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: TransformerConfig, encoder: Encoder | None = None) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.source, config.encoder)
-        self.decoder = Decoder(config.target, config.decoder, config.tie_output, width=config.encoder.d_model)
-        initialise(self.encoder)
-        initialise(self.decoder)
+        self.encoder = encoder or Encoder(config.source, config.encoder)
+        self.decoder = Decoder(config.target, config.decoder, config.tie_output)
+        for stack in [self.decoder] if encoder else [self.encoder, self.decoder]:
+            initialise(stack)
         if config.share_embeddings:
             if config.source.vocabulary_size != config.target.vocabulary_size:
                 raise ValueError("share_embeddings needs one vocabulary for both sides")
@@ -105,8 +105,7 @@ class Transformer(nn.Module):
         source_present: Tensor | None = None, tgt_mask: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """Return the hidden states ``[B, T, D]``; the arguments are those of :class:`Encoder` and :class:`Decoder`."""
-        memory = self.encoder(source_ids, source_present)  # [B, S, D]
-        hidden: Tensor = self.decoder(target_ids, memory, source_present, tgt_mask)  # [B, T, D]
+        hidden: Tensor = self.decoder(target_ids, self.encoder(source_ids, source_present), source_present, tgt_mask)
         return hidden
 
 

@@ -21,7 +21,7 @@ from stageformer.params.export import Export
 from stageformer.params.ingest import Ingest
 from stageformer.params.logging import Logging
 from stageformer.params.messages import ParameterError
-from stageformer.params.model import Model
+from stageformer.params.model import Model, stated
 from stageformer.params.tokenize import Tokenize
 from stageformer.params.train_decoder import TrainDecoder
 from stageformer.params.train_encoder import TrainEncoder
@@ -74,6 +74,10 @@ class Parameters(Params):
                 "train_decoder.target_embedding is 'train_encoder', but the objective "
                 f"{self.train_encoder.objective!r} trains no target embedding when vocab.shared is false; use 'embed'"
             )
+        if self.train_encoder.trained_by == "pretrained":
+            self._check_pretrained()
+        if self.train_encoder.way == "staged" and self.encode.layers != "last":
+            self._check_layers()
         if self.train_decoder.finetune_encoder:
             self._check_finetuning()
         if self.tokenize.has_ids and (self.vocab.min_frequency or self.vocab.max_size is not None):
@@ -119,6 +123,51 @@ class Parameters(Params):
                 "does not learn either; `tie_output: false` gives it a matrix of its own"
             )
         return None
+
+    def _check_pretrained(self) -> None:
+        what = "train_encoder.objective is 'pretrained', but"
+        path = self.train_encoder.pretrained.path
+        if path is None:
+            raise ValueError(f"{what} train_encoder.pretrained.path is null; set it to the folder of the model")
+        if getattr(self.tokenize.source, "path", None) != path or self.tokenize.source.kind != "pretrained":
+            raise ValueError(
+                f"{what} its own tokenizer has to cut the sources: set tokenize.source.kind to 'pretrained' and "
+                f"tokenize.source.path to {path!r}"
+            )
+        if self.train_decoder.target_embedding == "train_encoder":
+            raise ValueError(
+                f"{what} train_decoder.target_embedding is 'train_encoder', which trains no target embedding then; "
+                "use 'embed'"
+            )
+        if self.encode.dropout_copies:
+            raise ValueError(
+                f"{what} encode.dropout_copies is {self.encode.dropout_copies}, and it has no dropout here; set it to "
+                "0 (train_decoder.memory_dropout and memory_noise are the decoder's)"
+            )
+        if self.train_decoder.finetune_encoder:
+            raise ValueError(
+                f"{what} train_decoder.finetune_encoder is true, and only an encoder of ours is trained further; set "
+                "it to false"
+            )
+        if self.export.formats:
+            raise ValueError(
+                f"{what} export.formats has {self.export.formats[0]}, and no engine of others has such an encoder; "
+                "set export.formats to [] (our own format is written anyway)"
+            )
+
+    def _check_layers(self) -> None:
+        what = f"encode.layers is {self.encode.layers!r}, but"
+        layers = self.encode.layers if isinstance(self.encode.layers, list) else []
+        last: int = stated(self.train_encoder, self.model, "num_layers")
+        if self.train_encoder.trained_by != "pretrained" and max(layers, default=0) > last:
+            raise ValueError(f"{what} the encoder has {last} (model.num_layers); choose layers from 0 to {last}")
+        if self.train_decoder.finetune_encoder:
+            raise ValueError(f"{what} train_decoder.finetune_encoder is true, which reads the last alone; use 'last'")
+        if self.export.formats and layers != [last]:
+            raise ValueError(
+                f"{what} export.formats has {self.export.formats[0]}, and no engine of others reads several layers; "
+                "use 'last', or set export.formats to []"
+            )
 
     def _check_finetuning(self) -> None:
         what = "train_decoder.finetune_encoder is true, but"

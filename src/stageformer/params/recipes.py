@@ -298,6 +298,10 @@ def _laid_over(
             if not isinstance(value, Mapping):
                 raise StageformerError(f"{prefix}{key} is a group of parameters, found {value!r}")
             kind = declared.discriminator if declared and kinds(declared) else None
+            if declared and kind is not None and kind not in value:
+                # What another recipe has made a group of another kind, a parameter of the old one is not for.
+                others = {name for of_kind in kinds(declared).values() for name in of_kind.model_fields}
+                value = {name: one for name, one in value.items() if name in base[key] or name not in others}
             # A group of another kind has other parameters: nothing of the old one stays.
             if kind is None or value.get(kind, base[key].get(kind)) == base[key].get(kind):
                 inner = group_of(declared, base[key]) if declared else None

@@ -23,4 +23,11 @@ class TrainDecoder(Stack):
         "keep the embedding matrices as they begin; with tie_output, the output projection, too"
     )
     memory_dropout: float = param("way staged: dropout on the saved encoder output", minimum=0, maximum=0.95)
+    memory_noise: float = param(
+        "memory of others, or of several layers: standard deviation of noise on it, each layer of which is normalised",
+        minimum=0, maximum=100,
+    )  # fmt: skip
+    memory_join: Literal["concatenate", "mix"] = param(
+        "memory of several layers: concatenate: one linear map of all; mix: of their mean by learned weights"
+    )
     training: Training = group("optimisation: what an update is, how many there are, which weights are kept")

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stageformer.params.base import group, param
+from stageformer.params.base import Params, group, param
 from stageformer.params.model import Stack
 from stageformer.params.training import Training
+
+
+class Folder(Params):
+    """An encoder that others trained, as the library Transformers writes it."""
+
+    path: str | None = param(
+        "its folder, with config.json, weights and tokenizer; null: another objective makes the encoder"
+    )
+    revision: str | None = param(
+        "a name of one's own for the version of the files; with another one they are read anew; null: none"
+    )
 
 
 class TrainEncoder(Stack):
@@ -16,13 +27,13 @@ class TrainEncoder(Stack):
         "staged: here, by its objective; its output is saved, and the decoder learns from that. joint: together with "
         "the decoder, from the start, by train_decoder"
     )
-    objective: Literal["translation", "masked", "next_token", "none"] = param(
+    objective: Literal["translation", "masked", "next_token", "pretrained", "none"] = param(
         "way staged: translation: with a shallow throw-away decoder; masked: masked-token prediction; next_token: each "
-        "token from those before it, under a causal mask (decoder-only language model); none: left as initialised"
+        "token from those before it, under a causal mask (decoder-only language model); pretrained: an encoder of "
+        "others, as it is; none: left as initialised"
     )
-    decoder_num_layers: int = param(
-        "objective translation: layers of the throw-away decoder", minimum=1, maximum=1000
-    )
+    pretrained: Folder = group("objective pretrained: which encoder")
+    decoder_num_layers: int = param("objective translation: layers of the throw-away decoder", minimum=1, maximum=1000)
     masked_fraction: float = param("objective masked: share of the tokens to predict", minimum=0.001, maximum=1)
     freeze_embedding: bool = param("keep the embedding matrices as they begin")
     ngram_order: int = param(

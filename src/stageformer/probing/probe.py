@@ -13,11 +13,11 @@ from torch import Tensor
 
 from stageformer.batching.batches import batches_by_length
 from stageformer.building.model_files import load_model
+from stageformer.building.pretrained import PretrainedEncoder
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Encoder, Transformer
 from stageformer.probing.examples import Examples, read_examples
 from stageformer.probing.linear import fit
-from stageformer.probing.states import layer_states
 from stageformer.text.pair import load_tokenizers
 from stageformer.text.vocabulary import load_vocabularies
 
@@ -76,6 +76,11 @@ def probe(root: Path, *, split: str, seeds: Sequence[int], most: int) -> Probed:
     tokenizers = load_tokenizers(data / "tokenize/tokenizer")
     vocabularies = load_vocabularies(data / "vocab", tokenizers.parts)
     model, _ = load_model(data / "train_encoder/encoder.pt", "encoder", vocabularies)
+    if isinstance(model.encoder, PretrainedEncoder):
+        raise StageformerError(
+            f"{data / 'train_encoder/encoder.pt'}: is of others, and a probe compares with the same encoder untrained, "
+            "which there is only of ours"
+        )
     names = [*map(str, range(model.config.encoder.num_layers + 1)), MIX]
     places = [Place(name) for name in names]
     mix: list[list[float]] = []
@@ -136,6 +141,7 @@ def control_labels(train: Examples, tested: Examples, labels: Tensor, seed: int)
     return first, second
 
 
+@torch.no_grad()
 def features(encoder: Encoder, examples: Examples, pad_id: int) -> Tensor:
     """Return what every layer makes of the examples, ``[L + 1, N, D]``."""
     parts: list[Tensor] = []
@@ -144,7 +150,7 @@ def features(encoder: Encoder, examples: Examples, pad_id: int) -> Tensor:
     bounds = np.searchsorted(examples.sentence, np.arange(len(examples.sentences.lengths) + 1))
     for rows in batches_by_length(examples.sentences.lengths, BATCH_TOKENS):
         ids, present = examples.sentences.take(rows).padded(pad_id)
-        states = layer_states(encoder, ids, present)  # [L + 1, B, S, D]
+        states = torch.stack(encoder.states(ids, present))  # [L + 1, B, S, D]
         means = (states * present[None, :, :, None]).sum(2) / present.sum(1)[None, :, None]  # [L + 1, B, D]
         for place, row in enumerate(rows.tolist()):
             for example in range(bounds[row], bounds[row + 1]):

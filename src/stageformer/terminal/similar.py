@@ -15,7 +15,7 @@ from stageformer.errors import StageformerError
 from stageformer.memory.encoding import open_source
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.pooling import pool, pooled
-from stageformer.memory.store import open_memory
+from stageformer.memory.store import layers_of, open_memory
 from stageformer.params.base import parse
 from stageformer.params.compute import Compute
 from stageformer.params.reading import read_yaml
@@ -50,8 +50,9 @@ def similar_sentences(root: Path, text: str, how: str, number: int) -> list[dict
     tokenizers = load_tokenizers(data / "tokenize/tokenizer")
     vocabularies = load_vocabularies(data / "vocab", tokenizers.parts)
     source = open_source(
-        data / "train_encoder/encoder.pt", vocabularies.source.pad_id, torch.device("cpu"), vocabularies.parts
-    )
+        data / "train_encoder/encoder.pt", vocabularies.source.pad_id, torch.device("cpu"), vocabularies.parts,
+        layers_of(data / "encode") or "last",
+    )  # fmt: skip
     ids = read_table(data / "vocab/train.parquet", "ids", ["id"])["id"].to_numpy()
     store = open_memory(data / "encode/train", ids, source.fingerprint)
     query = source_ids([cleaned], tokenizers.source, vocabularies.source)

@@ -34,7 +34,7 @@ def encoder_task(
         device: where to compute
         characters: of the sources of ``valid``, for bits per character
     """
-    if params.trained_by == "none":
+    if params.trained_by in ("none", "pretrained"):
         return None
     task: Task = chosen("stageformer.training.tasks", params.trained_by).encoder_task(
         params, model, splits, vocabulary, device, characters

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stageformer.building.bridge import Bridge
 from stageformer.compute.pool import Pool
 from stageformer.compute.processes import spread, whole
 from stageformer.kernels import muon as kernel
@@ -106,7 +107,7 @@ def matrices_of_layers(model: nn.Module) -> dict[nn.Parameter, list[int]]:
 
     Query, key and value are one weight, but three maps.
     """
-    layers = [module for module in model.modules() if isinstance(module, EncoderLayer | DecoderLayer)]
+    layers = [module for module in model.modules() if isinstance(module, EncoderLayer | DecoderLayer | Bridge)]
     in_three = {
         attention.in_projection.weight: attention.widths
         for layer in layers

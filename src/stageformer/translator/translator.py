@@ -266,7 +266,7 @@ def prefix_ids(
 
 def _check_length(tokens: int, embedding: Embedding, what: str) -> None:
     limit = embedding.config.max_length
-    if embedding.positions is not None and tokens > limit:
+    if embedding.config.positions != "none" and tokens > limit:
         raise StageformerError(
             f"{what}: {tokens} tokens with <eos>, the model takes {limit} (embed.max_length); shorten it"
         )

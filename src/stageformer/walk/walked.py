@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stageformer.building.pretrained import PretrainedEncoder
 from stageformer.decoding.sampling import Sampling
 from stageformer.errors import StageformerError
 from stageformer.memory.sources.encoder import EncoderSource
@@ -86,6 +87,11 @@ def walk_model(
         StageformerError: the sentence is empty, or it or its translation is too long.
     """
     model, vocabularies = translator.model, translator.vocabularies
+    if isinstance(model.encoder, PretrainedEncoder) or model.encoder.kept is not None:
+        raise StageformerError(
+            f"{name}: the memory is not that of the last layer of an encoder of ours, which is what a walk goes "
+            "through; `stageformer explain` draws the attention of the decoder"
+        )
     source = normalise(sentence)
     if not source:
         raise StageformerError("the sentence is empty; give one with at least one word")

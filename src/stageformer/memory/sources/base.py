@@ -6,7 +6,9 @@ fingerprint and the width.
 A maker is one file of this package, with a class like :class:`MemorySource` and a function that opens what the stage
 ``train_encoder`` left for it::
 
-    def open_source(path: Path, pad_id: int, device: torch.device) -> MemorySource
+    def open_source(path: Path, pad_id: int, device: torch.device, layers: str | list[int]) -> MemorySource
+
+``layers`` is ``encode.layers``, for a maker that has layers.
 
 Its name is that of the objective of ``train_encoder`` that chooses it; ``encoder.py`` has all objectives without a file
 of their own.
@@ -33,6 +35,10 @@ class MemorySource(Protocol):
     @property
     def width(self) -> int:
         """E; the decoder projects it to its d_model where they differ."""
+
+    @property
+    def kept(self) -> list[int] | None:
+        """The layers that stand side by side in each vector, of a maker that has layers; None: its output alone."""
 
     def lengths(self, tokens: Ints) -> Ints:
         """Return how many vectors each sentence gets, ``[sentences]``, from its number of tokens, ``[sentences]``."""

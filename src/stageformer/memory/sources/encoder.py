@@ -10,8 +10,13 @@ from torch import Tensor
 
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.building.model_files import load_model, weights_fingerprint
+from stageformer.building.pretrained import PretrainedEncoder
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Encoder
+from stageformer.params.encode import kept_layers
+
+MAY_NEED = ("transformers",)
+"""Where others trained the encoder."""
 
 
 class EncoderSource:
@@ -33,8 +38,13 @@ class EncoderSource:
 
     @property
     def width(self) -> int:
-        """The encoder's d_model."""
-        return self.encoder.embedding.config.d_model
+        """The encoder's d_model, times the layers that it keeps."""
+        return self.encoder.embedding.config.d_model * len(self.encoder.kept or [-1])
+
+    @property
+    def kept(self) -> list[int] | None:
+        """The layers that stand side by side, or None."""
+        return self.encoder.kept
 
     def lengths(self, tokens: Ints) -> Ints:
         """One vector for each token."""
@@ -56,11 +66,26 @@ class EncoderSource:
         return self.encoder(ids, present), present
 
     def set_dropout(self, on: bool) -> None:
-        """Switch the encoder to train or eval mode."""
+        """Switch the encoder to train or eval mode. Raises StageformerError where others trained it."""
+        if on and isinstance(self.encoder, PretrainedEncoder):
+            raise StageformerError(
+                "encode.dropout_copies: a pretrained encoder has no dropout here; set it to 0"
+            )
         self.encoder.train(on)
 
 
-def open_source(path: Path, pad_id: int, device: torch.device) -> EncoderSource:
-    """Read the encoder of an artifact of kind ``encoder``. Raises StageformerError on a bad artifact."""
+def open_source(path: Path, pad_id: int, device: torch.device, layers: str | list[int] = "last") -> EncoderSource:
+    """Read the encoder of an artifact of kind ``encoder``.
+
+    Args:
+        path: the artifact
+        pad_id: the id that fills a batch up
+        device: to compute on
+        layers: those that make memory, side by side, as ``encode.layers``
+
+    Raises:
+        StageformerError: on a bad artifact, or where there is no such layer.
+    """
     model, _ = load_model(path, "encoder")
+    model.encoder.kept = kept_layers(layers, model.config.encoder.num_layers)
     return EncoderSource(model.encoder.to(device), pad_id)
