@@ -176,7 +176,7 @@ def test_noise_is_drawn_while_training_alone_and_follows_from_the_piece_of_work(
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     bridge.eval()
-    added = first - bridge(memory)
+    added = (first - bridge(memory)).detach()
     assert torch.equal(bridge(memory), drawn(1))
     assert abs(float(added.mean())) < 0.02
     assert abs(float(added.std()) - 0.5) < 0.02
