@@ -82,6 +82,11 @@ def test_bert_comes_from_the_cache_of_the_hub(bert: Path, tmp_path: Path, monkey
         ("bert=/nowhere", "/nowhere: no such file or folder"),
         ("", "found '', which names no tokenizer"),
         ("bpe=", "found 'bpe=', which names no tokenizer"),
+        ("keras=/tmp", "the path /tmp has no effect on keras, which needs no data"),
+        ("sys:exit", "the cutter sys:exit failed on the text 'x': SystemExit: x"),
+        ("nltk_punkt", "set `language` in params.yaml, or --language of `stageformer tokenize`"),
+        ("textblob=/nowhere", "in /nowhere; no package brings it: run `python -m nltk.downloader -d FOLDER punkt_tab`"),
+        ("textblob=/nowhere", "or write textblob=FOLDER in `stageformer tokenize`"),
     ],
 )
 def test_mistakes_are_one_line(kind: str, message: str) -> None:
@@ -90,9 +95,26 @@ def test_mistakes_are_one_line(kind: str, message: str) -> None:
     assert message in result.stderr
 
 
-def test_a_language_that_nothing_knows_is_refused() -> None:
-    result = CliRunner().invoke(main, ["tokenize", "x", "--kind", "char", "--language", "de"])
+@pytest.mark.parametrize("kind", ["char", "nltk", "keras", "textblob=/nowhere"])
+def test_a_language_that_nothing_knows_is_refused(kind: str) -> None:
+    result = CliRunner().invoke(main, ["tokenize", "x", "--kind", kind, "--language", "de"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "no language has an effect" in result.stderr
+
+
+def test_a_language_is_taken_beside_a_path(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["tokenize", "x", "--kind", f"nltk_punkt={tmp_path}", "--language", "de"])
+    assert f"there is no tokenizers/punkt_tab/german in {tmp_path}" in result.stderr
+
+
+def test_what_nltk_warns_of_is_part_of_the_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    result = subprocess.run(
+        [sys.executable, "-m", "stageformer.cli", "tokenize", "x", "--kind", f"textblob={tmp_path}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "NLTK will not read data" in result.stderr
 
 
 def test_the_tokenizers_of_a_run_cut_as_the_run_does(toy_root: Path) -> None:

@@ -11,6 +11,8 @@ from stageformer.walk.page import write_walk
 from stageformer.walk.walked import walk_model
 
 SENTENCE = "two  and five"
+STRANGE = "two \u202eand\u202c \u9580 five one two three"
+"""Controls of direction, a character that the vocabulary lacks, and enough tokens for labels to collide."""
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +47,16 @@ def bare(with_model):
 
 
 @pytest.fixture(scope="session")
-def pages(walked, bare, with_model, tmp_path_factory):
+def pages(translator, walked, bare, with_model, tmp_path_factory):
     """The walk of one model, of two side by side, and of models that differ in how they are built and searched."""
     folder = tmp_path_factory.mktemp("walks")
     post = walk_model(with_model(norm="post", num_heads=1), SENTENCE, name="post", beam_size=1)
-    write_walk([post], folder / "post.html", search="greedy")
+    write_walk([post], folder / "post.html")
     drawn = walk_model(with_model(norm="pre"), SENTENCE, name="drawn", sampling=Sampling(seed=1, top_k=5))
-    write_walk([drawn], folder / "drawn.html", search="sampling")
-    write_walk([bare], folder / "bare.html", search="beam")
-    write_walk([walked], folder / "one.html", search="beam")
-    write_walk([walked, bare], folder / "two.html", search="beam")
+    write_walk([drawn], folder / "drawn.html")
+    write_walk([bare], folder / "bare.html")
+    write_walk([walked], folder / "one.html")
+    write_walk([walked, bare], folder / "two.html")
+    write_walk([walked, post], folder / "differ.html")
+    write_walk([walk_model(translator, STRANGE, name="toy")], folder / "strange.html")
     return folder

@@ -64,7 +64,7 @@ def shown(value, digits=3):
     if value == -math.inf:
         return "−∞"
     text = f"{value:.{digits}f}"
-    return ("0.000" if text == "-0.000" else text).replace("-", "−")
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
 
 
 def numbers(page):
@@ -77,7 +77,7 @@ def numbers(page):
 
 
 def test_every_step_is_reached_by_keyboard_and_nothing_is_written_twice(visit, walked):
-    page = visit("one")
+    page = visit("one", "text")
     steps = json.loads(page.locator("#data").text_content())["steps"]
     for number, step in enumerate(steps, start=1):
         assert page.evaluate("location.hash") == f"#{step['id']}"
@@ -106,6 +106,36 @@ def test_every_step_of_other_models_is_drawn(visit, name):
     if name == "drawn":
         page.evaluate("go(data.steps.findIndex((step) => step.id === 'decoder/1/probabilities'))")
         assert "drawn with" in page.locator("#pictures svg").first.get_attribute("aria-label")
+
+
+def test_the_tour_comes_first_and_is_walked_by_keyboard(visit, walked):
+    page = visit("one")
+    steps = [step for step in json.loads(page.locator("#data").text_content())["steps"] if step["tour"]]
+    for number, step in enumerate(steps, start=1):
+        assert page.evaluate("location.hash") == f"#tour/{step['id']}"
+        assert page.locator("#progress").inner_text() == f"Tour: {number} of {len(steps)}"
+        assert page.locator("#outline .step").count() == len(steps)
+        assert page.locator('#outline [aria-current="step"]').count() == 1
+        page.keyboard.press("ArrowRight")
+    assert page.locator("#next").is_disabled()
+    assert page.locator(".said").inner_text() == walked.chosen[-1].text
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("location.hash") == f"#tour/{steps[-2]['id']}"
+    page.get_by_role("radio", name="All").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("location.hash") == f"#{steps[-2]['id']}"
+    page = visit("one", steps[-2]["id"])
+    assert page.locator("#progress").inner_text().startswith("Step ")
+
+
+def test_a_step_beside_the_tour_leads_back_to_it(visit):
+    page = visit("one", "tour/encoder/1/self_attention/scores")
+    page.locator('input[name="Layer"]').nth(1).check(force=True)
+    assert page.evaluate("location.hash") == "#tour/encoder/2/self_attention/scores"
+    assert page.locator("#progress").inner_text().startswith("Beside the tour")
+    page.get_by_role("button", name="Next in tour").click()
+    assert page.evaluate("location.hash") == "#tour/memory"
 
 
 def close_to(page, expected, name):
@@ -145,6 +175,129 @@ def test_the_numbers_are_those_of_the_attention_trace(visit, translator, walked,
     close_to(page, trace.heads[0, 1], "Answer of head 2")
     page.keyboard.press("ArrowRight")
     close_to(page, trace.output[0], "Output")
+
+
+@pytest.mark.parametrize(
+    ("step", "names"),
+    [
+        (
+            "self_attention/projections",
+            {f"W^{part[0].upper()} of head 2": f"projection.{part}" for part in ("query", "key", "value")},
+        ),
+        ("self_attention/output", {"W^O": "out_projection"}),
+        ("feed_forward/feed_forward", {"W_1": "inner", "W_2": "outer"}),
+    ],
+)
+def test_the_learned_matrices_are_shown_to_four_digits(visit, walked, step, names):
+    page = visit("one", f"encoder/2/{step}")
+    page.evaluate("chooseHead(1)")
+    page.get_by_role("button", name="Numbers as tables").click()
+    shown_tables = dict(numbers(page))
+    for title, name in names.items():
+        weight = walked.weights[f"encoder.2.{step.split('/')[0]}.{name}"]
+        matrix = weight[1] if "head" in title else weight
+        assert shown_tables[title] == [[shown(value, 4) for value in row] for row in matrix.tolist()]
+
+
+def test_what_is_left_out_is_said_where_it_belongs(browser, translator, walked, tmp_path, monkeypatch):
+    from stageformer.walk import page as page_module
+
+    monkeypatch.setattr(page_module, "MOST_BYTES", len(page_module._page([walked], ["attention"])))
+    assert page_module.write_walk([walked], tmp_path / "small.html") == ["mixing", "feed_forward"]
+    page = browser.new_page(viewport=DESKTOP)
+    address = (tmp_path / "small.html").as_uri()
+    advised = {}
+    for step, said in (("self_attention/output", "WO is"), ("feed_forward/feed_forward", "W1 and W2 are")):
+        page.goto(f"{address}#encoder/1/{step}")
+        note = page.locator(".left-out").text_content()
+        assert note.startswith(f"{said} not on this page: with every learned matrix it would have ")
+        advised[step] = page.locator(".left-out code").all_inner_texts()[1:]
+    # The Python that it advises gives the matrices.
+    weights = {
+        step: [eval(one, {"model": translator.model}) for one in code]
+        for step, code in advised.items()
+    }
+    names = {"self_attention/output": ["out_projection"], "feed_forward/feed_forward": ["inner", "outer"]}
+    for step, found in weights.items():
+        for name, weight in zip(names[step], found, strict=True):
+            assert (walked.weights[f"encoder.1.{step.split('/')[0]}.{name}"] == weight.detach().numpy().T).all()
+    page.goto(f"{address}#encoder/1/self_attention/projections")
+    assert page.locator(".left-out").count() == 0
+    page.close()
+
+
+def test_the_head_is_framed_where_heads_are_side_by_side(visit):
+    page = visit("one", "encoder/1/self_attention/output")
+    frames = []
+    for head in (1, 2):
+        page.locator('input[name="Head"]').nth(head - 1).check(force=True)
+        assert page.get_by_text(f"All heads side by side, head {head} framed").first.is_visible()
+        frames.append(page.locator("#pictures .matrix").first.inner_html())
+    assert frames[0] != frames[1]
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, {"width": 1280, "height": 860}, {"width": 390, "height": 840}])
+@pytest.mark.parametrize("kind", ["scores", "softmax", "heads", "output", "projections"])
+def test_labels_do_not_touch(visit, viewport, kind):
+    page = visit("strange", f"encoder/1/self_attention/{kind}", viewport=viewport)
+    # Labels at the left are compared by their boxes; the turned ones by the distance of their lines.
+    touching = page.evaluate(
+        """[...document.querySelectorAll("#pictures svg")].flatMap((svg) => {
+          const labels = [...svg.querySelectorAll("[data-label]")];
+          const rows = labels.filter((one) => !one.hasAttribute("transform"));
+          const turned = labels.filter((one) => one.hasAttribute("transform"));
+          const pairs = (list) => list.slice(1).map((one, at) => [list[at], one]);
+          const place = (one, name) => Number(one.getAttribute(name));
+          return [
+            ...pairs(rows).filter(([a, b]) => place(b, "y") - place(a, "y") < place(a, "font-size")),
+            ...pairs(turned).filter(([a, b]) =>
+              (place(b, "x") - place(a, "x")) * Math.sin(48 * Math.PI / 180) < place(a, "font-size")),
+          ].map(([a, b]) => `${a.textContent} ${b.textContent}`); })"""
+    )
+    assert page.locator("#pictures [data-label]").count() > 20
+    assert touching == []
+
+
+def test_unknown_characters_and_controls_of_direction_are_told(visit):
+    page = visit("strange", "ids")
+    assert page.locator(".given").inner_text().startswith("two ")
+    assert "\u9580" in page.locator(".unknown b").all_inner_texts()
+    assert page.get_by_role("cell", name="\u9580 → <unk>").is_visible()
+    for element in ("h1", ".given", "#outline", "title"):
+        assert "\u202e" not in page.locator(element).first.text_content()
+    assert "\\u202e" in page.locator("h1").text_content()
+
+
+def test_each_of_two_models_is_described_as_it_was_searched(visit):
+    page = visit("differ", "decoder/1/probabilities")
+    texts = page.locator("#text p").all_inner_texts()
+    assert [text.split()[0] for text in texts] == ["A", "B"]
+    assert "Beam search" in texts[0]
+    assert "Greedy search" in texts[1]
+    files = page.locator("#details .file").all_inner_texts()
+    assert any("beam.py" in file for file in files)
+    assert any("greedy.py" in file for file in files)
+
+
+def test_code_is_cut_between_words_alone(visit):
+    page = visit("one", "encoder/1/self_attention/projections", viewport={"width": 1280, "height": 860})
+    for step in ("encoder/1/self_attention/softmax", "decoder/1/probabilities", "embedding"):
+        page.evaluate(f"go(data.steps.findIndex((step) => step.id === '{step}'))")
+        # The text of each drawn line ends where a word does.
+        broken = page.evaluate(
+            """[...document.querySelectorAll("pre .line")].flatMap((line) => {
+              const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT); const cuts = []; let before = null;
+              while (walker.nextNode()) { const text = walker.currentNode;
+                for (let at = 0; at < text.length; at++) {
+                  const range = document.createRange();
+                  range.setStart(text, at);
+                  range.setEnd(text, at + 1);
+                  const box = range.getBoundingClientRect(); if (!box.width) continue;
+                  if (before && box.top > before.top + 4) cuts.push(before.character + text.data[at]);
+                  before = { top: box.top, character: text.data[at] }; } }
+              return cuts; })"""
+        )
+        assert [cut for cut in broken if cut.replace("_", "a").isalnum()] == []
 
 
 def test_the_decoder_shows_what_it_has_read_so_far(visit, walked):
@@ -187,6 +340,11 @@ def test_a_cell_says_its_number_and_what_made_it(visit, walked):
     page.get_by_role("application", name="Q of head 1,").and_(page.locator("[aria-label^=Q]")).focus()
     page.keyboard.press("ArrowRight")
     assert "column 1 of WQ" in page.get_by_role("status").inner_text()
+    page.get_by_role("application", name="W^Q of head 1").focus()
+    page.keyboard.press("ArrowRight")
+    assert " row 1, column 1" in page.get_by_role("status").inner_text()
+    page.get_by_role("application", name="Q of head 1,").and_(page.locator("[aria-label^=Q]")).focus()
+    page.keyboard.press("ArrowRight")
     assert page.locator(".mark").count() == 3, "the cell, the row of x and the column of W^Q"
     page.evaluate("go(state.index + 1)")
     matrix.focus()
@@ -208,7 +366,7 @@ def test_a_finger_shows_a_cell_until_the_next_touch(visit):
 
 def test_layer_and_head_are_chosen_by_keyboard(visit):
     page = visit("one", "encoder/1/self_attention/softmax")
-    page.get_by_role("radio", name="1").first.focus()
+    page.locator('input[name="Layer"]').first.focus()
     page.keyboard.press("ArrowRight")
     assert page.evaluate("location.hash") == "#encoder/2/self_attention/softmax"
     page.locator('input[name="Head"]').first.focus()
@@ -271,7 +429,7 @@ def test_axe_finds_nothing_serious(browser, pages, axe, scheme, name):
     # The page lets no other script run; axe comes past that.
     context = browser.new_context(viewport=DESKTOP, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
-    page.goto((pages / f"{name}.html").as_uri())
+    page.goto(f"{(pages / f'{name}.html').as_uri()}#text")
     page.add_script_tag(content=axe)
     for step in STEPS:
         page.evaluate(f"go(data.steps.findIndex((step) => step.id === {json.dumps(step)}))")
@@ -279,7 +437,8 @@ def test_axe_finds_nothing_serious(browser, pages, axe, scheme, name):
         found = page.evaluate("axe.run()")
         bad = [
             (issue["id"], issue["impact"], [node["html"] for node in issue["nodes"]][:2])
-            for issue in found["violations"] if issue["impact"] in ("serious", "critical")
+            for issue in found["violations"]
+            if issue["impact"] in ("serious", "critical")
         ]
         assert bad == [], step
         assert len(found["passes"]) > 15

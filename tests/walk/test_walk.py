@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import json
 import math
@@ -18,9 +19,9 @@ from stageformer.walk.explanations import _KINDS, explanations
 from stageformer.walk.page import write_walk
 from stageformer.walk.search import drawn_from
 from stageformer.walk.source_code import excerpt
-from stageformer.walk.steps import Shape, steps
-from stageformer.walk.walked import walk_model
-from tests.walk.conftest import SENTENCE
+from stageformer.walk.steps import Shape, steps, tour
+from stageformer.walk.walked import KINDS_OF_WEIGHTS, walk_model
+from tests.walk.conftest import SENTENCE, STRANGE
 
 
 def close(array, tensor):
@@ -59,12 +60,20 @@ def test_every_matrix_is_that_of_the_layers_called_one_by_one(translator, with_m
                 close(arrays[f"{place}.self_attention.{field}"], value[0])
             biases = layer.self_attention.in_projection.bias.split(layer.self_attention.widths)
             for field, bias in zip(("query", "key", "value"), biases, strict=True):
-                projection, part = arrays[f"{place}.self_attention.projection.{field}"], getattr(trace, field)
+                projection, part = walked.weights[f"{place}.self_attention.projection.{field}"], getattr(trace, field)
                 for head, own in enumerate(bias.unflatten(0, (part.size(1), -1))):
                     close((read[0] @ torch.from_numpy(projection[head]) + own).numpy(), part[0, head])
             x = layer(x) if stack == "encoder" else layer(x, memory)
             close(arrays[f"{place}.feed_forward.after"], x[0])
+            mixing = torch.from_numpy(walked.weights[f"{place}.self_attention.out_projection"])
+            joined = trace.heads[0].transpose(0, 1).flatten(1)
+            close((joined @ mixing + layer.self_attention.out_projection.bias).numpy(), trace.output[0])
             if "attention_only" not in changes:
+                read = arrays[f"{place}.feed_forward.{'read' if pre else 'input'}"]
+                hidden, own = arrays[f"{place}.feed_forward.hidden"], layer.feed_forward
+                inner, outer = (walked.weights[f"{place}.feed_forward.{name}"] for name in ("inner", "outer"))
+                close(hidden, own.activation(torch.from_numpy(read @ inner) + own.inner.bias))
+                close(hidden @ outer + own.outer.bias.numpy(), torch.from_numpy(arrays[f"{place}.feed_forward.output"]))
                 ends = (arrays[f"{place}.feed_forward.input"], arrays[f"{place}.feed_forward.output"])
                 after = arrays[f"{place}.feed_forward.{'after' if pre else 'sum'}"]
                 np.testing.assert_allclose(sum(ends), after, atol=1e-5)
@@ -147,10 +156,12 @@ def test_what_cannot_be_walked_is_refused(translator, sentence):
 
 @pytest.mark.parametrize("search", ["greedy", "beam", "sampling"])
 def test_every_step_has_words_and_lines_of_our_code(search, walked, bare):
-    found = explanations(search)
+    found = explanations(dataclasses.replace(walked, search=search))
     for explanation in found.values():
         assert explanation.text.endswith(".")
-        assert 1 <= explanation.code.code.count("\n") + 1 <= 10
+        assert all(1 <= excerpt.code.count("\n") + 1 <= 10 for excerpt in explanation.code)
+    assert "softmax" in found["probabilities"].code[0].code
+    assert ("section 6.1" in found["probabilities"].place) == (search == "beam")
     shapes = [bare.shape]
     for norm, positions in (("pre", "learned"), ("post", "none")):
         stack = dataclasses.replace(walked.shape.config.encoder, norm=norm)
@@ -177,6 +188,71 @@ def test_the_bare_stack_has_only_the_steps_that_it_takes(walked, bare):
     assert [step.token for step, _ in found] == [*sorted(step.token for step, _ in found[:-1]), 0]
 
 
+def test_the_words_and_formulas_are_those_of_the_model(walked):
+    config = walked.shape.config
+    gelu = dataclasses.replace(config.decoder, activation="gelu")
+    target = dataclasses.replace(config.target, scale=False)
+    other = dataclasses.replace(config, decoder=gelu, target=target, tie_output=False)
+    changed = dataclasses.replace(walked, shape=walked.shape._replace(config=other), is_by_count=False)
+    plain, found = explanations(walked), explanations(changed)
+    assert "max(0, " in plain["feed_forward"].formula == found["feed_forward"].formula
+    assert "GELU(" in found["decoder feed_forward"].formula
+    assert "decoder feed_forward" not in plain
+    assert "√" in plain["target_embedding"].formula
+    assert "√" not in found["target_embedding"].formula
+    assert "<i>E</i>" not in found["logits"].formula
+    assert "a small id is a frequent token" in plain["ids"].text
+    assert "a small id is a frequent token" not in found["ids"].text
+    for kind, linear in {"projections": 3, "projections_cross": 3, "output": 1, "feed_forward": 2}.items():
+        assert plain[kind].formula.count("<i>b<") == linear, "every linear layer has a bias"
+
+
+def test_the_tour_shows_each_kind_of_step_once_and_ends_with_the_translation(walked, bare):
+    for shapes in ([walked.shape], [bare.shape], [walked.shape, bare.shape], [walked.shape._replace(tokens=1)]):
+        found = [step for step, _ in steps(shapes)]
+        shown = tour(found)
+        assert 12 <= len(shown) <= 19
+        assert [found.index(step) for step in shown] == sorted(found.index(step) for step in shown)
+        assert [step.kind for step in shown][-4:] == ["softmax", "logits", "probabilities", "result"]
+        assert {step.token for step in shown} == {0, 1, min(3, max(shape.tokens for shape in shapes))}
+        assert len({(step.kind, step.stack, step.sublayer) for step in shown}) == len(shown)
+        assert {"ids", "embedding", "positions", "projections", "output", "memory", "read"} <= {
+            one.kind for one in shown
+        }
+
+
+@torch.no_grad()
+def test_a_weight_too_large_for_sixteen_bits_is_written_in_full(walked):
+    name = "encoder.1.self_attention.out_projection"
+    large = dataclasses.replace(walked, weights=walked.weights | {name: walked.weights[name] + np.float32(1000)})
+    arrays = large.as_json(KINDS_OF_WEIGHTS)["arrays"]
+    for one, weight in large.weights.items():
+        shape, text, *rest = arrays[one]
+        content = base64.b64decode(text)
+        if one == name:
+            assert (np.frombuffer(content, "<f4").reshape(shape) == weight).all()
+            assert not rest
+        else:
+            assert np.abs(np.frombuffer(content, "<i2").reshape(shape) / rest[0] - weight).max() < 0.500001e-4
+
+
+def test_the_same_matrix_is_written_once(walked):
+    arrays = walked.as_json(())["arrays"]
+    assert arrays["decoder.memory"] == "encoder.output"
+    for name, value in walked.arrays.items():
+        other = arrays[name] if isinstance(arrays[name], str) else name
+        assert (walked.arrays[other] == value).all()
+        assert not isinstance(arrays[other], str)
+
+
+def test_tokens_are_shown_as_the_text_spells_them(translator):
+    walked = walk_model(translator, STRANGE, name="x")
+    (tokens,) = translator.tokenizers.source.encode_batch([walked.normalised])
+    assert [entry["spelled"] for entry in walked.source_entries] == [*tokens, "<eos>"]
+    (unknown,) = [entry for entry in walked.source_entries if "\u9580" in entry["spelled"]]
+    assert unknown["token"] == "<unk>"
+
+
 def test_a_causal_encoder_shows_its_mask_beside_one_without(walked):
     causal = dataclasses.replace(walked.shape.config.encoder, causal=True)
     masked = walked.shape._replace(config=dataclasses.replace(walked.shape.config, encoder=causal))
@@ -194,13 +270,13 @@ def test_the_page_needs_nothing_and_the_same_walk_gives_the_same_bytes(walked, p
     text = (pages / "one.html").read_text("utf-8")
     assert "encoder.1.self_attention.projection" in text
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)
-    write_walk([walked], tmp_path / "again.html", search="beam")
+    write_walk([walked], tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text("utf-8") == text
 
 
 def test_hostile_text_stays_text(translator, tmp_path):
     hostile = "</script><b>&"
-    write_walk([walk_model(translator, hostile, name="<x>")], tmp_path / "page.html", search="beam")
+    write_walk([walk_model(translator, hostile, name="<x>")], tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text("utf-8")
     assert hostile not in text
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
@@ -226,11 +302,12 @@ def test_twenty_tokens_of_a_model_of_width_128_fit_in_5_mib(with_model, tmp_path
     )
     walked = walk_model(large, "two one four five", name="large")
     assert len(walked.source_entries) >= 17
-    write_walk([walked], tmp_path / "page.html", search="greedy")
+    assert write_walk([walked], tmp_path / "page.html") == ["attention", "feed_forward"]
     size = (tmp_path / "page.html").stat().st_size
     assert size / len(walked.source_entries) * 20 < 5 * 2**20
     assert size < 5 * 2**20
     page = (tmp_path / "page.html").read_text("utf-8")
+    assert "encoder.1.self_attention.out_projection" in page
     assert "encoder.1.self_attention.projection" not in page, "left out where it is too much"
 
 

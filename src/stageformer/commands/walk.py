@@ -57,10 +57,11 @@ def walk(
     if against is not None:
         other = load_translator(Experiment.open(against, find_root(root), Path()))
         models.append(walk_model(other, sentence, name=against, beam_size=beam_size, sampling=sampling))
-    search = "sampling" if sampling else "greedy" if (beam_size or translator.params.beam_size) == 1 else "beam"
-    write_walk(models, output, search=search)
+    left_out = write_walk(models, output)
     for walked in models:
         echo(walked.chosen[-1].text)
     say(f"{output}: {output.stat().st_size / 2**20:,.1f} MiB")
+    if left_out:
+        say("with all learned matrices it would exceed 5 MiB: some are left out, and their screens say so")
     if is_opened and not webbrowser.open(output.absolute().as_uri()):
         warn(f"there is no browser on this machine; open {output} in one")

@@ -79,7 +79,7 @@ def function_at(name: str) -> Callable[..., Any]:
     module_name, attribute = _parted(name)
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:  # importing runs code of others
+    except (Exception, SystemExit) as error:  # importing runs code of others
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise StageformerError(f"{name}: the module {module_name} cannot be imported ({reason})") from None
     for part in attribute.split("."):

@@ -12,6 +12,7 @@ from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.choices import kinds
 from stageformer.params.tokenize import Cut, Given, Pretrained
 from stageformer.terminal.text import columns
+from stageformer.text.cutting import cutter_class
 from stageformer.text.pair import is_of_a_run, load_tokenizers, tokenizer_class
 from stageformer.text.tokenizers.base import Tokenizer
 from stageformer.text.vocabulary import UNK
@@ -51,7 +52,7 @@ def side_by_side(text: str, names: Sequence[str], language: str | None) -> list[
     Raises:
         StageformerError: an unknown name, a missing package, or missing files.
     """
-    if language is not None and not any(name in kinds("stageformer.text.cutters") or ":" in name for name in names):
+    if language is not None and not any(_takes("language", name) for name in names):
         raise StageformerError(f"no language has an effect on {', '.join(names)}; leave --language out")
     found = []
     for name in names:
@@ -91,11 +92,21 @@ def as_text(found: Sequence[Column]) -> str:
     return "\n".join([*(line.rstrip() for line in lines), *(["", *lost] if lost else [])])
 
 
+def _takes(option: str, name: str) -> bool:
+    """Whether a tokenizer uses an option of the cutters; a function of the user's may use any."""
+    name = name.partition("=")[0]
+    if name in kinds("stageformer.text.cutters"):
+        return option in cutter_class(name).takes
+    return ":" in name
+
+
 def _tokenizer(name: str, language: str | None) -> Tokenizer:
     name, equals, path = name.partition("=")
     cutters = kinds("stageformer.text.cutters")
     if not name or (equals and not path):
         raise StageformerError(f"found {name + equals!r}, which names no tokenizer; needed NAME, or NAME=PATH")
+    if path and name in cutters and not _takes("path", name):
+        raise StageformerError(f"the path {path} has no effect on {name}, which needs no data; write {name} alone")
     if name in cutters or (":" in name and not Path(name).exists()):
         options: Any = Cut(
             kind="cut", cutter=name, language=language, path=path or None,

@@ -68,4 +68,7 @@ def check_cutter(name: str, options: CutterOptions) -> None:
     if ":" in name:
         CallableCutter(name, options)
     else:
-        _with_packages(name).check(options)
+        found = _with_packages(name)
+        if options.path is not None and "path" not in found.takes:
+            raise StageformerError(f"the cutter {name} needs no data, so that path has no effect; set it to null")
+        found.check(options)

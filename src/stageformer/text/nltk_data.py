@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stageformer.errors import StageformerError, require
-from stageformer.text.cutters.base import CutterOptions, check_language
+from stageformer.text.cutters.base import CutterOptions, check_language, how_path
 
 LANGUAGES = {
     "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish", "et": "estonian",
@@ -45,12 +46,16 @@ def punkt_folder(options: CutterOptions, cutter: str) -> Path:
     from nltk import data
 
     name = LANGUAGES[check_language(options.language, LANGUAGES, cutter)]
-    try:
-        with folder_of_nltk(options.path):
-            return Path(str(data.find(f"tokenizers/punkt_tab/{name}/")))
-    except LookupError:
-        where = options.path or "the folders of NLTK"
-        raise StageformerError(
-            f"the cutter {cutter} needs the data punkt_tab, and there is no tokenizers/punkt_tab/{name} in {where}; no "
-            "package brings it: run `python -m nltk.downloader -d FOLDER punkt_tab` and set `path` to FOLDER"
-        ) from None
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            with folder_of_nltk(options.path):
+                return Path(str(data.find(f"tokenizers/punkt_tab/{name}/")))
+        except LookupError:
+            where = options.path or "the folders of NLTK"
+            why = f" ({warned[0].message})" if warned else ""  # such as a folder that others may write to
+            raise StageformerError(
+                f"the cutter {cutter} needs the data punkt_tab, and there is no tokenizers/punkt_tab/{name} in "
+                f"{where}{why}; no package brings it: run `python -m nltk.downloader -d FOLDER punkt_tab`, then "
+                + how_path(cutter)
+            ) from None

@@ -79,18 +79,11 @@ function projections(view) {
     text: `row ${source.rows[i]} of ${cross && letter !== "Q" ? "M" : "x"} · column ${j + 1} of W^${letter} + bias`,
     marks: [{ key: source.key, row: i }, { key: `${place.start}.W${letter}`, column: j }],
   });
-  const columns = (letter, made) => {
-    const name = `${place.start}.projection.${made}`;
-    const shape = array(view.model, name)[0].slice(1);
-    return {
-      ...matrix(view, name, `W^${letter} of ${place.name}`, Array.from({ length: shape[0] }, (_, row) => String(row + 1)), {
-        head: place.head, meaning: `[D, d_${made === "value" ? "v" : "k"}], the columns of this head` }),
-      key: `${place.start}.W${letter}`, shape: `[${shape.join(", ")}]`, flat: true,
-    };
-  };
+  const columns = (letter, made) => ({ name: `projection.${made}`, title: `W^${letter} of ${place.name}`, attribute: "in_projection", head: place.head,
+    key: `${place.start}.W${letter}`, meaning: `[D, d_${made === "value" ? "v" : "k"}], the columns of this head` });
   return [
     [read], ...(cross ? [[memory]] : []),
-    ...(`${place.start}.projection.query` in view.model.arrays ? [[columns("Q", "query"), columns("K", "key"), columns("V", "value")]] : []),
+    learned(view, [columns("Q", "query"), columns("K", "key"), columns("V", "value")]),
     [
       part(view, place, "query", `Q of ${place.name}`, place.queries, from("Q", read)),
       part(view, place, "key", `K of ${place.name}`, place.keys, from("K", memory)),
@@ -106,7 +99,10 @@ const ATTENTION = {
   scores_masked: scores,
   softmax(view) {
     const place = attentionPlace(view);
-    return [[weightsOf(view, place), { ...scoresOf(view, place, "From these scores"), small: true }], [{ html: headButtons(view, place) }]];
+    const from = { ...scoresOf(view, place, "From these scores"), small: true };
+    // Side by side, many columns would be too narrow for their labels.
+    const pictures = place.keys.length > 16 ? [[weightsOf(view, place)], [from]] : [[weightsOf(view, place), from]];
+    return [...pictures, [{ html: headButtons(view, place) }]];
   },
   heads(view) {
     const place = attentionPlace(view);
@@ -122,16 +118,17 @@ const ATTENTION = {
     const [shape] = array(view.model, `${place.start}.heads`);
     const width = shape[0] * shape[2];
     const joined = {
-      ...matrix(view, `${place.start}.heads`, "All heads side by side", place.queries, { newest: place.newest }),
-      key: `${place.start}.joined`, width, shape: `[${[1, place.queries.length, width].join(", ")}]`, meaning: "[B, T, D]",
+      ...matrix(view, `${place.start}.heads`, place.heads > 1 ? `All heads side by side, ${place.name} framed` : "The only head", place.queries, { newest: place.newest }),
+      key: `${place.start}.joined`, width, shape: `[${[1, place.queries.length, width].join(", ")}]`, chosen: place.heads > 1 ? [place.head * shape[2], (place.head + 1) * shape[2]] : null,
       bounds: Array.from({ length: shape[0] - 1 }, (_, at) => (at + 1) * shape[2]),
       value: (i, j) => element(view.model, `${place.start}.heads`, Math.floor(j / shape[2]), i, j % shape[2]),
       made: (i, j) => ({ text: `number ${j % shape[2] + 1} of head ${Math.floor(j / shape[2]) + 1}`, marks: [] }),
     };
     const output = matrix(view, `${place.start}.output`, "Output", place.queries, { newest: place.newest, made: (i, j) => ({
-      text: `row ${place.queries[i]} of the heads · column ${j + 1} of W^O + bias`, marks: [{ key: joined.key, row: i }],
+      text: `row ${place.queries[i]} of the heads · column ${j + 1} of W^O + bias`, marks: [{ key: joined.key, row: i }, { key: `${place.start}.WO`, column: j }],
     }) });
-    return [[joined], [output]];
+    const mixing = learned(view, [{ name: "out_projection", title: "W^O", attribute: "out_projection", key: `${place.start}.WO`, meaning: width === output.width ? "[D, D]" : "[H d_v, D]", chosen: joined.chosen && [...joined.chosen, "rows"] }]);
+    return [[joined], mixing, [output]];
   },
 };
 

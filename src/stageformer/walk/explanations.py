@@ -9,6 +9,7 @@ import stageformer.model.attention as attention
 import stageformer.model.embedding as embedding
 from stageformer.decoding.beam import beam_search
 from stageformer.decoding.greedy import greedy
+from stageformer.decoding.next_tokens import NextTokens
 from stageformer.decoding.sampling import _draw
 from stageformer.model.layers import FeedForward, Sublayer
 from stageformer.model.transformer import Decoder, Encoder
@@ -16,6 +17,7 @@ from stageformer.text import conversion, normalisation
 from stageformer.text.vocabulary import Vocabulary
 from stageformer.translator.translator import Translator
 from stageformer.walk.source_code import Excerpt, excerpt
+from stageformer.walk.walked import Walked
 
 
 class Explanation(NamedTuple):
@@ -27,11 +29,12 @@ class Explanation(NamedTuple):
     """HTML"""
     place: str
     """in "Attention Is All You Need", or "" where the paper says nothing"""
-    code: Excerpt
+    code: tuple[Excerpt, ...]
 
 
 Lines = tuple[Callable[..., Any], str, str | None]
 
+_BIAS = "where projections have no bias b; here they have, as in most code"
 _NORM = "LayerNorm(<i>x</i> + Sublayer(<i>x</i>))"
 _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     "text": (
@@ -53,16 +56,14 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     ),
     "ids": (
         "Ids",
-        "The vocabulary gives each token a number, by how often it occurs in the training set: a small id is "
-        "a frequent "
-        "token. Neighbours in this list have nothing in common but their frequency.",
+        "The vocabulary gives each token a number.",
         "", "", (Vocabulary.to_ids, "return", None),
     ),
     "embedding": (
         "A vector for each token",
         "Each id picks one row of the embedding matrix. That row was learned: tokens that are used alike get rows that "
-        "point the same way. The rows are scaled by √d_model. One lookup serves every token of every sentence at once.",
-        "<i>x</i> = <i>E</i>[ids] · √<i>d</i><sub>model</sub>", "section 3.4",
+        "point the same way. One lookup serves every token of every sentence at once.",
+        "<i>x</i> = <i>E</i>[ids]", "section 3.4",
         (embedding.Embedding.forward, "F.embedding", None),
     ),
     "positions": (
@@ -93,16 +94,18 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
         "Query, key, value",
         "Three learned matrices turn every row into three shorter ones. The query says what this token looks for, the "
         "key what it offers, the value what it hands over if it is chosen. Each head has its own matrices.",
-        "<i>Q</i> = <i>xW<sup>Q</sup></i>, <i>K</i> = <i>xW<sup>K</sup></i>, <i>V</i> = <i>xW<sup>V</sup></i>",
-        "section 3.2.2", (attention.MultiHeadAttention.project, "if key_input", "return split_heads"),
+        "<i>Q</i> = <i>xW<sup>Q</sup></i> + <i>b<sup>Q</sup></i>, <i>K</i> = <i>xW<sup>K</sup></i> + "
+        "<i>b<sup>K</sup></i>, <i>V</i> = <i>xW<sup>V</sup></i> + <i>b<sup>V</sup></i>",
+        f"section 3.2.2, {_BIAS}", (attention.MultiHeadAttention.project, "if key_input", "return split_heads"),
     ),
     "projections_cross": (
         "Query from here, key and value from the memory",
         "Cross-attention asks the source. The queries come from what has been written so far; keys and "
         "values come from "
         "the memory, and are the same at every step.",
-        "<i>Q</i> = <i>xW<sup>Q</sup></i>, <i>K</i> = <i>MW<sup>K</sup></i>, <i>V</i> = <i>MW<sup>V</sup></i>",
-        "section 3.2.3", (attention.MultiHeadAttention.project, "self.project_query", None),
+        "<i>Q</i> = <i>xW<sup>Q</sup></i> + <i>b<sup>Q</sup></i>, <i>K</i> = <i>MW<sup>K</sup></i> + "
+        "<i>b<sup>K</sup></i>, <i>V</i> = <i>MW<sup>V</sup></i> + <i>b<sup>V</sup></i>",
+        f"section 3.2.3, {_BIAS}", (attention.MultiHeadAttention.project, "self.project_query", None),
     ),
     "scores": (
         "Scores",
@@ -136,7 +139,8 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     "output": (
         "Heads side by side",
         "The answers of all heads are put side by side, and one more matrix mixes them.",
-        "MultiHead = Concat(head<sub>1</sub>, …, head<sub><i>h</i></sub>) <i>W<sup>O</sup></i>", "section 3.2.2",
+        "MultiHead = Concat(head<sub>1</sub>, …, head<sub><i>h</i></sub>) <i>W<sup>O</sup></i> + <i>b<sup>O</sup></i>",
+        f"section 3.2.2, {_BIAS}",
         (attention.MultiHeadAttention.forward, "query, key, value = self.project", "self.out_projection"),
     ),
     "residual": (
@@ -154,10 +158,8 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     "feed_forward": (
         "Feed-forward",
         "Each row passes two linear maps with an activation between them, every position by itself. The wide layer in "
-        "the middle holds F numbers; with ReLU, many are exactly 0.",
-        "FFN(<i>x</i>) = max(0, <i>xW</i><sub>1</sub> + <i>b</i><sub>1</sub>) "
-        "<i>W</i><sub>2</sub> + <i>b</i><sub>2</sub>",
-        "section 3.3, equation 2", (FeedForward.forward, "hidden =", "return output"),
+        "the middle holds F numbers.",
+        "", "section 3.3, equation 2", (FeedForward.forward, "hidden =", "return output"),
     ),
     "final_norm": (
         "The last norm",
@@ -180,10 +182,9 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     ),
     "target_embedding": (
         "Its vectors",
-        "The same as on the source side: a row of the embedding matrix for each id, scaled, plus the "
-        "position. Only the "
-        "last row is new.",
-        "<i>x</i> = <i>E</i>[ids] · √<i>d</i><sub>model</sub> + PE", "sections 3.4 and 3.5",
+        "The same as on the source side: a row of the embedding matrix for each id, plus the position. Only the last "
+        "row is new.",
+        "<i>x</i> = <i>E</i>[ids]", "sections 3.4 and 3.5",
         (embedding.Embedding.forward, "F.embedding", "return"),
     ),
     "logits": (
@@ -213,35 +214,72 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     ),
 }  # fmt: skip
 
-_SEARCHES: dict[str, tuple[str, Lines]] = {
+_IDS = {
+    True: " The special tokens come first, then all others by how often they occur in the training set: a small id "
+    "is a frequent token. Neighbours have nothing in common but their frequency.",
+    False: " This vocabulary came with the tokenizer, whose ids follow an order of its own.",
+}
+_SOFTMAX: Lines = (NextTokens._log_probabilities_after, "log_probabilities = torch.log_softmax", None)
+_SEARCHES: dict[str, tuple[str, str, tuple[Lines, ...]]] = {
     "greedy": (
         " Greedy search takes the most probable one. <pad>, <bos> and <unk> are never taken.",
-        (greedy, "totals, _, newest = ", None),
+        "section 3.4", (_SOFTMAX, (greedy, "totals, _, newest = ", None)),
     ),
     "beam": (
-        " Beam search keeps several hypotheses and continues those with the best sums of log-probabilities, "
-        "so that the "
-        "token of the best translation need not be the most probable one here.",
-        (beam_search, "totals, parents, newest = ", None),
+        " Beam search keeps several hypotheses and continues those with the best sums of log-probabilities, so that "
+        "the token of the best translation need not be the most probable one here.",
+        "section 3.4; beam search: section 6.1", (_SOFTMAX, (beam_search, "totals, parents, newest = ", None)),
     ),
     "sampling": (
         " Sampling draws one by its probability, after temperature, top-k and top-p.",
-        (_draw, "place = torch.searchsorted", None),
+        "section 3.4; the paper does not sample",
+        ((_draw, "probabilities = logits", None), (_draw, "place = torch.searchsorted", None)),
     ),
-}
+}  # fmt: skip
+_ACTIVATIONS = {
+    "relu": (
+        " ReLU makes every negative number 0, so that many are exactly 0.",
+        "max(0, <i>xW</i><sub>1</sub> + <i>b</i><sub>1</sub>)", "section 3.3, equation 2",
+    ),
+    "gelu": (
+        " GELU takes negative numbers almost to 0, and lets large ones pass.",
+        "GELU(<i>xW</i><sub>1</sub> + <i>b</i><sub>1</sub>)",
+        "Hendrycks and Gimpel 2016; the paper’s own, with ReLU, is in section 3.3, equation 2",
+    ),
+}  # fmt: skip
 
 
-def explanations(search: str) -> dict[str, Explanation]:
-    """Return the explanation of every kind of step.
+def explanations(model: Walked) -> dict[str, Explanation]:
+    """Return the explanation of every kind of step, as this model takes it.
 
-    Args:
-        search: ``greedy``, ``beam`` or ``sampling``
+    Where encoder and decoder differ, the decoder's has a key of its own: ``decoder feed_forward``.
     """
     found = {
-        kind: Explanation(title, text, formula, place, excerpt(*lines))
+        kind: Explanation(title, text, formula, place, (excerpt(*lines),))
         for kind, (title, text, formula, place, lines) in _KINDS.items()
     }
-    text, lines = _SEARCHES[search]
-    before = found["probabilities"]
-    found["probabilities"] = before._replace(text=before.text + text, code=excerpt(*lines))
+    config = model.shape.config
+    _change(found, "ids", _IDS[model.is_by_count])
+    for kind, side in (("embedding", config.source), ("target_embedding", config.target)):
+        scale = " · √<i>d</i><sub>model</sub>" if side.scale else ""
+        positions = {"sinusoidal": " + PE", "learned": " + <i>P</i>"}.get(side.positions, "")
+        _change(found, kind, " The row is scaled by √d_model." if side.scale else " This model does not scale the row.",
+                found[kind].formula + scale + (positions if kind == "target_embedding" else ""))  # fmt: skip
+    text, place, lines = _SEARCHES[model.search]
+    found["probabilities"] = found["probabilities"]._replace(place=place, code=tuple(excerpt(*one) for one in lines))
+    _change(found, "probabilities", text)
+    if not config.tie_output:
+        _change(found, "logits", " This model has a matrix of its own for that.", "logits = <i>hW</i><sup>⊤</sup>")
+    for stack, kind in ((config.decoder, "decoder feed_forward"), (config.encoder, "feed_forward")):
+        text, inner, place = _ACTIVATIONS[stack.activation]
+        formula = f"FFN(<i>x</i>) = {inner} <i>W</i><sub>2</sub> + <i>b</i><sub>2</sub>"
+        found[kind] = found["feed_forward"]._replace(place=place)
+        _change(found, kind, text, formula)
+    if found["decoder feed_forward"] == found["feed_forward"]:
+        del found["decoder feed_forward"]
     return found
+
+
+def _change(found: dict[str, Explanation], kind: str, more: str, formula: str | None = None) -> None:
+    before = found[kind]
+    found[kind] = before._replace(text=before.text + more, formula=before.formula if formula is None else formula)

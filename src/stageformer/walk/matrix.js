@@ -29,6 +29,7 @@ const PALETTES = {
     soft: "#a5adb7", rule: "#59626c", mark: "#ffffff", hatch: "#6b747e", paper: "#14171a", bar: "#56b4e9", chosen: "#e69f00" },
 };
 const LEVELS = 24;
+const TURN = 48; // degrees
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', sans-serif";
 
 function mixed(from, to, part) {
@@ -37,16 +38,18 @@ function mixed(from, to, part) {
 
 function number(value, digits = 3) {
   if (value === -Infinity) return "−∞";
-  return value.toFixed(digits).replace("-0.000", "0.000").replace("-", "−");
+  const text = value.toFixed(digits);
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
 }
 
 /* A matrix: {key, title, rows: [label], columns: [label] or null, height, width, value(i, j), kind: "signed", "share" or
-   "mask", shape: text, newest: row or -1, bounds: columns that a line is before, made(i, j): {text, marks}}. */
+   "mask", shape: text, newest: row or -1, bounds: columns that a line is before, chosen: [first, end, "rows" or "columns"]
+   that a frame is around, digits: after the point, row: what the label of a row is ("row"), made(i, j): {text, marks}}. */
 function matrixPicture(matrix, room, palette, height, atLeast = 0) {
   const { rows, columns } = matrix;
   const left = Math.max(atLeast, labelRoom(rows));
   const square = columns !== null;
-  let across = Math.max(1.5, Math.min(square ? 46 : 15, (room - left - 4) / matrix.width));
+  let across = Math.max(matrix.flat ? 0.8 : 1.5, Math.min(square ? 46 : 15, (room - left - 4) / matrix.width));
   let down = height;
   if (square) {
     across = Math.min(across, height || 46);
@@ -97,23 +100,37 @@ function matrixPicture(matrix, room, palette, height, atLeast = 0) {
       }
     }
   }
-  const step = Math.ceil(9 / down);
-  rows.forEach((label, i) => {
-    if (down < 3 ? i > 0 && i < rows.length - 1 : i % step && i !== matrix.newest) return;
-    svg.append(draw("text", { x: left - 6, y: top + (i + 0.5) * down + 4, "text-anchor": "end", "font-size": down < 3 ? 9 : Math.min(11.5, down + 3),
-      fill: palette.ink, "font-weight": i === matrix.newest ? 700 : 400 }, shortened(label, 15)));
-  });
+  const between = labelled(rows.length, down, matrix.newest);
+  for (const i of between.shown) {
+    svg.append(draw("text", { "data-label": "", x: left - 6, y: top + (i + 0.5) * down + between.size * 0.36, "text-anchor": "end", "font-size": between.size,
+      fill: palette.ink, "font-weight": i === matrix.newest ? 700 : 400 }, shortened(rows[i], 15)));
+  }
   if (square) {
-    columns.forEach((label, j) => {
-      const [x, y] = [left + (j + 0.5) * across, top - 6];
-      svg.append(draw("text", { x, y, "font-size": Math.min(11.5, across + 2), fill: palette.ink, transform: `rotate(-48 ${x} ${y})` }, shortened(label, 15)));
-    });
+    // Turned labels are nearer to each other than the columns that they name.
+    const turned = labelled(columns.length, across * Math.sin(TURN * Math.PI / 180), -1);
+    for (const j of turned.shown) {
+      const [x, y] = [left + (j + 0.5) * across + turned.size * 0.3, top - 5];
+      svg.append(draw("text", { "data-label": "", x, y, "font-size": turned.size, fill: palette.ink, transform: `rotate(-${TURN} ${x} ${y})` }, shortened(columns[j], 15)));
+    }
+  }
+  if (matrix.chosen) {
+    const [from, to, along] = matrix.chosen; // columns, or rows of a matrix that is chosen along them
+    svg.append(draw("rect", along === "rows"
+      ? { x: left, y: top + from * down, width: across * matrix.width, height: (to - from) * down, fill: "none", stroke: palette.chosen, "stroke-width": 2 }
+      : { x: left + from * across, y: top, width: (to - from) * across, height: down * matrix.height, fill: "none", stroke: palette.chosen, "stroke-width": 2 }));
   }
   if (matrix.newest >= 0 && matrix.height > 1) {
     svg.append(draw("rect", { x: left, y: top + matrix.newest * down, width: across * matrix.width, height: down, fill: "none",
       stroke: palette.chosen, "stroke-width": 2 }));
   }
   return { svg, left, top, across, down, size };
+}
+
+/* Which of so many labels are written, and how large, so that none touches another: the newest in any case. */
+function labelled(count, distance, newest) {
+  const step = Math.max(1, Math.ceil(10 / distance));
+  const shown = Array.from({ length: count }, (_, at) => at).filter((at) => at === newest || (at % step === 0 && (newest < 0 || Math.abs(at - newest) >= step)));
+  return { shown, size: Math.min(11.5, step * distance * 0.9) };
 }
 
 function labelRoom(labels) { return Math.min(118, Math.max(...labels.map((label) => width(label))) * 7 + 12); }

@@ -8,37 +8,60 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from stageformer.artifacts.files import atomic_file
-from stageformer.walk.explanations import explanations
-from stageformer.walk.steps import steps
-from stageformer.walk.walked import Walked
+from stageformer.console.output import clean
+from stageformer.walk.explanations import Explanation, explanations
+from stageformer.walk.steps import steps, tour
+from stageformer.walk.walked import KINDS_OF_WEIGHTS, Walked
 
 _SCRIPTS = ("matrix.js", "attention.js", "pictures.js", "walk.js")
-MOST_BYTES = 4.5 * 2**20
-"""of the matrices of a page; where there are more, W^Q, W^K and W^V, which are the largest, are left out"""
+MOST_BYTES = 5 * 2**20
+"""of a page: larger ones open slowly, and mail refuses them. Learned matrices that do not fit are left out."""
 
 
-def write_walk(models: Sequence[Walked], output: Path, *, search: str) -> None:
+def write_walk(models: Sequence[Walked], output: Path) -> list[str]:
     """Write the walk of one model, or of two side by side, as one HTML file. The same models give the same bytes.
 
     Args:
         models: one or two, which walked the same sentence
         output: the file
-        search: ``greedy``, ``beam`` or ``sampling``
+
+    Returns:
+        The kinds of learned matrices that were left out, since the page would have been larger than
+        :data:`MOST_BYTES`: keys of :data:`~stageformer.walk.walked.KINDS_OF_WEIGHTS`. The page says so.
 
     Raises:
         StageformerError: ``output`` cannot be written.
     """
+    page = _page(models, ())
+    kinds: list[str] = []
+    left_out: list[str] = []
+    for kind in KINDS_OF_WEIGHTS:
+        larger = _page(models, [*kinds, kind])
+        (kinds if len(larger) <= MOST_BYTES else left_out).append(kind)
+        page = larger if kind in kinds else page
+    if left_out:
+        page = _page(models, kinds, full=len(_page(models, list(KINDS_OF_WEIGHTS))))
+    with atomic_file(output) as file:
+        file.write(page)
+    return left_out
+
+
+def _page(models: Sequence[Walked], kinds: Sequence[str], *, full: int = 0) -> bytes:
+    """Return the page with these kinds of weights; ``full``: bytes of the page with all of them, where some lack."""
     found = steps([model.shape for model in models])
-    num_bytes = sum(array.nbytes for model in models for array in model.arrays.values()) * 4 / 3  # as base64
+    tour_of = set(tour([step for step, _ in found]))
     data = {
-        "models": [model.as_json(with_projections=num_bytes < MOST_BYTES) for model in models],
-        "search": search,
-        "explanations": {kind: _as_json(value) for kind, value in explanations(search).items()},
-        "steps": [step._asdict() | {"models": taken} for step, taken in found],
+        "models": [
+            model.as_json(kinds) | {"explanations": {name: _as_json(one) for name, one in explanations(model).items()}}
+            for model in models
+        ],
+        "full": full / 2**20,
+        "steps": [step._asdict() | {"models": taken, "tour": step in tour_of} for step, taken in found],
     }
     css = _resource("report", "theme.css") + _resource("walk", "walk.css")
     script = "".join(_resource("walk", name) for name in _SCRIPTS)
@@ -47,19 +70,16 @@ def write_walk(models: Sequence[Walked], output: Path, *, search: str) -> None:
         loader=FunctionLoader(lambda name: _resource("walk", name)),
     )  # fmt: skip
     page = environment.get_template("walk.html").render(
-        css=css, script=script, css_hash=_hash(css), script_hash=_hash(script), sentence=models[0].normalised,
-        translations=[(model.name, model.chosen[-1].text) for model in models],
+        css=css, script=script, css_hash=_hash(css), script_hash=_hash(script), sentence=clean(models[0].normalised),
+        translations=[(clean(model.name), clean(model.chosen[-1].text)) for model in models],
         # Inside a script element, only what begins a tag is special.
         data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
     )
-    with atomic_file(output) as file:
-        file.write(page.encode("utf-8", "surrogatepass"))
+    return page.encode("utf-8", "surrogatepass")
 
 
-def _as_json(value: object) -> object:
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _as_json(field) for name, field in value._asdict().items()}
-    return value
+def _as_json(value: Explanation) -> dict[str, Any]:
+    return value._asdict() | {"code": [excerpt._asdict() for excerpt in value.code]}
 
 
 def _hash(text: str) -> str:

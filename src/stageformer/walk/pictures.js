@@ -3,11 +3,33 @@
 
 function array(model, name) {
   let found = model.arrays[name];
+  if (typeof found === "string") return array(model, found); // the same as another
   if (typeof found[1] === "string") {
     const bytes = Uint8Array.from(atob(found[1]), (character) => character.charCodeAt(0));
-    found = model.arrays[name] = [found[0], new Float32Array(bytes.buffer)];
+    const steps = found[2];
+    found = model.arrays[name] = [found[0], steps ? Float64Array.from(new Int16Array(bytes.buffer), (value) => value / steps) : new Float32Array(bytes.buffer)];
   }
   return found;
+}
+
+/* Learned matrices, side by side, or a note where the page would have grown too large: [{name, title, attribute, ...}]. */
+function learned(view, weights) {
+  const { model, step } = view;
+  const start = `${step.stack}.${step.layer}.${step.sublayer}`;
+  const titles = [...new Set(weights.map((one) => one.title.split(" ")[0]))];
+  if (!(`${start}.${weights[0].name}` in model.arrays)) {
+    const several = titles.length > 1;
+    const modules = [...new Set(weights.map((one) => one.attribute))].map((attribute) => make("code", {}, `model.${step.stack}.layers[${step.layer - 1}].${step.sublayer}.${attribute}.weight`));
+    return [{ html: make("p", { class: "left-out soft" }, ...titles.flatMap((title, at) => [at ? (at === titles.length - 1 ? " and " : ", ") : "", ...raised(title)]),
+      ` ${several ? "are" : "is"} not on this page: with every learned matrix it would have ${number(data.full, 1)} MiB, and 5 MiB are the most. Python has ${several ? "them" : "it"}: `,
+      make("code", {}, 'model = Translator.load(".").model'), ", then ", ...modules.flatMap((module, at) => [at ? ", " : "", module]), "." ) }];
+  }
+  return weights.map((one) => {
+    const [shape] = array(model, `${start}.${one.name}`);
+    const size = shape.slice(-2);
+    return { ...matrix(view, `${start}.${one.name}`, one.title, Array.from({ length: size[0] }, (_, row) => String(row + 1)), { head: one.head, meaning: one.meaning }),
+      key: one.key, shape: `[${size.join(", ")}]`, flat: true, digits: 4, row: "row", chosen: one.chosen };
+  });
 }
 
 function element(model, name, head, i, j) {
@@ -35,7 +57,10 @@ function table(heads, rows, numeric = []) {
 }
 
 const code = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-const characters = (text) => Array.from(text).map((character) => ({ text: character === " " ? "␣" : character, note: code(character) }));
+const characters = (text) => Array.from(text).map((character) => ({ text: character === " " ? "␣" : plain(character) === character ? character : "·", note: code(character) }));
+
+/* Controls, and what turns the direction of the text around it, are written as their numbers. */
+function plain(text) { return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (character) => `⟨${code(character)}⟩`); }
 
 function rowsOf(view) {
   return view.step.stack === "decoder" ? view.targetLabels.slice(0, view.step.token) : view.sourceLabels;
@@ -52,7 +77,7 @@ function embedded(view, stack) {
   const [scaled, positions, sum] = ["scaled", "positions", "sum"].map((name) => `${stack}.embedding.${name}`);
   const panels = [[matrix(view, scaled, "Rows of E · √d", rows, { newest })]];
   if (positions in view.model.arrays) {
-    panels.push([matrix(view, positions, "+ positions", rows.map((_, at) => String(at)), { shape: `[${rows.length}, ${array(view.model, sum)[0][1]}]`, meaning: "[S, D], the same for each sentence of a batch" })]);
+    panels.push([{ ...matrix(view, positions, "+ positions", rows.map((_, at) => String(at)), { shape: `[${rows.length}, ${array(view.model, sum)[0][1]}]`, meaning: `[${stack === "decoder" ? "T" : "S"}, D], the same for each sentence of a batch` }), row: "position" }]);
   }
   panels.push([matrix(view, sum, "= x", rows, { newest, made: sameCell(view, [scaled, positions], "token + position, cell by cell") })]);
   return panels;
@@ -85,17 +110,28 @@ function candidateBars(view, field, digits) {
 
 function percent(value) { return value === 0 ? "0 %" : value >= 0.00005 ? `${(value * 100).toFixed(2)} %` : `${(value * 100).toExponential(1).replace("-", "−")} %`; }
 
+/* The text that the tokens are of. */
+const given = (view) => ({ html: make("p", { class: "so-far" }, make("span", { class: "label" }, "Text"), make("span", { class: "given", dir: "auto" }, plain(view.model.normalised))) });
+const isUnknown = (entry) => entry.spelled !== entry.token;
+
 const PICTURES = {
   ...ATTENTION,
   text: (view) => [[{ chips: characters(view.model.source), label: "Characters and their numbers in Unicode" }]],
   normalised: (view) => [[{ chips: characters(view.model.source), label: "Given", title: "Given" }],
     [{ chips: characters(view.model.normalised), label: "Normalised", title: view.model.source === view.model.normalised ? "Normalised: nothing to change" : "Normalised" }]],
-  tokens: (view) => [[{ chips: view.sourceLabels.map((text) => ({ text })), label: "Tokens" }]],
-  ids: (view) => [
-    [{ chips: view.model.sourceEntries.map((entry) => ({ text: String(entry.id), note: entry.token })), label: "Ids", shape: `[1, ${view.sourceLabels.length}]`, meaning: "[B, S]", title: "source ids" }],
-    [table(["Token", "Id", "Count in train", "Before and after it in the vocabulary"], view.model.sourceEntries.map((entry) => ({
-      cells: [entry.token, entry.id, entry.count.toLocaleString("en"), entry.around.map(([id, token]) => `${id} ${token}`).join(" · ")] })), [1, 2])],
-  ],
+  tokens: (view) => [[given(view)], [{ chips: view.model.sourceEntries.map((entry) => ({ text: plain(entry.spelled) })), label: "Tokens", title: "Tokens" }]],
+  ids: (view) => {
+    const entries = view.model.sourceEntries;
+    const unknown = [...new Set(entries.filter(isUnknown).map((entry) => plain(entry.spelled)))];
+    return [
+      [given(view)],
+      [{ chips: entries.map((entry) => ({ text: String(entry.id), note: plain(entry.spelled), strong: isUnknown(entry) })), label: "Ids", shape: `[1, ${entries.length}]`, meaning: "[B, S]", title: "source ids" }],
+      ...(unknown.length ? [[{ html: make("p", { class: "unknown" }, "Not in the vocabulary: ", ...unknown.flatMap((token, at) => [at ? ", " : "", make("b", { dir: "auto" }, token)]),
+        `. The training set does not have ${unknown.length > 1 ? "them" : "it"}, or not often enough. The model sees <unk> there, and cannot tell what it was.`) }]] : []),
+      [table(["Token", "Id", "Count in train", "Before and after it in the vocabulary"], entries.map((entry) => ({
+        cells: [isUnknown(entry) ? `${plain(entry.spelled)} → ${entry.token}` : plain(entry.token), entry.id, entry.count.toLocaleString("en"), entry.around.map(([id, token]) => `${id} ${plain(token)}`).join(" · ")] })), [1, 2])],
+    ];
+  },
   embedding: (view) => {
     const rows = view.sourceLabels;
     return [
@@ -118,9 +154,10 @@ const PICTURES = {
     const read = `${start}.read` in view.model.arrays ? `${start}.read` : `${start}.input`;
     const [hidden, output] = [`${start}.hidden`, `${start}.output`];
     return [
-      [matrix(view, read, "x", rows, { newest })],
-      [matrix(view, hidden, "The wide layer, after its activation", rows, { newest, last: "F", made: (i, j) => ({ text: `activation of (row ${rows[i]} of x · column ${j + 1} of W1 + bias)`, marks: [{ key: read, row: i }] }) })],
-      [matrix(view, output, "Output", rows, { newest, made: (i, j) => ({ text: `row ${rows[i]} of the wide layer · column ${j + 1} of W2 + bias`, marks: [{ key: hidden, row: i }] }) })],
+      [matrix(view, read, "x, what this sub-layer reads", rows, { newest })],
+      learned(view, [{ name: "inner", title: "W_1", attribute: "inner", key: "W1", meaning: "[D, F]" }, { name: "outer", title: "W_2", attribute: "outer", key: "W2", meaning: "[F, D]" }]),
+      [matrix(view, hidden, "The wide layer, after its activation", rows, { newest, last: "F", made: (i, j) => ({ text: `activation of (row ${rows[i]} of x · column ${j + 1} of W_1 + bias)`, marks: [{ key: read, row: i }, { key: "W1", column: j }] }) })],
+      [matrix(view, output, "Output", rows, { newest, made: (i, j) => ({ text: `row ${rows[i]} of the wide layer · column ${j + 1} of W_2 + bias`, marks: [{ key: hidden, row: i }, { key: "W2", column: j }] }) })],
     ];
   },
   memory: (view) => [
@@ -156,11 +193,11 @@ const PICTURES = {
     const one = chosen.candidates.find((candidate) => candidate.id === chosen.id);
     return [
       [{ chips: [{ text: String(chosen.id), note: "id", strong: true }, { text: chosen.token, note: "token" }], label: "Chosen", title: `Chosen with probability ${percent(one.probability)}` }],
-      [{ html: make("p", { class: "so-far" }, make("span", { class: "label" }, "Text so far"), make("span", { class: "said", dir: "auto" }, chosen.text || "nothing yet")) }],
+      [{ html: make("p", { class: "so-far" }, make("span", { class: "label" }, "Text so far"), make("span", { class: "said", dir: "auto" }, plain(chosen.text) || "nothing yet")) }],
     ];
   },
   result: (view) => [
-    [{ html: make("p", { class: "so-far" }, make("span", { class: "label" }, view.model.normalised), make("span", { class: "said", dir: "auto" }, view.model.chosen.at(-1).text)) }],
+    [{ html: make("p", { class: "so-far" }, make("span", { class: "label", dir: "auto" }, plain(view.model.normalised)), make("span", { class: "said", dir: "auto" }, plain(view.model.chosen.at(-1).text))) }],
     [{ chips: view.model.chosen.map((chosen) => ({ text: chosen.token, note: percent(chosen.candidates.find((one) => one.id === chosen.id).probability) })), label: "Tokens and their probabilities", title: "Token by token" }],
   ],
 };

@@ -48,6 +48,31 @@ def steps(shapes: Sequence[Shape]) -> list[tuple[Step, list[bool]]]:
     return [(step, [step in own for own in taken]) for step in everything]
 
 
+def tour(found: Sequence[Step]) -> list[Step]:
+    """Return the few steps that show the whole: each kind once, in the first layer, up to the third token."""
+    token = min(3, max(step.token for step in found))
+    last = max(step.layer for step in found if step.stack == "decoder")
+    wanted = [
+        ("tokens", "ids", "embedding", *_POSITIONS.values()),
+        ("norm_before", "projections", "scores", "scores_masked", "softmax", "output", "residual", "residual_pre"),
+        ("feed_forward",),
+        ("memory", "read"),
+        ("scores_masked",),
+        ("softmax",),
+        ("logits", "probabilities", "result"),
+    ]
+    places = [
+        ("", 0, 0), ("self_attention", 0, 1), ("feed_forward", 0, 1), ("", min(1, token), 0),
+        ("self_attention", token, 1), ("cross_attention", token, last), ("", token, 0),
+    ]  # fmt: skip
+    shown = {
+        (kind, sublayer, number if kind not in ("memory", "result") else 0, layer)
+        for kinds, (sublayer, number, layer) in zip(wanted, places, strict=True)
+        for kind in kinds
+    }
+    return [step for step in found if (step.kind, step.sublayer, step.token, step.layer) in shown]
+
+
 def _steps_of(shape: Shape) -> Iterator[Step]:
     for step in _ordered([shape.config], shape.tokens):
         config = shape.config.decoder if step.stack == "decoder" else shape.config.encoder

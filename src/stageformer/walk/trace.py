@@ -36,8 +36,7 @@ def trace(model: Transformer, source_ids: Sequence[int], target_ids: Sequence[in
 
     Returns:
         Names are ``encoder.1.self_attention.query``: stack, layer from 1, sub-layer, matrix. Of each attention, the
-        fields of :class:`~stageformer.model.attention.AttentionTrace`, ``[H, T, d_k]`` or ``[H, T, S]``, and
-        ``projection.query [H, D, d_k]``, ``projection.key`` and ``projection.value [H, D, d_v]``; of each
+        fields of :class:`~stageformer.model.attention.AttentionTrace`, ``[H, T, d_k]`` or ``[H, T, S]``; of each
         feed-forward network ``hidden [T, F]`` and ``output [T, D]``; of each sub-layer ``input``, ``read`` (what the
         function reads: the input, or the norm of it), ``sum`` and ``after``, ``[T, D]``. Beside them
         ``encoder.embedding.{rows,scaled,positions,sum}``, ``encoder.last``, ``encoder.output``, the same of the
@@ -63,10 +62,34 @@ def trace(model: Transformer, source_ids: Sequence[int], target_ids: Sequence[in
                 traced = attention[getattr(layer, sublayer)]
                 for field, value in traced.matrices._asdict().items():
                     found[f"{name}.{number}.{sublayer}.{field}"] = value[0]
-                for field, value in _projections(getattr(layer, sublayer)).items():
-                    found[f"{name}.{number}.{sublayer}.projection.{field}"] = value
                 if sublayer == "cross_attention":
                     found["decoder.memory"] = traced.key_input[0]
+    return _as_arrays(found)
+
+
+def weights(model: Transformer) -> dict[str, Floats]:
+    """Return the matrices that the sub-layers multiply by from the right, by names as those of :func:`trace`.
+
+    Of each attention ``projection.query [H, D, d_k]``, ``projection.key`` and ``projection.value [H, D, d_v]``, which
+    are W^Q, W^K and W^V of every head, and ``out_projection [H * d_v, D]``, W^O; of each feed-forward network
+    ``inner [D, F]`` and ``outer [F, D]``, W_1 and W_2.
+    """
+    found: dict[str, Tensor] = {}
+    for name, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
+        for number, layer in enumerate(stack.layers, start=1):
+            for sublayer in SUBLAYERS[name]:
+                place, module = f"{name}.{number}.{sublayer}", getattr(layer, sublayer)
+                if isinstance(module, MultiHeadAttention):
+                    for part, weight in _projections(module).items():
+                        found[f"{place}.projection.{part}"] = weight
+                    found[f"{place}.out_projection"] = module.out_projection.weight.T
+                elif isinstance(module, FeedForward):
+                    found[f"{place}.inner"] = module.inner.weight.T
+                    found[f"{place}.outer"] = module.outer.weight.T
+    return _as_arrays(found)
+
+
+def _as_arrays(found: dict[str, Tensor]) -> dict[str, Floats]:
     return {name: np.ascontiguousarray(value.detach().float().cpu().numpy()) for name, value in found.items()}
 
 

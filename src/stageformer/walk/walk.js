@@ -3,11 +3,12 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const state = { index: 0, head: 0, isNumbers: false, drawn: [] };
+const state = { index: 0, head: 0, isNumbers: false, isTour: false, drawn: [] };
 const LETTERS = ["A", "B"];
 const SUBLAYERS = { self_attention: "Self-attention", cross_attention: "Cross-attention", feed_forward: "Feed-forward" };
 
-const labels = (entries) => entries.map((entry) => entry.token);
+const tour = data.steps.flatMap((step, index) => (step.tour ? [index] : []));
+const labels = (entries) => entries.map((entry) => plain(entry.token));
 data.models.forEach((model) => { model.labels = [labels(model.sourceEntries), labels(model.targetEntries)]; });
 
 /* The outline: groups of steps, of which only the current one shows what is in it. */
@@ -21,7 +22,7 @@ function groupOf(step) {
 function groupName(group) {
   const [kind, place] = group.split(" ");
   if (kind === "layer") return `Layer ${place}`;
-  if (kind === "token") return [...new Set(data.models.map((model) => (model.chosen[place - 1] || {}).token).filter(Boolean))].join(" / ");
+  if (kind === "token") return [...new Set(data.models.map((model) => plain((model.chosen[place - 1] || { token: "" }).token)).filter(Boolean))].join(" / ");
   return { text: "Text to ids", vectors: "Ids to vectors", memory: "Memory", result: "Translation" }[kind];
 }
 
@@ -42,12 +43,17 @@ function outline() {
     if (wanted !== section && wanted) list.append(make("li", { class: "section" }, wanted));
     section = wanted;
     const isCurrent = group.name === current;
-    const button = make("button", { type: "button", class: `group ${kind}`, "aria-expanded": String(isCurrent), onclick: () => go(group.steps[0]) },
-      kind === "token" ? make("span", { class: "count" }, place) : null, group.title);
-    list.append(make("li", { class: isCurrent ? "current" : null }, button, isCurrent ? inside(group) : null));
+    const shown = state.isTour ? group.steps.filter((index) => data.steps[index].tour) : isCurrent ? group.steps : [];
+    if (state.isTour && !shown.length) continue;
+    const name = [kind === "token" ? make("span", { class: "count" }, place) : null, group.title];
+    const head = state.isTour ? make("span", { class: `group ${kind}` }, ...name.filter(Boolean))
+      : make("button", { type: "button", class: `group ${kind}`, "aria-expanded": String(isCurrent), onclick: () => go(group.steps[0]) }, ...name);
+    list.append(make("li", { class: isCurrent ? "current" : null }, head, shown.length ? inside(shown) : null));
   }
-  const top = make("details", { id: "outline-box", open: innerWidth > 760 || null }, make("summary", {}, "All steps"), list);
-  at("outline").replaceChildren(top);
+  const top = make("details", { id: "outline-box", open: innerWidth > 760 || null }, make("summary", {}, state.isTour ? "Steps of the tour" : "All steps"), list);
+  const modes = radios("Show", [["Tour", true, tour.length], ["All", false, data.steps.length]].map(([name, isTour, count]) => ({
+    label: `${name} ${count.toLocaleString("en")}`, isChosen: state.isTour === isTour, choose: () => { state.isTour = isTour; go(state.index, true); focusChosen("Show"); } })));
+  at("outline").replaceChildren(make("div", { class: "modes" }, modes), top);
   const button = list.querySelector("[aria-current]");
   if (button && innerWidth > 760) {
     const box = at("outline");
@@ -57,46 +63,70 @@ function outline() {
   }
 }
 
-function inside(group) {
+function inside(indexes) {
   const list = make("ol", { class: "inside" });
   let before = "";
-  for (const index of group.steps) {
+  for (const index of indexes) {
     const step = data.steps[index];
     const part = step.sublayer ? (step.token ? `Layer ${step.layer} · ` : "") + SUBLAYERS[step.sublayer] : "";
     if (part && part !== before) list.append(make("li", { class: "part" }, part));
     before = part;
-    list.append(make("li", {}, make("button", { type: "button", class: "step", "aria-current": index === state.index ? "step" : null, onclick: () => go(index) }, data.explanations[step.kind].title)));
+    list.append(make("li", {}, make("button", { type: "button", class: "step", "aria-current": index === state.index ? "step" : null, onclick: () => go(index) }, explanationOf(data.models[step.models.indexOf(true)], step).title)));
   }
   return list;
 }
 
 function go(index, isFirst) {
   state.index = Math.max(0, Math.min(data.steps.length - 1, index));
-  history.replaceState(null, "", `#${data.steps[state.index].id}`);
+  history.replaceState(null, "", `#${state.isTour ? "tour/" : ""}${data.steps[state.index].id}`);
   show();
   if (isFirst) return;
   window.scrollTo({ top: 0, behavior: "instant" });
   at("step").focus({ preventScroll: true });
 }
 
+/* The step before or after: of the tour, or of all. -1: there is none. */
+function neighbour(isNext) {
+  if (state.isTour) return (isNext ? tour.find((index) => index > state.index) : tour.findLast((index) => index < state.index)) ?? -1;
+  const index = state.index + (isNext ? 1 : -1);
+  return index < data.steps.length ? index : -1;
+}
+
+function move(isNext) { const index = neighbour(isNext); if (index >= 0) go(index); }
+
+const explanationOf = (model, step) => model.explanations[`${step.stack} ${step.kind}`] || model.explanations[step.kind];
+
+/* What the models that take a step say of it: [{letter, explanation}], one without a letter where all say the same. */
+function explained(step) {
+  const own = data.models.map((model, number) => ({ letter: LETTERS[number], explanation: explanationOf(model, step) })).filter((_, number) => step.models[number]);
+  const isSame = own.every((one) => JSON.stringify(one.explanation) === JSON.stringify(own[0].explanation));
+  return isSame ? [{ letter: null, explanation: own[0].explanation }] : own;
+}
+
+const letterOf = (letter) => (letter ? [make("span", { class: `letter ${letter.toLowerCase()}` }, letter), " "] : []);
+
 const groupIndex = () => groups.findIndex((group) => group.steps.includes(state.index));
 
 function show() {
   const step = data.steps[state.index];
-  const explained = data.explanations[step.kind];
+  const said = explained(step);
   hideTip();
   outline();
   at("where").textContent = whereIs(step);
-  at("title").textContent = explained.title;
-  at("text").replaceChildren(...explained.text.split("`").map((piece, place) => (place % 2 ? make("code", {}, piece) : piece)));
+  at("title").textContent = said[0].explanation.title;
+  const texts = said.every((one) => one.explanation.text === said[0].explanation.text) ? [{ ...said[0], letter: null }] : said;
+  at("text").replaceChildren(...texts.map(({ letter, explanation }) => make("p", {}, ...letterOf(letter), ...explanation.text.split("`").map((piece, place) => (place % 2 ? make("code", {}, piece) : piece)))));
   controls(step);
   pictures(step);
-  details(step, explained);
-  at("progress").textContent = `Step ${state.index + 1} of ${data.steps.length}`;
-  at("back").disabled = state.index === 0;
-  at("next").disabled = state.index === data.steps.length - 1;
+  details(said);
+  const place = tour.indexOf(state.index);
+  at("progress").textContent = !state.isTour ? `Step ${state.index + 1} of ${data.steps.length}`
+    : place >= 0 ? `Tour: ${place + 1} of ${tour.length}` : `Beside the tour: step ${state.index + 1}`;
+  at("back").disabled = neighbour(false) < 0;
+  at("next").disabled = neighbour(true) < 0;
+  at("next").textContent = state.isTour ? "Next in tour →" : "Next →";
   const following = groups[groupIndex() + 1];
-  at("skip").hidden = !following;
+  at("skip").hidden = !following || state.isTour;
   at("skip").textContent = following ? `Skip to ${/ /.test(following.name) ? following.name : following.title.toLowerCase()}` : "";
 }
 
@@ -168,7 +198,7 @@ function picture(panel, beside, room, stacked, palette, left = 0) {
   const shares = beside.map((one) => (beside.some((other) => other.small) ? (one.small ? 0.38 : 0.62) : 1));
   const all = shares.reduce((sum, share) => sum + share, 0);
   const own = beside.length > 1 && !isNarrow ? (room - 14 * (beside.length - 1)) * shares[beside.indexOf(panel)] / all : room;
-  const height = panel.flat ? 150 / panel.height : Math.max(7, Math.min(stacked > 2 ? 15 : 20, (stacked > 2 ? 430 : 520) / Math.max(1, isNarrow ? stacked : Math.min(stacked, 4)) / panel.height));
+  const height = panel.flat ? 192 / panel.height : Math.max(7, Math.min(stacked > 2 ? 15 : 20, (stacked > 2 ? 430 : 520) / Math.max(1, isNarrow ? stacked : Math.min(stacked, 4)) / panel.height));
   return matrixPicture(panel, own, palette, panel.columns ? (panel.small ? Math.max(7, Math.min(24, 220 / panel.height)) : most) : height, left);
 }
 
@@ -185,12 +215,14 @@ function figure(panel, beside, room, stacked, number, left) {
   return make("figure", {}, caption, box);
 }
 
-/* W^Q with its letter raised. */
-function raised(text) { return text.split(/(\^\w)/).map((piece) => (/^\^\w$/.test(piece) ? make("sup", {}, piece[1]) : piece)); }
+/* W^Q with its letter raised, W_1 with its number lowered. */
+function raised(text) {
+  return text.split(/(\^\w|(?<=W)_\d)/).map((piece) => (/^\^\w$/.test(piece) ? make("sup", {}, piece[1]) : /^_\d$/.test(piece) ? make("sub", {}, piece[1]) : piece));
+}
 
 function numberTable(panel) {
   const heads = panel.columns || Array.from({ length: panel.width }, (_, at) => String(at + 1));
-  const body = panel.rows.map((label, i) => make("tr", {}, make("th", { scope: "row" }, label), ...heads.map((_, j) => make("td", { class: "number" }, panel.kind === "mask" ? (panel.value(i, j) ? "True" : "False") : number(panel.value(i, j))))));
+  const body = panel.rows.map((label, i) => make("tr", {}, make("th", { scope: "row" }, label), ...heads.map((_, j) => make("td", { class: "number" }, panel.kind === "mask" ? (panel.value(i, j) ? "True" : "False") : number(panel.value(i, j), panel.digits)))));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Numbers of ${panel.title}` },
     make("table", { class: "numbers" }, make("thead", {}, make("tr", {}, make("td", {}), ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...body)));
 }
@@ -237,7 +269,7 @@ function showTip(panel, drawn, i, j, owner) {
   }
   const value = panel.kind === "mask" ? (panel.value(i, j) ? "True" : "False") : number(panel.value(i, j), 4);
   const tip = at("tip");
-  tip.replaceChildren(make("b", {}, value), make("span", {}, ` ${panel.rows[i]}, ${panel.columns ? panel.columns[j] : `column ${j + 1}`}`), made.text ? make("small", {}, ...raised(made.text)) : "");
+  tip.replaceChildren(make("b", {}, value), make("span", {}, ` ${panel.row ? `${panel.row} ` : ""}${panel.rows[i]}, ${panel.columns ? panel.columns[j] : `column ${j + 1}`}`), made.text ? make("small", {}, ...raised(made.text)) : "");
   tip.hidden = false;
   state.tip = { panel, drawn, i, j };
   placeTip();
@@ -265,14 +297,30 @@ function hideTip() {
   document.querySelectorAll(".mark").forEach((mark) => mark.remove());
 }
 
-function details(step, explained) {
+/* Lines of code: one that is too long goes on below, further in, and is cut at spaces alone. */
+function codeBox({ code: text, file, line }) {
+  const lines = text.split("\n").map((one) => {
+    const element = make("span", { class: "line" }, ...one.split(/(?<=[([])/).flatMap((piece, place) => (place ? [make("wbr"), piece] : [piece])));
+    const within = one.length - one.trimStart().length + 4;
+    element.style.paddingLeft = `${within}ch`;
+    element.style.textIndent = `-${within}ch`;
+    return element;
+  });
+  return [make("pre", { tabindex: "0", role: "region", "aria-label": `Code, ${file}, line ${line}` }, make("code", {}, ...lines)), make("p", { class: "soft file" }, `src/${file}, line ${line}`)];
+}
+
+function details(said) {
   const shapes = state.drawn.filter((one) => one.panel.shape && one.number === 0).map(({ panel }) => make("div", {}, make("dt", {}, ...raised(panel.title)), make("dd", {}, make("code", {}, panel.shape), make("span", {}, panel.meaning))));
-  const formula = make("p", { class: "formula" });
-  if (explained.formula) formula.append(new DOMParser().parseFromString(explained.formula, "text/html").body);
+  const ofPaper = ({ letter, explanation }) => [
+    explanation.formula ? make("p", { class: "formula" }, ...letterOf(letter), new DOMParser().parseFromString(explanation.formula, "text/html").body) : null,
+    explanation.place ? make("p", { class: "soft" }, ...(explanation.formula ? [] : letterOf(letter)), explanation.place) : null,
+  ];
+  const { formula, place } = said[0].explanation;
+  const isSameInPaper = said.every(({ explanation }) => explanation.formula === formula && explanation.place === place);
   at("details").replaceChildren(...[
     shapes.length ? make("section", {}, make("h3", {}, "Shapes"), make("dl", {}, ...shapes)) : null,
-    explained.formula || explained.place ? make("section", {}, make("h3", {}, "In the paper"), explained.formula ? formula : null, explained.place ? make("p", { class: "soft" }, explained.place) : null) : null,
-    make("section", {}, make("h3", {}, "In our code"), make("pre", { tabindex: "0", role: "region", "aria-label": "Code" }, make("code", {}, explained.code.code)), make("p", { class: "soft file" }, `src/${explained.code.file}, line ${explained.code.line}`)),
+    formula || place ? make("section", {}, make("h3", {}, "In the paper"), ...(isSameInPaper ? ofPaper({ ...said[0], letter: null }) : said.flatMap(ofPaper))) : null,
+    ...said.map(({ letter, explanation }) => make("section", {}, make("h3", {}, ...letterOf(letter), "In our code"), ...explanation.code.flatMap(codeBox))),
   ].filter(Boolean));
 }
 
@@ -304,23 +352,29 @@ at("numbers").addEventListener("click", () => {
   at("numbers").setAttribute("aria-pressed", String(state.isNumbers));
   show();
 });
-at("back").addEventListener("click", () => go(state.index - 1));
-at("next").addEventListener("click", () => go(state.index + 1));
+at("back").addEventListener("click", () => move(false));
+at("next").addEventListener("click", () => move(true));
 at("skip").addEventListener("click", () => go(groups[groupIndex() + 1].steps[0]));
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.matches("input, .scroll, pre")) return;
-  if (event.key === "ArrowRight") go(state.index + 1);
-  if (event.key === "ArrowLeft") go(state.index - 1);
+  if (event.key === "ArrowRight") move(true);
+  if (event.key === "ArrowLeft") move(false);
 });
-function fromAddress() {
-  let id = "";
-  try { id = decodeURIComponent(location.hash.slice(1)); } catch { /* of a mistyped address: begin at the beginning */ }
-  return Math.max(0, data.steps.findIndex((step) => step.id === id));
+/* Go where the address says, such as #tour/ids, or #ids for one of all steps; elsewhere the tour begins. */
+function follow(isFirst) {
+  let address = "";
+  try { address = decodeURIComponent(location.hash.slice(1)); } catch { /* mistyped */ }
+  const index = data.steps.findIndex((step) => step.id === address.replace(/^tour\//, ""));
+  const isTour = index < 0 || address.startsWith("tour/");
+  if (isFirst || index !== state.index || isTour !== state.isTour) {
+    state.isTour = isTour;
+    go(index < 0 ? tour[0] : index, isFirst);
+  }
 }
-addEventListener("hashchange", () => { if (fromAddress() !== state.index) go(fromAddress()); });
+addEventListener("hashchange", () => follow(false));
 document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".matrix")) hideTip(); });
 addEventListener("scroll", placeTip, { passive: true });
 dark.addEventListener("change", show);
 let narrowed = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== narrowed) { narrowed = innerWidth; show(); } });
-go(fromAddress(), true);
+follow(true);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,23 @@ from stageformer.memory.writer import MemoryWriter
 from stageformer.model.embedding import Embedding
 from stageformer.text.conversion import source_ids
 from stageformer.text.normalisation import normalise
-from stageformer.text.vocabulary import Vocabulary
+from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from stageformer.translator.translator import Translator
 from stageformer.walk.search import Chosen, chosen, find
 from stageformer.walk.steps import Shape
-from stageformer.walk.trace import Floats, trace
+from stageformer.walk.trace import Floats, trace, weights
 
 MOST_TOKENS = 60
 """of a sentence or a translation; a page of more would be too large to read and to send"""
 _NEAREST = 5
+KINDS_OF_WEIGHTS = {
+    "attention": (".projection.query", ".projection.key", ".projection.value"),
+    "mixing": (".out_projection",),
+    "feed_forward": (".inner", ".outer"),
+}
+"""What the names of the matrices end with: W^Q, W^K and W^V; W^O; W_1 and W_2."""
+STEPS_OF_WEIGHTS = 10_000
+"""of a weight between 0 and 1: it is written and shown with four digits after the point"""
 
 
 @dataclass(frozen=True)
@@ -40,22 +48,33 @@ class Walked:
     """as it was given"""
     normalised: str
     source_entries: list[dict[str, Any]]
-    """of each source token: string, id, count, neighbours"""
+    """of each source token: string, how the text spells it, id, count, neighbours"""
     target_entries: list[dict[str, Any]]
     """of each token that the decoder reads, <bos> first"""
     chosen: list[Chosen]
     arrays: dict[str, Floats]
+    weights: dict[str, Floats]
+    """the learned matrices, which do not depend on the sentence"""
     memory_file: list[tuple[str, str]]
     """what a ``.pt`` of this memory holds: name, and what is there"""
     shape: Shape
+    search: str
+    """``greedy``, ``beam`` or ``sampling``"""
+    is_by_count: bool
+    """whether ids of the source fall by count, as in a vocabulary that was made here"""
 
-    def as_json(self, *, with_projections: bool) -> dict[str, Any]:
-        """Return everything as plain values, matrices as little-endian 32-bit floats in base64.
+    def as_json(self, kinds: Collection[str]) -> dict[str, Any]:
+        """Return everything as plain values, matrices as little-endian numbers in base64.
+
+        What the model computes are 32-bit floats; a matrix that is another one again is the name of that one. Weights
+        are 16-bit numbers of ten-thousandths, or 32-bit floats where one is too large for that.
 
         Args:
-            with_projections: include W^Q, W^K and W^V, which do not depend on the sentence
+            kinds: keys of :data:`KINDS_OF_WEIGHTS`: weights that are included
         """
         config = self.shape.config
+        endings = tuple(ending for kind in kinds for ending in KINDS_OF_WEIGHTS[kind])
+        learned = {name: weight for name, weight in self.weights.items() if name.endswith(endings)}
         return {
             "name": self.name, "source": self.source, "normalised": self.normalised,
             "sourceEntries": self.source_entries, "targetEntries": self.target_entries,
@@ -63,12 +82,25 @@ class Walked:
             "heads": {"encoder": config.encoder.num_heads, "decoder": config.decoder.num_heads},
             "vocabulary": config.target.vocabulary_size,
             "scale": config.source.d_model**0.5 if config.source.scale else 1.0,
-            "arrays": {
-                name: [list(array.shape), base64.b64encode(array.astype("<f4").tobytes()).decode()]
-                for name, array in self.arrays.items()
-                if with_projections or ".projection." not in name
-            },
+            "arrays": _computed(self.arrays) | {name: _learned(weight) for name, weight in learned.items()},
         }  # fmt: skip
+
+
+def _computed(arrays: dict[str, Floats]) -> dict[str, list[Any] | str]:
+    first: dict[tuple[tuple[int, ...], bytes], str] = {}
+    found: dict[str, list[Any] | str] = {}
+    for name, array in arrays.items():
+        content = array.astype("<f4").tobytes()
+        same = first.setdefault((array.shape, content), name)
+        found[name] = [list(array.shape), base64.b64encode(content).decode()] if same == name else same
+    return found
+
+
+def _learned(weight: Floats) -> list[Any]:
+    numbers = np.rint(weight.astype(np.float64) * STEPS_OF_WEIGHTS)
+    if not np.abs(numbers).max() < 2**15:  # or NaN
+        return [list(weight.shape), base64.b64encode(weight.astype("<f4").tobytes()).decode()]
+    return [list(weight.shape), base64.b64encode(numbers.astype("<i2").tobytes()).decode(), STEPS_OF_WEIGHTS]
 
 
 def walk_model(
@@ -96,6 +128,7 @@ def walk_model(
     if not source:
         raise StageformerError("the sentence is empty; give one with at least one word")
     ids = source_ids([source], translator.tokenizers.source, vocabularies.source)[0]
+    (spelled,) = translator.tokenizers.source.encode_batch([source])
     _check_length("the sentence", ids)
     ours, beams = find(translator, source, ids, beam_size=beam_size, sampling=sampling)
     _check_length("the translation", ours)
@@ -104,11 +137,24 @@ def walk_model(
     hidden = torch.from_numpy(arrays["decoder.output"])
     return Walked(
         name, sentence, source,
-        _entries(ids, vocabularies.source, model.encoder.embedding),
+        _entries(ids, vocabularies.source, model.encoder.embedding, spelled),
         _entries(read, vocabularies.target, model.decoder.embedding),
-        chosen(translator, hidden, ours, beams, sampling), arrays,
+        chosen(translator, hidden, ours, beams, sampling), arrays, weights(model),
         _memory_file(translator, arrays["encoder.output"]), Shape(model.config, len(ours)),
+        search_name(translator, beam_size, sampling), _is_by_count(vocabularies.source),
     )  # fmt: skip
+
+
+def search_name(translator: Translator, beam_size: int | None, sampling: Sampling | None) -> str:
+    """Return ``greedy``, ``beam`` or ``sampling``: what these options of :func:`walk_model` make of the translator."""
+    if sampling is not None:
+        return "sampling"
+    return "greedy" if (beam_size or translator.params.beam_size) == 1 else "beam"
+
+
+def _is_by_count(vocabulary: Vocabulary) -> bool:
+    counts = vocabulary.counts[len(SPECIAL_TOKENS) :]
+    return vocabulary.pad_id == 0 and counts == sorted(counts, reverse=True)
 
 
 def _check_length(what: str, ids: Sequence[int]) -> None:
@@ -119,8 +165,13 @@ def _check_length(what: str, ids: Sequence[int]) -> None:
 
 
 @torch.no_grad()
-def _entries(ids: Sequence[int], vocabulary: Vocabulary, embedding: Embedding) -> list[dict[str, Any]]:
-    """Describe tokens: their counts, those before and after them in the vocabulary, and those of the nearest rows."""
+def _entries(
+    ids: Sequence[int], vocabulary: Vocabulary, embedding: Embedding, spelled: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Describe tokens: their counts, those before and after them in the vocabulary, and those of the nearest rows.
+
+    ``spelled`` are the tokens as the tokenizer cut them, where some may have become <unk>.
+    """
     weight = embedding.weight  # [V, D]
     lengths = weight.norm(dim=-1).clamp(min=1e-12)  # [V]
     rows = torch.tensor(list(ids))
@@ -133,6 +184,7 @@ def _entries(ids: Sequence[int], vocabulary: Vocabulary, embedding: Embedding) -
         around = [one for one in (index - 1, index + 1) if 0 <= one < len(vocabulary)]
         found.append({
             "token": vocabulary.tokens[index], "id": index, "count": vocabulary.counts[index],
+            "spelled": spelled[place] if place < len(spelled) else vocabulary.tokens[index],
             "around": [[one, vocabulary.tokens[one]] for one in around],
             "nearest": [[vocabulary.tokens[one], value] for one, value in pairs if one != index][:_NEAREST],
         })  # fmt: skip

@@ -66,7 +66,7 @@ class CallableCutter(Cutter):
     def _call(self, text: str) -> Sequence[Any]:
         try:
             found = [*self._function(text, **self._arguments)]
-        except Exception as error:  # whatever a function of others raises
+        except (Exception, SystemExit) as error:  # whatever a function of others raises
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise StageformerError(f"the cutter {self._name} failed on the text {text[:60]!r}: {reason}") from None
         if not all(isinstance(item, str) or _is_span(item, len(text)) for item in found):

@@ -19,6 +19,13 @@ from typing import ClassVar
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.text.alignment import Span, find_words
 
+HOW_LANGUAGE = "set `language` in params.yaml, or --language of `stageformer tokenize`"
+
+
+def how_path(cutter: str) -> str:
+    """Return how the user says where the data of a cutter is, for a message."""
+    return f"set `path` in params.yaml to FOLDER, or write {cutter}=FOLDER in `stageformer tokenize`"
+
 
 @dataclass(frozen=True)
 class CutterOptions:
@@ -42,6 +49,8 @@ class Cutter(ABC):
 
     distributions: ClassVar[tuple[str, ...]] = ()
     """The installed packages whose versions decide how a text is cut, by their names in a package index."""
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """Which of its options a cutter uses: ``language``, ``path``."""
     lost: ClassVar[str] = ""
     """What of a text is not in the words, where that is the cutter's purpose; ``""``: a word is as it is in the text.
 
@@ -87,7 +96,9 @@ def check_language(language: str | None, known: Iterable[str], cutter: str) -> s
     names = sorted(known)
     if language not in names:
         found = "null" if language is None else f"{language!r}{did_you_mean(language, names)}"
-        raise StageformerError(f"the cutter {cutter} needs a language and got {found}; it knows {', '.join(names)}")
+        raise StageformerError(
+            f"the cutter {cutter} needs a language and got {found}; {HOW_LANGUAGE}; it knows {', '.join(names)}"
+        )
     return language
 
 

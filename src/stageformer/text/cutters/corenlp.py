@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from stageformer.errors import StageformerError
-from stageformer.text.cutters.base import Cutter, CutterOptions
+from stageformer.text.cutters.base import Cutter, CutterOptions, how_path
 
 NEEDS = ("stanza",)
 
@@ -18,6 +18,7 @@ class CoreNlpCutter(Cutter):
     """Starts the server of CoreNLP on this machine, asks it for words, and stops it with the process."""
 
     distributions = ("stanza",)
+    takes = frozenset({"language", "path"})
 
     def __init__(self, options: CutterOptions) -> None:
         super().__init__(options)
@@ -43,8 +44,8 @@ class CoreNlpCutter(Cutter):
         if not _jars(options):
             raise StageformerError(
                 f"the cutter corenlp needs CoreNLP, and there is no stanford-corenlp-*.jar in {_home(options)}; no "
-                "package brings it: unpack the release of https://stanfordnlp.github.io/CoreNLP and set `path` to its "
-                "folder"
+                "package brings it: unpack the release of https://stanfordnlp.github.io/CoreNLP into FOLDER, then "
+                + how_path("corenlp")
             )
         if shutil.which("java") is None:
             raise StageformerError("the cutter corenlp needs Java, and there is no command `java`")

@@ -14,6 +14,7 @@ class MosesCutter(Cutter):
     """Cuts at punctuation, but not after the abbreviations of a language."""
 
     distributions = ("sacremoses",)
+    takes = frozenset({"language"})
 
     def __init__(self, options: CutterOptions) -> None:
         super().__init__(options)

@@ -15,6 +15,7 @@ class NltkPunktCutter(Cutter):
     """Finds sentences by Punkt (Kiss and Strunk 2006), and words by the conventions of the Penn Treebank."""
 
     distributions = ("nltk",)
+    takes = frozenset({"language", "path"})
 
     def __init__(self, options: CutterOptions) -> None:
         super().__init__(options)

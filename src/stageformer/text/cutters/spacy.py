@@ -26,6 +26,8 @@ _FOREIGN = {"ko": ("natto", "natto-py` and MeCab-ko"), "vi": ("pyvi", "pyvi`")}
 class SpacyCutter(Cutter):
     """Cuts by the rules and the exceptions of a language."""
 
+    takes = frozenset({"language"})
+
     def __init__(self, options: CutterOptions) -> None:
         super().__init__(options)
         self.check(options)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stageformer.errors import StageformerError
 from stageformer.text.alignment import Span
-from stageformer.text.cutters.base import Cutter, CutterOptions, digest
+from stageformer.text.cutters.base import HOW_LANGUAGE, Cutter, CutterOptions, digest, how_path
 
 NEEDS = ("stanza",)
 
@@ -16,6 +16,7 @@ class StanzaCutter(Cutter):
     """Finds sentences and words by a trained model. Nothing is downloaded."""
 
     distributions = ("stanza", "torch")
+    takes = frozenset({"language", "path"})
 
     def __init__(self, options: CutterOptions) -> None:
         super().__init__(options)
@@ -37,13 +38,13 @@ class StanzaCutter(Cutter):
         """Raise StageformerError if there is no model for the language."""
         folder = _resources(options)
         if options.language is None:
-            raise StageformerError("the cutter stanza needs a language and got null; it knows those of its models")
+            raise StageformerError(f"the cutter stanza needs a language and got null; {HOW_LANGUAGE}")
         for needed in (folder / "resources.json", folder / options.language / "tokenize"):
             if not needed.exists():
                 raise StageformerError(
                     f"the cutter stanza needs its models, and there is no {needed}; no package brings them: run "
-                    f"`python -c \"import stanza; stanza.download('{options.language}', model_dir='FOLDER')\"` and "
-                    "set `path` to FOLDER"
+                    f"`python -c \"import stanza; stanza.download('{options.language}', model_dir='FOLDER')\"`, then "
+                    + how_path("stanza")
                 )
 
     def words(self, text: str) -> list[str]:

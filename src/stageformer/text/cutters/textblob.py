@@ -15,6 +15,7 @@ class TextBlobCutter(Cutter):
     """Finds sentences and words for English, whatever the language."""
 
     distributions = ("textblob", "nltk")
+    takes = frozenset({"path"})
 
     def __init__(self, options: CutterOptions) -> None:
         super().__init__(options)
