@@ -29,7 +29,7 @@ DOCUMENTS = tuple(
 )
 RUN = {
     "README.md", "docs/api.md", "docs/artifacts.md", "docs/experiments.md",
-    "docs/tokenizers.md", "docs/using-a-model.md",
+    "docs/tokenizers.md", "docs/using-a-model.md", "docs/walk.md",
 }  # fmt: skip
 """the documents with blocks that run; all blocks of the others are marked"""
 
