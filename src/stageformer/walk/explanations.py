@@ -164,13 +164,13 @@ _KINDS: dict[str, tuple[str, str, str, str, Lines]] = {
     "final_norm": (
         "The last norm",
         "A pre-norm stack ends with one more norm, since its last sum has not been normalised.",
-        "LayerNorm(<i>x</i>)", "Xiong et al. 2020", (Encoder.forward, "for layer", "self.norm"),
+        "LayerNorm(<i>x</i>)", "Xiong et al. 2020", (Encoder.states, "for layer", "self.norm"),
     ),
     "memory": (
         "Memory",
         "This is all that the decoder will ever see of the source: one vector a token. It is computed once. The stage "
         "`encode` saves it for every sentence, without padding, so that many decoders can learn from it.",
-        "<i>M</i> = Encoder(<i>x</i>)", "section 3.1", (Encoder.forward, "x = self.embedding", "return memory"),
+        "<i>M</i> = Encoder(<i>x</i>)", "section 3.1", (Encoder.states, "states = [", "self.norm"),
     ),
     "read": (
         "What the decoder reads",
