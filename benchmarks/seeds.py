@@ -11,7 +11,6 @@ goes on where it was, down to the checkpoint of its training; one with more seed
 
 from __future__ import annotations
 
-import copy
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from stageformer.errors import StageformerError
 from stageformer.params.groups import Parameters
 from stageformer.params.recipes import load_recipe
 from stageformer.params.render import render
+from stageformer.params.seeds import seeded
 from stageformer.terminal.text import columns
 from tools.rebuild import clone, git, run_pipeline
 
@@ -85,15 +85,6 @@ def run(cloned: Path, folder: Path, seed: int) -> dict[str, Any]:
         write_json(kept, {"seed": seed, **read_json(cloned / "reports/evaluate/metrics.json")})
     found: dict[str, Any] = read_json(kept)
     return found
-
-
-def seeded(values: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return parameters with ``seed`` in every stage that draws random numbers, but for the split of the corpus."""
-    values = copy.deepcopy(values)
-    values["embed"]["seed"] = values["encode"]["seed"] = seed
-    for stage in ("train_encoder", "train_decoder"):
-        values[stage]["training"]["seed"] = seed
-    return values
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -21,6 +21,7 @@ from stageformer.commands.show import show
 from stageformer.commands.similar import similar
 from stageformer.commands.status import status
 from stageformer.commands.summary import summary
+from stageformer.commands.sweep import sweep
 from stageformer.commands.table import table
 from stageformer.commands.tokenize import tokenize
 from stageformer.commands.translate import translate
@@ -36,7 +37,7 @@ def main() -> None:
 
 COMMANDS = (
     use, check, status, heal, show, tokenize, translate, complete, walk, explain, probe, summary, report, score,
-    compare, table, memory, nearest, similar, export, completion,
+    compare, table, sweep, memory, nearest, similar, export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:

@@ -14,6 +14,7 @@ from benchmarks import seeds
 from stageformer.params.groups import check
 from stageformer.params.reading import read_yaml
 from stageformer.params.recipes import load_recipe
+from stageformer.params.seeds import seeded
 
 ROOT = Path(__file__).parents[2]
 RUNS = [
@@ -34,7 +35,7 @@ def test_mean_and_standard_deviation_are_those_of_a_sample() -> None:
 
 def test_every_seed_but_that_of_the_split_changes() -> None:
     values = load_recipe("default", ROOT / "recipes")
-    changed = seeds.seeded(values, 7)
+    changed = seeded(values, 7)
     check(changed)
     assert changed["ingest"] == values["ingest"]
     found = [changed["embed"]["seed"], changed["encode"]["seed"]]

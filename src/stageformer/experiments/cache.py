@@ -211,17 +211,22 @@ def _parts(output: Output, entries: Entries) -> list[Output]:
 
 def _list_again(folder: Path, md5: str, entries: Entries) -> bool:
     """Write the list of the files of a folder, which is its entry, and return True, if that gives the right md5."""
-    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-    found: list[Mapping[str, str]] = [
-        {"md5": md5_of(path), "relpath": path.relative_to(folder).as_posix()} for path in files
-    ]
-    content = json.dumps(sorted(found, key=lambda file: file["relpath"]), sort_keys=True).encode()
+    content = listing(folder)
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
         return False
     with atomic_file(entries.path(md5)) as file:
         file.write(content)
     entries.path(md5).chmod(0o444)
     return True
+
+
+def listing(folder: Path) -> bytes:
+    """Return the list of the files of a folder, as DVC keeps it; the md5 of the folder is that of the list."""
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    found: list[Mapping[str, str]] = [
+        {"md5": md5_of(path), "relpath": path.relative_to(folder).as_posix()} for path in files
+    ]
+    return json.dumps(sorted(found, key=lambda file: file["relpath"]), sort_keys=True).encode()
 
 
 def _put(path: Path, entry: Path) -> None:

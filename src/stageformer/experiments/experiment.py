@@ -60,6 +60,11 @@ class Experiment(ABC):
             "`dvc exp list --all-commits` and `git log --oneline` list what there is"
         )
 
+    @staticmethod
+    def at(name: str, root: Path, commit: str) -> Experiment:
+        """Return the experiment that a commit of the repository holds; ``name`` is what messages and tables call it."""
+        return _Revision(name, root, commit)
+
     def last_commit(self) -> Experiment | None:
         """Return the last commit of the repository that a folder is the root of; None if there is none."""
         return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stageformer.errors import StageformerError
@@ -20,6 +22,14 @@ from stageformer.scoring.translated import Translated
 _LABELS = LABELS | {"perplexity": "perplexity"}
 
 
+T_QUANTILES = (
+    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448,
+    2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, 2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484,
+    2.0452, 2.0423,
+)  # fmt: skip
+"""The 97.5 % quantile of Student's t with 1, 2, ... 30 degrees of freedom; for more, the last one is a little wide."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One experiment."""
@@ -33,6 +43,10 @@ class Row:
     """of the scores that can be resampled"""
     signatures: dict[str, str]
     """by name of the score"""
+    spreads: dict[str, float] = field(default_factory=dict)
+    """of a row over seeds, the standard deviation of each score (n - 1)"""
+    beside: dict[str, str] = field(default_factory=dict)
+    """what stands beside the scores, by column"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,8 @@ class Table:
     rows: list[Row]
     notes: list[str]
     """what keeps the scores from being compared"""
+    over_seeds: bool = False
+    """rows are means over seeds, with intervals of the mean; otherwise experiments, with intervals of the test set"""
 
     @property
     def scores(self) -> dict[str, str]:
@@ -64,11 +80,14 @@ class Table:
                         for name, found in row.intervals.items()
                     },
                     "signatures": row.signatures,
+                    **({"standard_deviations": row.spreads, "beside": row.beside} if self.over_seeds else {}),
                 }
                 for row in self.rows
             ],
             "notes": self.notes,
-            "intervals": {"share": 0.95, "method": "bootstrap resampling", "samples": NUM_SAMPLES, "seed": SEED},
+            "intervals": {"share": 0.95, "method": "Student's t over seeds"} if self.over_seeds else {
+                "share": 0.95, "method": "bootstrap resampling", "samples": NUM_SAMPLES, "seed": SEED,
+            },
         }
 
 
@@ -98,6 +117,48 @@ def make_table(experiments: Sequence[Experiment]) -> Table:
         except StageformerError as error:
             notes.append(f"not comparable: {error}")
     return Table(names, rows, notes)
+
+
+def interval_of_mean(values: Sequence[float]) -> Interval:
+    """Return the 95 % interval of the mean of two or more independent values, such as scores with different seeds.
+
+    By Student's t: with few seeds, it is far wider than the standard deviation.
+    """
+    mean, number = statistics.fmean(values), len(values)
+    error = statistics.stdev(values) / math.sqrt(number)
+    half = T_QUANTILES[min(number - 1, len(T_QUANTILES)) - 1] * error
+    return Interval(mean - half, mean + half)
+
+
+def averaged(table: Table, groups: Mapping[str, Sequence[str]], left_out: Sequence[str]) -> Table:
+    """Return a table of the means over experiments that differ in their seeds alone.
+
+    Args:
+        table: of the experiments
+        groups: by the name of the new row, the experiments that it is the mean of
+        left_out: the parameters that differ within a group
+
+    Returns:
+        A row for each group that has experiments. With two or more, the intervals are those of the mean.
+    """
+    by_name = {row.name: row for row in table.rows}
+    rows = []
+    for name, experiments in groups.items():
+        found = [by_name[each] for each in experiments if each in by_name]
+        if not found:
+            continue
+        values = {score: [row.scores[score] for row in found if score in row.scores] for score in table.scores}
+        several = {score: each for score, each in values.items() if len(each) == len(found) > 1}
+        rows.append(replace(
+            found[0], name=name,
+            parameters={key: value for key, value in found[0].parameters.items() if key not in left_out},
+            scores={score: round(statistics.fmean(each), DIGITS) for score, each in values.items() if each},
+            spreads={score: round(statistics.stdev(each), DIGITS) for score, each in several.items()},
+            intervals={score: interval_of_mean(each) for score, each in several.items()},
+            beside={"seeds": str(len(found))},
+        ))  # fmt: skip
+    names = [name for name in table.parameters if name not in left_out]
+    return Table(names, rows, table.notes, over_seeds=True)
 
 
 def _row(experiment: Experiment, parameters: dict[str, object], translations: Sequence[Translated]) -> Row:

@@ -15,6 +15,7 @@ from stageformer.terminal.text import columns
 
 LESS = ("length_ratio", "repetition", "empty")
 """Scores that are left to CSV and JSON, which are for programs."""
+_OVER_SEEDS = "Means over seeds ± standard deviation; in brackets, the 95 % interval of the mean (Student's t)."
 _INTERVAL = f"In brackets: 95 % interval by bootstrap resampling, {NUM_SAMPLES:,} samples, seed {SEED}."
 
 
@@ -24,7 +25,7 @@ def plain(table: Table) -> str:
     signatures = {name: row.signatures.get(name, "") for row in table.rows for name in table.scores}
     return "\n".join([
         *columns([head, *rows], right=range(1, len(head))),
-        f"  {_INTERVAL}",
+        f"  {_what(table)}",
         *columns([(label, signatures[name]) for name, label in table.scores.items() if signatures[name]]),
         *(f"  Note: {clean(note)}." for note in table.notes),
     ])  # fmt: skip
@@ -35,7 +36,7 @@ def markdown(table: Table) -> str:
     head, *rows = ([_escaped(cell, "\\`*_|<[") for cell in cells] for cells in _cells(table))
     line = ["---", *["---:"] * (len(head) - 1)]
     lines = [f"| {' | '.join(cells)} |" for cells in (head, line, *rows)]
-    return "\n".join([*lines, "", _INTERVAL, *(f"Note: {_escaped(note, '*_<[')}." for note in table.notes)])
+    return "\n".join([*lines, "", _what(table), *(f"Note: {_escaped(note, '*_<[')}." for note in table.notes)])
 
 
 def latex(table: Table) -> str:
@@ -43,7 +44,7 @@ def latex(table: Table) -> str:
     head, *rows = ([_latex(cell) for cell in cells] for cells in _cells(table))
     lines = [f"    {' & '.join(cells)} \\\\" for cells in (head, *rows)]
     return "\n".join([
-        *(f"% {clean(line)}" for line in (_INTERVAL, *table.notes)),
+        *(f"% {clean(line)}" for line in (_what(table), *table.notes)),
         f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         "    \\toprule", lines[0], "    \\midrule", *lines[1:], "    \\bottomrule",
         "\\end{tabular}",
@@ -52,16 +53,19 @@ def latex(table: Table) -> str:
 
 def comma_separated(table: Table) -> str:
     """Return CSV: a column for each parameter, score, and end of an interval; empty where there is no value."""
-    ends = [f"{name}{end}" for name in table.scores for end in ("", "_low", "_high") if not end or _has(table, name)]
+    kinds = ("", "_sd", "_low", "_high") if table.over_seeds else ("", "_low", "_high")
+    ends = [f"{name}{end}" for name in table.scores for end in kinds if not end or _has(table, name)]
+    beside = _beside(table)
     rows: list[list[str | float]] = []
     for row in table.rows:
-        numbers: dict[str, float] = dict(row.scores)
+        numbers: dict[str, float] = row.scores | {f"{name}_sd": value for name, value in row.spreads.items()}
         for name, found in row.intervals.items():
             numbers |= {f"{name}_low": round(found.low, 4), f"{name}_high": round(found.high, 4)}
         parameters = [value_of(row, name) for name in table.parameters]
         shown = ["" if value is ABSENT else show(value) for value in parameters]
-        rows.append([row.name, *shown, *(numbers.get(end, "") for end in ends)])
-    return csv_text(["experiment", *table.parameters, *ends], rows).removesuffix("\n")
+        texts = (row.beside.get(column, "") for column in beside)
+        rows.append([row.name, *shown, *(numbers.get(end, "") for end in ends), *texts])
+    return csv_text(["experiment", *table.parameters, *ends, *beside], rows).removesuffix("\n")
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {
@@ -80,8 +84,22 @@ def _has(table: Table, name: str) -> bool:
 def _cells(table: Table) -> list[list[str]]:
     """Return the head and a row for each experiment, for people: names short, scores rounded, intervals beside them."""
     scores = {name: label for name, label in table.scores.items() if name not in LESS}
-    head = ["experiment", *_short(table.parameters), *scores.values()]
-    return [head, *([row.name, *_values(table, row), *(_score(row, name) for name in scores)] for row in table.rows)]
+    beside = _beside(table)
+    head = ["row" if table.over_seeds else "experiment", *_short(table.parameters), *scores.values(), *beside]
+    rows = (
+        [row.name, *_values(table, row), *(_score(row, name) for name in scores),
+         *(row.beside.get(column, "–") for column in beside)]
+        for row in table.rows
+    )  # fmt: skip
+    return [head, *rows]
+
+
+def _beside(table: Table) -> list[str]:
+    return list(dict.fromkeys(column for row in table.rows for column in row.beside))
+
+
+def _what(table: Table) -> str:
+    return _OVER_SEEDS if table.over_seeds else _INTERVAL
 
 
 def _values(table: Table, row: Row) -> list[str]:
@@ -93,7 +111,8 @@ def _score(row: Row, name: str) -> str:
     if name not in row.scores:
         return "–"
     interval = row.intervals.get(name)
-    return show_score(row.scores[name]) + (f" [{interval.low:.2f}, {interval.high:.2f}]" if interval else "")
+    spread = f" ± {row.spreads[name]:.2f}" if name in row.spreads else ""
+    return show_score(row.scores[name]) + spread + (f" [{interval.low:.2f}, {interval.high:.2f}]" if interval else "")
 
 
 def _short(names: Sequence[str]) -> list[str]:
