@@ -18,6 +18,7 @@ import click
 import pytest
 
 from stageformer.cli import main
+from stageformer.experiments.sweep import load_sweep
 from stageformer.params.groups import check
 from stageformer.params.reading import parse_yaml, read_yaml
 from tests.repositories import NUMBERS, THINGS, Repository
@@ -117,11 +118,17 @@ def test_every_block_runs_or_says_why_not(texts):
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_every_block_of_parameters_is_allowed(texts):
+def test_every_block_of_parameters_is_allowed(texts, tmp_path):
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     checked = 0
     for document, text in texts.items():
         for block in blocks(text):
             if block.language == "yaml":
+                if "\nseeds: " in block.code:
+                    (tmp_path / "sweeps/shown.yaml").write_text(block.code, encoding="utf-8")
+                    assert load_sweep("shown", tmp_path).runs
+                    continue
                 values = read_yaml(ROOT / "recipes/default.yaml")
                 lay(parse_yaml(block.code.encode(), f"{document}, line {block.line}"), values)
                 check(values)

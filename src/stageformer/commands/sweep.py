@@ -36,7 +36,7 @@ def sweep(
     be stopped at any time: the same command goes on, down to the checkpoint of a training.
     """
     from stageformer.experiments.sweep import list_sweeps, load_sweep
-    from stageformer.experiments.sweep_runs import find_finished, make_plan, run_one
+    from stageformer.experiments.sweep_runs import find_finished, make_plan
     from stageformer.params.root import find_root
     from stageformer.terminal.sweep_text import plan_json, plan_text
 
@@ -54,11 +54,13 @@ def sweep(
     output = output or found / "sweeps" / name
     if planned.missing and not only_table:
         say(plan_text(chosen, planned).splitlines()[0])
-        _run(chosen, planned, finished, found, run_one)
+        _run(chosen, planned, finished, found)
     _write(chosen, finished, output, as_json)
 
 
-def _run(chosen: Sweep, planned: Plan, finished: dict[str, Experiment], root: Path, run_one) -> None:  # type: ignore[no-untyped-def]
+def _run(chosen: Sweep, planned: Plan, finished: dict[str, Experiment], root: Path) -> None:
+    from stageformer.experiments.sweep_runs import run_one
+
     number = 0
     for run in chosen.runs:
         if run.name not in finished:
@@ -77,7 +79,7 @@ def _write(chosen: Sweep, finished: dict[str, Experiment], output: Path, as_json
     from stageformer.terminal.table_text import FORMATS
 
     if not finished:
-        raise StageformerError(f"{chosen.name}: no experiment is there yet; `stageformer sweep {chosen.name}` runs them")
+        raise StageformerError(f"{chosen.name}: no experiment is there yet; `stageformer sweep` runs them")
     every, means = sweep_table(chosen, finished)
     for ending, format_ in (("md", "markdown"), ("csv", "csv"), ("json", "json")):
         with atomic_file(output / f"table.{ending}") as file:
