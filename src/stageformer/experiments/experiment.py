@@ -175,7 +175,9 @@ def _resolve(spec: str, root: Path) -> tuple[str | None, list[str]]:
         return None, []
     with repo:
         try:
-            return resolve_rev(repo.scm, spec), []
+            commit = resolve_rev(repo.scm, spec)
+            repo.scm.resolve_commit(commit)  # which a file or a folder of a commit is not, such as HEAD:params.yaml
+            return commit, []
         except Exception as error:  # whatever the libraries of git say to an odd name
             if isinstance(error, DvcException) and not isinstance(error, RevError):
                 return None, []  # the folder is not kept by git
