@@ -168,3 +168,18 @@ def test_a_header_of_great_depth_is_foreign(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "x")
     with pytest.raises(StageformerError, match="found a file that Stageformer did not write"):
         read_table(tmp_path / "x", "ids")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["beam_score", "target_log_probability"])
+def test_numbers_are_finite(name: str, number: float, tmp_path: Path) -> None:
+    row = {
+        "id": [1, 2], "beam_ids": [[4], []], "beam_score": [-1.0, -2.0], "beam_log_probability": [-1.0, -2.0],
+        "greedy_ids": [[4], [5]], "target_log_probability": [-3.0, -4.0],
+    }  # fmt: skip
+    write_table(tmp_path / "x.parquet", "hypotheses", [row])
+    assert len(read_table(tmp_path / "x.parquet", "hypotheses")) == 2
+    write_table(tmp_path / "x.parquet", "hypotheses", [row | {name: [-1.0, number]}])
+    with pytest.raises(StageformerError, match=rf"x\.parquet: {name} holds a number that is not finite"):
+        read_table(tmp_path / "x.parquet", "hypotheses")
+    assert len(read_table(tmp_path / "x.parquet", "hypotheses", ["id"])) == 2, "it is not read"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -135,6 +136,11 @@ def tables(draw: st.DrawFn, kind: str) -> pa.Table:
     return pa.Table.from_arrays(list(columns.values()), schema=schema)
 
 
+def _finite(column: Any) -> bool:
+    values = [item for value in column.to_pylist() for item in (value if isinstance(value, list) else [value])]
+    return all(math.isfinite(value) for value in values if isinstance(value, float))
+
+
 @pytest.mark.parametrize("kind", sorted(SCHEMAS))
 def test_tables(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
@@ -148,6 +154,7 @@ def test_tables(kind: str, tmp_path: Path) -> None:
             assert found.equals(table)
             assert describe_table(open_table(path))["kind"] == kind
             assert all(not column.null_count for column in found.columns)
+            assert all(map(_finite, table.columns))
             assert len(set(found["id"].to_pylist())) == len(found)
 
     check_one()

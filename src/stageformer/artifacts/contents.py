@@ -17,8 +17,9 @@ from stageformer.errors import StageformerError
 class Contents:
     """The rule for the rows of every table, checked as they are read: its columns are what their types promise.
 
-    There are no nulls, neither as values nor in lists; text is UTF-8; no sentence lacks references or ids; no id is
-    there twice. What is checked is what is read: the columns asked for, up to the row where the reader stops.
+    There are no nulls, neither as values nor in lists; text is UTF-8 and numbers are finite; no sentence lacks
+    references or ids; no id is there twice. What is checked is what is read: the columns asked for, up to the row where
+    the reader stops.
 
     The text of ``tokens`` is left to :func:`~stageformer.artifacts.tables.decoded`: there are many strings, of which
     few are distinct.
@@ -45,6 +46,8 @@ class Contents:
             text = column.type.value_type if pa.types.is_list(column.type) else column.type
             if self._kind != "tokens" and text == pa.string() and not _is_utf8(column):
                 raise self._error(f"{name} holds text that is not UTF-8")
+            if pa.types.is_floating(text) and not _is_finite(column):
+                raise self._error(f"{name} holds a number that is not finite (NaN or infinite)")
             if name == "id" and not self._known_unique:
                 self._check_ids(column.to_numpy())
         self._row += len(batch)
@@ -79,6 +82,12 @@ class Contents:
 
     def _error(self, what: str) -> StageformerError:
         return StageformerError(f"{self._path}: {what}{rerun_hint(self._kind)}")
+
+
+def _is_finite(column: Any) -> bool:
+    """Whether no number of a column of numbers, or of lists of numbers, is NaN or infinite; there are no nulls."""
+    values = column.flatten() if pa.types.is_list(column.type) else column
+    return bool(np.isfinite(values.to_numpy(zero_copy_only=False)).all())
 
 
 _NEVER_EMPTY = ("references", "source_ids", "target_ids")
