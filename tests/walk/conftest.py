@@ -59,4 +59,5 @@ def pages(translator, walked, bare, with_model, tmp_path_factory):
     write_walk([walked, bare], folder / "two.html")
     write_walk([walked, post], folder / "differ.html")
     write_walk([walk_model(translator, STRANGE, name="toy")], folder / "strange.html")
+    write_walk([walk_model(translator, "m" * 30, name="toy")], folder / "long.html")
     return folder

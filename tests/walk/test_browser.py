@@ -407,6 +407,12 @@ def test_fits_a_phone(visit, step):
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
+@pytest.mark.parametrize("step", ["", "ids", "encoder/1/self_attention/softmax"])
+def test_a_long_word_goes_on_in_the_next_line(visit, step):
+    page = visit("long", step, viewport=PHONE, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
 def test_is_painted_within_a_second(visit):
     page = visit("one")
     painted = page.evaluate(
