@@ -15,11 +15,13 @@ from stageformer.provenance.code import stages
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
 CONTENT: dict[str, Any] = YAML(typ="safe", pure=True).load(TEXT)
-STAGES: dict[str, dict[str, Any]] = CONTENT["stages"]
+PIPELINE: dict[str, dict[str, Any]] = CONTENT["stages"]
+HEADS: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(ROOT / "heads/dvc.yaml")["stages"]
+STAGES = PIPELINE | HEADS
 MANIFESTS = "data/check/code"
 FINAL = {
     "data/check/params.schema.json", "data/ingest/labels", "data/embed/lookup.parquet", "data/embed/answers",
-    "data/evaluate/translations.parquet", "data/export",
+    "data/evaluate/translations.parquet", "data/export", "data/evaluate_head/predictions.parquet",
 }  # fmt: skip
 BUILT_IN_TEMPLATES = {"simple", "linear", "bar_horizontal"}
 
@@ -37,15 +39,22 @@ def outs(stage: str) -> list[str | dict[str, Any]]:
 
 
 def test_the_stages_are_the_design_s_in_order() -> None:
-    assert list(STAGES) == [
+    assert list(PIPELINE) == [
         "check", "ingest", "tokenize", "vocab", "embed", "train_encoder", "encode", "train_decoder", "translate",
         "evaluate", "export",
     ]  # fmt: skip
+    assert list(HEADS) == ["train_head", "evaluate_head"]
+
+
+def test_heads_run_in_the_root_and_the_pipeline_reads_nothing_of_theirs() -> None:
+    assert all(stage["wdir"] == ".." for stage in HEADS.values())
+    written = {path_of(out) for name in HEADS for out in outs(name)}
+    assert written.isdisjoint(dep for stage in PIPELINE.values() for dep in stage["deps"])
 
 
 def test_every_group_of_parameters_is_a_stage_s_or_the_trainings_or_the_machine_s() -> None:
     # No output depends on the loggers, so that no stage depends on their group.
-    assert set(Parameters.model_fields) == set(STAGES) - {"check"} | {"model", "compute", "logging"}
+    assert set(Parameters.model_fields) == set(PIPELINE) - {"check"} | {"model", "head", "compute", "logging"}
     assert [name for name, stage in STAGES.items() if "model" in stage.get("params", [])] == [
         "train_encoder", "train_decoder"
     ]  # fmt: skip
@@ -61,7 +70,7 @@ def test_one_name_for_stage_script_outputs_reports_and_parameters(name: str) -> 
     for out in outs(name):
         path = path_of(out)
         assert path.startswith((f"data/{name}/", f"reports/{name}/")) or path == f"data/{name}", path
-    assert name in stage.get("params", [name])
+    assert ("head" if name in HEADS else name) in stage.get("params", [name])
 
 
 def test_it_can_be_read_in_one_sitting() -> None:

@@ -34,7 +34,9 @@ def name_of(requirement):
     return re.match(r"[A-Za-z0-9_.-]+", requirement).group().lower()
 
 
-DISTRIBUTIONS = {"MeCab": "mecab-python3", "mlflow": "mlflow-skinny", "vl_convert": "vl-convert-python"}
+DISTRIBUTIONS = {
+    "MeCab": "mecab-python3", "mlflow": "mlflow-skinny", "sklearn": "scikit-learn", "vl_convert": "vl-convert-python",
+}  # fmt: skip
 """Where a package is not named as it is imported."""
 
 

@@ -16,7 +16,7 @@ FLOORS = (
     {"batching", "building", "corpus", "experiments"},
     {"memory"},
     {"decoding", "probing", "training"},
-    {"translator"},
+    {"heads", "translator"},
     {"export", "figures"},
     {"report", "terminal", "walk"},
     {"commands"},

@@ -36,6 +36,7 @@ EXTRAS = {
     "safetensors": "export",
     "scmrepo": "pipeline",
     "sentencepiece": "sentencepiece",
+    "sklearn": "heads",
     "spacy": "spacy",
     "stanza": "stanza",
     "sudachidict_core": "spacy-ja",

@@ -30,6 +30,8 @@ MADE_BY = {
     "model": "train_decoder",
     "hypotheses": "translate",
     "translations": "evaluate",
+    "head": "heads/dvc.yaml:train_head",
+    "predictions": "heads/dvc.yaml:evaluate_head",
 }
 """The stage that makes each kind of artifact, for messages."""
 

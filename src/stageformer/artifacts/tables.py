@@ -70,6 +70,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         chrf=pa.float32(),
         exact_match=pa.bool_(),
     ),
+    "predictions": _schema(id=pa.int64(), labels=_STRINGS, predicted=_STRINGS, probabilities=_FLOATS),
 }
 """The schema of each kind of table."""
 

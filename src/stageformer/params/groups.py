@@ -18,6 +18,7 @@ from stageformer.params.embed import Embed
 from stageformer.params.encode import Encode
 from stageformer.params.evaluate import Evaluate
 from stageformer.params.export import Export
+from stageformer.params.head import Head
 from stageformer.params.ingest import Ingest
 from stageformer.params.logging import Logging
 from stageformer.params.messages import ParameterError
@@ -43,6 +44,7 @@ class Parameters(Params):
     translate: Translate
     evaluate: Evaluate
     export: Export
+    head: Head
     compute: Compute
     logging: Logging
 

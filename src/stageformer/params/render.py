@@ -22,9 +22,9 @@ _HEADER = """\
 # yaml-language-server: $schema=data/check/params.schema.json
 #
 # Every parameter of the pipeline. A change in a group reruns the stage of its name and what depends on it; model
-# belongs to both trainings, compute to the stages that run the model, logging to none. No value after the colon means
-# null. `stageformer use RECIPE` replaces this file with a recipe, `stageformer check` checks it, `dvc exp run -S
-# GROUP.NAME=VALUE` tries another value.
+# belongs to both trainings, head to heads/dvc.yaml, compute to the stages that run the model, logging to none. No
+# value after the colon means null. `stageformer use RECIPE` replaces this file with a recipe, `stageformer check`
+# checks it, `dvc exp run -S GROUP.NAME=VALUE` tries another value.
 """
 _WIDTH = 118
 _NO_LIMIT = 10**9

@@ -86,8 +86,12 @@ def bootstrap(translations: Sequence[str], statistic: Statistic) -> Interval:
         translations: by the system.
         statistic: the score; it holds the references.
     """
-    samples = [statistic.score(totals) for totals in resample(statistic.counts(translations))]
-    low, high = np.percentile(samples, [2.5, 97.5])
+    return interval(statistic.counts(translations), statistic.score)
+
+
+def interval(counts: Counts, score: Callable[[Counts], float]) -> Interval:
+    """Do what :func:`bootstrap` does, with the counts of a system, ``[sentences, counts]``."""
+    low, high = np.percentile([score(totals) for totals in resample(counts)], [2.5, 97.5])
     return Interval(float(low), float(high))
 
 
@@ -104,10 +108,25 @@ def paired_bootstrap(first: Sequence[str], second: Sequence[str], statistic: Sta
         second: translations of the same sentences by another.
         statistic: the score; it holds the references.
     """
-    counts = [statistic.counts(first), statistic.counts(second)]
-    samples = [[statistic.score(totals) for totals in resample(system)] for system in counts]
+    return compare_counts(
+        statistic.counts(first), statistic.counts(second), statistic.score, statistic.signature
+    )
+
+
+def compare_counts(
+    first: Counts, second: Counts, score: Callable[[Counts], float], signature: str
+) -> BootstrapResult:
+    """Do what :func:`paired_bootstrap` does, with the counts of two systems on the same sentences.
+
+    Args:
+        first: of the first system, ``[sentences, counts]``.
+        second: of the second, likewise.
+        score: from the sums over sentences, ``[counts]``, to the score.
+        signature: how it is computed.
+    """
+    samples = [[score(totals) for totals in resample(counts)] for counts in (first, second)]
     differences = np.array(samples[1]) - np.array(samples[0])
-    scores = [statistic.score(system.sum(0)) for system in counts]
+    scores = [score(counts.sum(0)) for counts in (first, second)]
     seen = scores[1] - scores[0]
     reached = np.abs(differences - differences.mean()) >= abs(seen)
     low, high = np.percentile(differences, [2.5, 97.5])
@@ -118,7 +137,7 @@ def paired_bootstrap(first: Sequence[str], second: Sequence[str], statistic: Sta
         low=float(low),
         high=float(high),
         p=(int(reached.sum()) + 1) / (NUM_SAMPLES + 1),
-        signature=statistic.signature,
+        signature=signature,
     )
 
 
