@@ -13,6 +13,7 @@ from stageformer.commands.export import export
 from stageformer.commands.heal import heal
 from stageformer.commands.memory import memory
 from stageformer.commands.nearest import nearest
+from stageformer.commands.predict import predict
 from stageformer.commands.probe import probe
 from stageformer.commands.program import group
 from stageformer.commands.report import report
@@ -36,8 +37,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, heal, show, tokenize, translate, complete, walk, explain, probe, summary, report, score,
-    compare, table, sweep, memory, nearest, similar, export, completion,
+    use, check, status, heal, show, tokenize, translate, complete, predict, walk, explain, probe, summary, report,
+    score, compare, table, sweep, memory, nearest, similar, export, completion,
 )  # fmt: skip
 
 for command in COMMANDS:

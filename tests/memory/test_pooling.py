@@ -38,6 +38,23 @@ def test_pooling_is_that_of_numpy(tmp_path: Path, how: str, dtype: str, monkeypa
     assert np.array_equal(np.load(tmp_path / "out" / "ids.npy"), MemoryStore(tmp_path / "memory").ids)
 
 
+def test_a_file_of_pytorch_holds_what_those_of_numpy_hold(tmp_path: Path) -> None:
+    write(tmp_path / "memory")
+    store, out = MemoryStore(tmp_path / "memory"), tmp_path / "out"
+    export_pooled(store, out, "max")
+    vectors, ids = np.load(out / "vectors.npy"), np.load(out / "ids.npy")
+    arguments = ["memory", "pool", str(tmp_path / "memory"), str(out), "--how", "max", "--format", "pt"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in out.iterdir()] == ["vectors.pt"]
+    found = torch.load(out / "vectors.pt", weights_only=True)
+    assert found["metadata"] == {"fingerprint": "abc", "how": "max"}
+    assert np.array_equal(found["tensors"]["vectors"].numpy(), vectors)
+    assert np.array_equal(found["tensors"]["ids"].numpy(), ids)
+    with pytest.raises(StageformerError, match="'csv' is unknown; choose one of npy, pt"):
+        export_pooled(store, out, "max", "csv")
+
+
 @pytest.mark.parametrize("how", HOW)
 def test_padding_takes_no_part(how: str) -> None:
     sentences = reference([2, 4])

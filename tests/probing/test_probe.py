@@ -1,4 +1,4 @@
-"""`stageformer probe` on a corpus whose tags are known, and where the words of a text are among its tokens."""
+"""`stageformer probe` on a corpus whose tags are known."""
 
 from __future__ import annotations
 
@@ -22,33 +22,11 @@ from stageformer.cli import main
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.transformer import Encoder
 from stageformer.params.recipes import combine
-from stageformer.probing.examples import Examples, first_pieces
+from stageformer.probing.examples import Examples
 from stageformer.probing.probe import control_labels, features
-from stageformer.text.pair import tokenizer_class
-from tests.families import family
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ["unable to connect", "the the  theory", "a", "größer \u4e2d\u6587 !"]
-
-
-@pytest.mark.parametrize("kind", ["char", "byte_bpe", "word", "bpe", "unigram", "wordpiece"])
-def test_first_pieces_are_where_the_words_begin(kind: str) -> None:
-    """The text up to such a token ends before the word, and the text with it reaches into the word."""
-    tokenizer = tokenizer_class(kind).train(TEXTS, family(kind))
-    found = 0
-    for text in TEXTS:
-        (tokens,) = tokenizer.encode_batch([text])
-        pieces = first_pieces(text, tokens, tokenizer)
-        if not pieces:
-            assert not tokenizer.exact
-            continue
-        start = 0
-        for word, piece in zip(text.split(), pieces, strict=True):
-            start = text.index(word, start)
-            assert len(tokenizer.decode(tokens[:piece])) <= start < len(tokenizer.decode(tokens[: piece + 1]))
-            start += len(word)
-            found += 1
-    assert found
 
 
 def test_words_have_the_state_of_their_token_and_texts_the_mean_of_theirs() -> None:

@@ -19,11 +19,12 @@ from stageformer.console.output import echo
     type=click.IntRange(min=0),
     default=20,
     show_default=True,
-    help="Number of translations that changed most.",
+    help="Number of translations that changed most; with --head, of sentences with other labels.",
 )
+@click.option("--head", is_flag=True, help="Compare the labels of heads (heads/dvc.yaml), not the translations.")
 @json_option
 @root_option
-def compare(first: str, second: str, examples: int, as_json: bool, root: Path | None) -> None:
+def compare(first: str, second: str, examples: int, head: bool, as_json: bool, root: Path | None) -> None:
     """Compare the scores of two experiments, and show whether the difference may be chance.
 
     Also shows the parameters that differ, and what those of a folder, such as the workspace, differ in from the last
@@ -40,5 +41,12 @@ def compare(first: str, second: str, examples: int, as_json: bool, root: Path | 
 
     found = find_root(root)
     left, right = (Experiment.open(spec, found, Path()) for spec in (first, second))
+    if head:
+        from stageformer.experiments.heads import compare_heads
+        from stageformer.terminal.comparison_text import head_comparison_text
+
+        heads = compare_heads(left, right, num_changed=examples)
+        echo(json_text(heads.as_dict()) if as_json else head_comparison_text(heads))
+        return
     comparison = library(left, right, num_changed=examples)
     echo(json_text(comparison.as_dict()) if as_json else comparison_text(comparison))

@@ -11,6 +11,11 @@ from stageformer.commands.paths import existing
 from stageformer.commands.program import command, group
 from stageformer.console.output import echo
 
+_format_option = click.option(
+    "--format", "format_", type=click.Choice(["npy", "pt"]), default="npy", show_default=True,
+    help="NumPy, or a tensor artifact of PyTorch.",
+)  # fmt: skip
+
 
 @group()
 def memory() -> None:
@@ -20,9 +25,7 @@ def memory() -> None:
 @command("export")
 @click.argument("split", type=click.Path(path_type=Path))
 @click.argument("output", type=Output(is_folder=True))
-@click.option(
-    "--format", "format_", type=click.Choice(["npy", "pt"]), default="npy", show_default=True, help="Of the copy."
-)
+@_format_option
 @json_option
 def export_memory(split: Path, output: Path, format_: str, as_json: bool) -> None:
     """Write a padded copy of the memory in the folder SPLIT into the folder OUTPUT, for other tools."""
@@ -43,16 +46,17 @@ def export_memory(split: Path, output: Path, format_: str, as_json: bool) -> Non
 @click.argument("split", type=click.Path(path_type=Path))
 @click.argument("output", type=Output(is_folder=True))
 @pooling_option
+@_format_option
 @json_option
-def pool_memory(split: Path, output: Path, how: str, as_json: bool) -> None:
-    """Write one vector for each sentence of the memory in the folder SPLIT into the folder OUTPUT, as NumPy files."""
+def pool_memory(split: Path, output: Path, how: str, format_: str, as_json: bool) -> None:
+    """Write one vector for each sentence of the memory in the folder SPLIT into the folder OUTPUT, for other tools."""
     from stageformer.memory.pooling import export_pooled
     from stageformer.memory.store import MemoryStore
     from stageformer.terminal.json_text import json_text
 
     store = MemoryStore(existing(split))
     shape = [len(store), store.width]
-    paths = [str(path) for path in export_pooled(store, output, how)]
+    paths = [str(path) for path in export_pooled(store, output, how, format_)]
     echo(json_text({"shape": shape, "files": paths}) if as_json else "\n".join(paths))
 
 

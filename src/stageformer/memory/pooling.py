@@ -13,8 +13,9 @@ from torch import Tensor
 
 from stageformer.artifacts.files import atomic_file, atomic_folder
 from stageformer.artifacts.header import rerun_hint
-from stageformer.artifacts.tensors import is_finite
+from stageformer.artifacts.tensors import is_finite, write_tensors
 from stageformer.errors import StageformerError
+from stageformer.memory.padded import FORMATS
 from stageformer.memory.store import MemoryStore
 from stageformer.memory.writer import check_disk
 
@@ -64,19 +65,30 @@ def pooled(store: MemoryStore, how: str) -> Tensor:
     return vectors
 
 
-def export_pooled(store: MemoryStore, folder: Path, how: str) -> list[Path]:
-    """Replace ``folder`` by ``vectors.npy [sentences, E]`` (float32) and ``ids.npy [sentences]``.
+def export_pooled(store: MemoryStore, folder: Path, how: str, format: str = "npy") -> list[Path]:
+    """Replace ``folder`` by one vector for each sentence, for other tools.
+
+    ``npy``: ``vectors.npy [sentences, E]`` (float32) and ``ids.npy [sentences]``. ``pt``: ``vectors.pt``, a tensor
+    artifact of kind ``pooled_memory`` with the same two.
 
     Returns:
         The files written.
 
     Raises:
-        StageformerError: as :func:`pooled`, or there is too little disk; nothing is written then.
+        StageformerError: as :func:`pooled`, the format is not one of ``FORMATS``, or there is too little disk; nothing
+            is written then.
     """
+    if format not in FORMATS:
+        raise StageformerError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
     check_disk(folder, len(store) * (4 * store.width + 8) + 8192)
-    arrays = {"vectors.npy": pooled(store, how).numpy(), "ids.npy": store.ids}
-    with atomic_folder(folder, tuple(arrays)) as new:
-        for name, array in arrays.items():
-            with atomic_file(new / name) as file:
-                np.save(file, array)
-    return [folder / name for name in arrays]
+    vectors = pooled(store, how)
+    names = ("vectors.npy", "ids.npy") if format == "npy" else ("vectors.pt",)
+    with atomic_folder(folder, ("vectors.npy", "ids.npy", "vectors.pt")) as new:
+        if format == "pt":
+            tensors = {"vectors": vectors, "ids": torch.from_numpy(store.ids)}
+            write_tensors(new / "vectors.pt", "pooled_memory", tensors, {"fingerprint": store.fingerprint, "how": how})
+        else:
+            for name, array in zip(names, (vectors.numpy(), store.ids), strict=True):
+                with atomic_file(new / name) as file:
+                    np.save(file, array)
+    return [folder / name for name in names]

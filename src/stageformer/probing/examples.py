@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from stageformer.batching.sentences import Ints, Sentences
 from stageformer.errors import StageformerError
 from stageformer.text.tokenizers.base import Tokenizer
 from stageformer.text.vocabulary import Vocabularies
+from stageformer.text.words import word_tokens
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def read_examples(
         if not per_word and len(of_text) == 1:
             examples = [(-1, of_text[0], words[0])] if words else []
         elif per_word and len(of_text) == len(words):
-            pieces = first_pieces(text, tokens["source_tokens"][row], tokenizer)
+            spans = word_tokens(text, tokens["source_tokens"][row], tokenizer)
+            pieces = [first for first, _ in spans or []]
             examples = list(zip(pieces, of_text, words, strict=True)) if pieces else []
         else:
             raise StageformerError(
@@ -86,22 +87,3 @@ def read_examples(
     return Examples(
         pairs.source.take(np.array(taken)), np.array(sentence), np.array(token), list(all_labels), list(types)
     )
-
-
-def first_pieces(text: str, tokens: Sequence[str], tokenizer: Tokenizer) -> list[int]:
-    """Return the token that each word of a text begins in; none where the decoded tokens are of another length.
-
-    Args:
-        text: words with blanks between them.
-        tokens: of the text.
-        tokenizer: that made them.
-    """
-    ends = [len(tokenizer.decode(list(tokens[: count + 1]))) for count in range(len(tokens))]
-    if not ends or ends[-1] != len(text) or ends != sorted(ends):
-        return []
-    pieces, start = [], 0
-    for word in text.split():
-        start = text.index(word, start)
-        pieces.append(int(np.searchsorted(ends, start, side="right")))
-        start += len(word)
-    return pieces

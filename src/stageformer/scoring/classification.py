@@ -18,6 +18,14 @@ from numpy.typing import NDArray
 
 from stageformer.scoring.significance import Counts
 
+SCORES = {
+    "accuracy": "accuracy %",
+    "exact_match": "exact match %",
+    "micro_f1": "micro F1 %",
+    "macro_f1": "macro F1 %",
+    "span_f1": "span F1 %",
+}
+"""The names of the scores as readers see them, in the order in which they are shown."""
 BINS = 10
 """of the calibration: equally wide, from probability 0 to 1"""
 _BIO = re.compile(r"O|[BI]-.+")
