@@ -16,7 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +37,9 @@ DOWNLOADS = Path("downloads")
 """The shared copy of :data:`CACHE`, tracked by DVC in ``downloads.dvc``."""
 CACHE = Path(".cache")
 """Where the stages keep what they download; every file is checked by its hash before it is used."""
+NO_DOWNLOADS = ("answers", "wheels")
+"""Folders in :data:`CACHE` that are not for others: the answers of services to all runs, of which those that this run
+used are in ``data/embed/answers``, and the packages of the tests."""
 SECRETS = (
     "access_key_id", "account_key", "client_secret", "connection_string", "gdrive_client_secret", "oss_key_secret",
     "passphrase", "password", "sas_token", "secret_access_key", "session_token", "token",
@@ -122,20 +125,34 @@ def _absolute_paths(values: object, name: str = "") -> Iterator[str]:
 def _share_downloads(root: Path) -> bool:
     """Let DVC track what the stages downloaded, and commit that. Return whether anything new was there."""
     cache = root / CACHE
-    files = [path for path in sorted(cache.glob("[!.]*")) if path.is_file() and path.suffix != ".part"]
+    files = [path for path in files_below(cache) if path.parts[0] not in NO_DOWNLOADS]
     if not files:
         return False
-    (root / DOWNLOADS).mkdir(exist_ok=True)
-    for path in files:
-        place = root / DOWNLOADS / path.name
-        if not place.exists():
-            shutil.copyfile(path, place)
+    copy_missing(files, cache, root / DOWNLOADS)
     _run(root, sys.executable, "-m", "dvc", "add", "--quiet", str(DOWNLOADS))
     git(root, "add", f"{DOWNLOADS}.dvc", ".gitignore")
     if not git(root, "diff", "--cached", "--name-only").strip():
         return False
     git(root, "commit", "--quiet", "--message", "The downloads that the corpus was made from, shared by DVC")
     return True
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the whole files below a folder, relative to it: none that are hidden, locks, or still being written."""
+    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return [
+        path
+        for path in found
+        if path.suffix not in (".part", ".lock") and not any(name.startswith(".") for name in path.parts)
+    ]
+
+
+def copy_missing(files: Iterable[Path], origin: Path, place: Path) -> None:
+    """Copy files, named relative to the folder ``origin``, to the same places below the folder ``place``."""
+    for path in files:
+        if not (place / path).exists():
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(origin / path, place / path)
 
 
 def _scores(root: Path) -> str:

@@ -5,7 +5,6 @@ Example: ``python -m tools.reproduce``, in a clone of the repository, at the tag
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from stageformer.experiments.missing import remote_settings
 from stageformer.experiments.status import read_status
 from stageformer.terminal.status_text import status_text
 from stageformer.terminal.summary import summary
-from tools.publish import CACHE, DOWNLOADS
+from tools.publish import CACHE, DOWNLOADS, copy_missing, files_below
 
 
 @command()
@@ -48,11 +47,7 @@ def main() -> None:
 
 def _take_downloads(root: Path) -> None:
     """Put the shared downloads where the stages look for them."""
-    for path in sorted((root / DOWNLOADS).glob("*")):
-        place = root / CACHE / path.name
-        if not place.exists():
-            place.parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, place)
+    copy_missing(files_below(root / DOWNLOADS), root / DOWNLOADS, root / CACHE)
 
 
 if __name__ == "__main__":

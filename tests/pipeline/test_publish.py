@@ -54,8 +54,11 @@ def add_remote(repository: Repository, s3: str) -> None:
 
 def test_a_colleague_has_the_result_without_computing(repository: Repository, s3: str, tmp_path: Path) -> None:
     add_remote(repository, s3)
-    (repository.root / ".cache").mkdir(exist_ok=True)
-    (repository.root / ".cache/a-corpus.zip").write_bytes(b"downloaded")
+    shared = ("a-corpus.zip", "datasets/0123/only/train.arrow")
+    private = (".hidden", "half.part", "datasets/0123/only.lock", "datasets/.tmp/train.arrow", "answers/1")
+    for name in (*shared, *private):
+        (repository.root / ".cache" / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository.root / ".cache" / name).write_bytes(name.encode())
     published = tool(repository.root, "publish", "v1.0", "--no-verify", **KEYS)
     assert published.returncode == 0, published.stdout + published.stderr
     assert "published v1.0" in published.stdout
@@ -70,7 +73,8 @@ def test_a_colleague_has_the_result_without_computing(repository: Repository, s3
     reproduced = tool(colleague.root, "reproduce", **KEYS)
     assert reproduced.returncode == 0, reproduced.stdout + reproduced.stderr
     assert f"all {len(colleague.stages)} stages are as they were published" in reproduced.stdout
-    assert (colleague.root / ".cache/a-corpus.zip").read_bytes() == b"downloaded"
+    assert all((colleague.root / ".cache" / name).read_bytes() == name.encode() for name in shared)
+    assert not any((colleague.root / ".cache" / name).exists() for name in private)
     ours = (repository.root / "reports/evaluate/metrics.json").read_text(encoding="utf-8")
     assert (colleague.root / "reports/evaluate/metrics.json").read_text(encoding="utf-8") == ours
     assert colleague.repro(**KEYS) == ([], [])
