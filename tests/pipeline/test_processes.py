@@ -141,11 +141,12 @@ def test_a_rank_that_is_killed_ends_all_and_the_next_run_goes_on_to_the_same_bit
     trained.set(compute__processes=1 if launcher else 2, compute__sharded=False)
     python = [sys.executable, *launcher, "-m", "stages.train_encoder"]
     environment = os.environ | {"STAGEFORMER_SCRATCH": str(trained.root / "killed"), "OMP_NUM_THREADS": "1"}
+    environment["STAGEFORMER_DEBUG"] = "0"  # what users see
     environment["PYTHONPATH"] = os.pathsep.join([str(trained.root / "src"), str(trained.root)])
     started = subprocess.Popen(python, cwd=trained.root, env=environment, stderr=subprocess.PIPE, text=True)
     ranks: dict[int, psutil.Process] = {}
     deadline = time.monotonic() + 100
-    while not any((trained.root / "killed").glob("train_encoder-*/update-*.pt")):
+    while len(ranks) < 2 or not any((trained.root / "killed").glob("train_encoder-*/update-*.pt")):
         assert time.monotonic() < deadline
         for child in psutil.Process(started.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):

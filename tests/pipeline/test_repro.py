@@ -28,7 +28,7 @@ def test_every_stage_that_computes_says_in_which_environment(finished) -> None:
     assert set(environments) <= set(finished.git("ls-files").splitlines())
     # They may differ where the outputs are the same: DVC knows nothing of them.
     assert not set(environments) & set(finished.hashes())
-    assert "up to date" in finished.dvc("status")
+    assert "up to date" in finished.dvc("status", "dvc.yaml")
 
 
 def test_the_reports_hold_counts_and_scores(finished) -> None:

@@ -49,11 +49,12 @@ def changed_parameter(values: Mapping[str, Any], name: str) -> tuple[str, list[o
 
 
 def changed_and_descendants(root: Path) -> tuple[dict[str, Any], set[str]]:
-    """What ``dvc status`` says of each stage but ``check``, and those stages with all that depend on them."""
+    """What ``dvc status dvc.yaml`` says of each stage but ``check``, and those with all of it that depend on them."""
     with Repo(str(root)) as repo:
-        changed = {name: why for name, why in repo.status().items() if name != "check"}
+        changed = {name: why for name, why in repo.status(["dvc.yaml"]).items() if name != "check"}
         graph = networkx.relabel_nodes(repo.index.graph, {stage: stage.addressing for stage in repo.index.stages})
-    return changed, set(changed).union(*(networkx.ancestors(graph, name) for name in changed))
+    stages = set(changed).union(*(networkx.ancestors(graph, name) for name in changed))
+    return changed, {name for name in stages if not name.startswith("heads/")}
 
 
 def passes_check(root: Path) -> bool:
