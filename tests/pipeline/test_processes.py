@@ -1,16 +1,12 @@
 """Several processes, started by `compute.processes` or by torchrun: the training of one, shared out."""
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 
 from stageformer.memory.store import MemoryStore
@@ -129,40 +125,3 @@ def test_a_mistake_is_reported_once(trained: Repository) -> None:
     assert str(error.value).count("error: ") == 1
     assert "diverged" in str(error.value)
     assert "Traceback" not in str(error.value)
-
-
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-
-
-@pytest.mark.parametrize("launcher", [[], TORCHRUN], ids=["compute.processes", "torchrun"])
-def test_a_rank_that_is_killed_ends_all_and_the_next_run_goes_on_to_the_same_bits(
-    trained: Repository, two: Path, launcher: list[str]
-) -> None:
-    trained.set(compute__processes=1 if launcher else 2, compute__sharded=False)
-    python = [sys.executable, *launcher, "-m", "stages.train_encoder"]
-    environment = os.environ | {"STAGEFORMER_SCRATCH": str(trained.root / "killed"), "OMP_NUM_THREADS": "1"}
-    environment["STAGEFORMER_DEBUG"] = "0"  # what users see
-    environment["PYTHONPATH"] = os.pathsep.join([str(trained.root / "src"), str(trained.root)])
-    started = subprocess.Popen(python, cwd=trained.root, env=environment, stderr=subprocess.PIPE, text=True)
-    ranks: dict[int, psutil.Process] = {}
-    deadline = time.monotonic() + 100
-    while len(ranks) < 2 or not any((trained.root / "killed").glob("train_encoder-*/update-*.pt")):
-        assert time.monotonic() < deadline
-        for child in psutil.Process(started.pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if (rank := child.environ().get("RANK")) is not None:
-                    ranks[int(rank)] = child
-        time.sleep(0.02)
-    ranks[1].kill()
-    _, printed = started.communicate(timeout=100)
-    assert started.returncode
-    assert not any(rank.is_running() and rank.status() != psutil.STATUS_ZOMBIE for rank in ranks.values())
-    if not launcher:
-        assert started.returncode == 128 + signal.SIGKILL
-        (line,) = [line for line in printed.splitlines() if line.startswith("error: ")]
-        assert line.startswith("error: process 2 of 2 was killed")
-        assert "Traceback" not in printed
-    again = subprocess.run(python, cwd=trained.root, env=environment, capture_output=True, text=True, timeout=120)
-    assert again.returncode == 0, again.stderr
-    assert "train_encoder: resuming after update" in again.stderr
-    assert (trained.root / "data/train_encoder/encoder.pt").read_bytes() == (two / "data/encoder.pt").read_bytes()
