@@ -29,7 +29,9 @@ class Finished:
     seconds: float
     """from its start to its end"""
     peak_memory_mib: float
-    """the most memory that it held at a time"""
+    """the most memory that it, or any one process that it started, held at a time"""
+    processor_seconds: float
+    """of a core, of all these processes together"""
 
 
 def run(arguments: Sequence[str], threads: int, folder: Path | None = None) -> Finished:
@@ -59,4 +61,5 @@ def run(arguments: Sequence[str], threads: int, folder: Path | None = None) -> F
             said = errors.read().decode(errors="replace").strip()[-2000:]
             raise StageformerError(f"python {' '.join(arguments)}: ended with {process.returncode}: {said}")
         unit = 2**20 if sys.platform == "darwin" else 2**10
-        return Finished(output.read().decode(), seconds, usage.ru_maxrss / unit)
+        processor = usage.ru_utime + usage.ru_stime
+        return Finished(output.read().decode(), seconds, usage.ru_maxrss / unit, processor)

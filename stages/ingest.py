@@ -15,15 +15,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stageformer.compute.pool import Processes
 from stageformer.corpus.ingest import ingest, open_corpus
+from stageformer.params.compute import Compute
 from stageformer.params.ingest import Ingest
 from stages.common import stage
 
 
-@stage("ingest", {"ingest": Ingest}, cache=".cache")
-def main(params: Ingest, *, cache: Path, output: Path, reports: Path) -> None:
+@stage("ingest", {"ingest": Ingest}, {"compute.threads": Compute}, cache=".cache")
+def main(params: Ingest, workers: int, *, cache: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
-    ingest(open_corpus(params, cache), params, output).write(reports)
+    with Processes(workers) as pool:
+        ingest(open_corpus(params, cache), params, output, pool).write(reports)
 
 
 if __name__ == "__main__":

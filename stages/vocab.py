@@ -14,15 +14,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stageformer.compute.pool import Processes
+from stageformer.params.compute import Compute
 from stageformer.params.vocab import Vocab
 from stageformer.text.vocab_splits import vocab_splits
 from stages.common import stage
 
 
-@stage("vocab", {"vocab": Vocab}, tokenize="data/tokenize")
-def main(params: Vocab, *, tokenize: Path, output: Path, reports: Path) -> None:
+@stage("vocab", {"vocab": Vocab}, {"compute.threads": Compute}, tokenize="data/tokenize")
+def main(params: Vocab, workers: int, *, tokenize: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
-    vocab_splits(tokenize, output, reports, params)
+    with Processes(workers) as pool:
+        vocab_splits(tokenize, output, reports, params, pool)
 
 
 if __name__ == "__main__":

@@ -275,7 +275,7 @@ def test_the_size_of_the_parts_changes_nothing(make_params, monkeypatch, rows_in
         params = make_params(merge_references=merge)
         rows_of, statistics = run({"train": ListSource(*rows, *FILL)}, params)
         with monkeypatch.context() as patch:
-            patch.setattr("stageformer.corpus.plan._ROWS", rows_in_a_part)
+            patch.setattr("stageformer.corpus.plan.ROWS", rows_in_a_part)
             cut_rows_of, cut_statistics = run({"train": ListSource(*rows, *FILL)}, params)
         assert cut_rows_of == rows_of
         assert cut_statistics.metrics() == statistics.metrics()

@@ -22,6 +22,7 @@ from stageformer.params.ingest import Ingest
 from stageformer.params.reading import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPUTE = read_yaml(ROOT / "recipes/default.yaml")["compute"]
 MULTI30K = Path(os.environ.get("STAGEFORMER_SHARED_DATA", ROOT.parent / "shared" / "data")) / "multi30k"
 SHA256 = "8167820cac4b8defe895fd2c36ac23402a445d1fe6028e8cde24caabb935282c"
 
@@ -64,7 +65,7 @@ def run_stage(folder: Path, name: str = "out", seed: str = "0", **changes: Any) 
     }
     ingest["files"].update(changes.pop("files", {}))
     ingest.update(changes)
-    (folder / "params.yaml").write_text(yaml.safe_dump({"ingest": ingest}), encoding="utf-8")
+    (folder / "params.yaml").write_text(yaml.safe_dump({"ingest": ingest, "compute": COMPUTE}), encoding="utf-8")
     command = [sys.executable, "-m", "stages.ingest", "--params", str(folder / "params.yaml")]
     command += ["--output", str(folder / name), "--reports", str(folder / name / "reports")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": seed}

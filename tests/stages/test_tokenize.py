@@ -15,11 +15,13 @@ from click.testing import CliRunner
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import write_table
 from stageformer.errors import EXTRAS
+from stageformer.params.reading import read_yaml
 from stageformer.text.pair import load_tokenizers
 from stages.tokenize import main
 from tests.families import values
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPUTE = read_yaml(ROOT / "recipes/default.yaml")["compute"]
 ROWS = {
     "train": [("Turn on the light", "Schalte das Licht ein"), ("Turn off the light", "Schalte das Licht aus")] * 3,
     "valid": [("The light", "Das Licht")],
@@ -56,7 +58,7 @@ def write_sentences(folder: Path, rows: dict[str, list[tuple[str, str]]] = ROWS)
 
 def write_params(folder: Path, kind: str = "bpe", target: dict[str, object] | None = None, **changes: object) -> None:
     group = {"source": values(kind, **changes), "target": target}
-    (folder / "params.yaml").write_text(json.dumps({"tokenize": group}))
+    (folder / "params.yaml").write_text(json.dumps({"tokenize": group, "compute": COMPUTE}))
 
 
 def arguments(folder: Path, run: str = "run") -> list[str]:

@@ -13,12 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from stageformer.artifacts.tables import write_table
+from stageformer.params.reading import read_yaml
 from stageformer.text.pair import save_tokenizers, train_tokenizers
 from stageformer.text.vocabulary import load_vocabularies
 from stages.vocab import main
 from tests.families import family
 
 ROOT = Path(__file__).resolve().parents[2]
+COMPUTE = read_yaml(ROOT / "recipes/default.yaml")["compute"]
 ROWS: dict[str, list[tuple[list[str], list[str]]]] = {
     "train": [(["a", "b", "a"], ["x", "a"]), (["c"], ["x", "y", "<eos>"]), ([], ["x"])],
     "valid": [(["a", "new", "c"], ["x"])],
@@ -40,7 +42,7 @@ def write_tokens(folder: Path, rows: dict[str, list[tuple[list[str], list[str]]]
 
 def run(folder: Path, name: str = "run", **changes: object) -> None:
     group = {"shared": True, "min_frequency": 1, "max_size": None} | changes
-    (folder / "params.yaml").write_text(json.dumps({"vocab": group}))
+    (folder / "params.yaml").write_text(json.dumps({"vocab": group, "compute": COMPUTE}))
     result = CliRunner().invoke(main, arguments(folder, name), catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
 
@@ -151,7 +153,8 @@ def test_every_learnt_token_has_an_id(tmp_path: Path, shared: bool) -> None:
 
 def test_one_line_says_what_was_done(tmp_path: Path) -> None:
     write_tokens(tmp_path)
-    (tmp_path / "params.yaml").write_text('{"vocab": {"shared": false, "min_frequency": 2, "max_size": null}}')
+    vocab = {"shared": False, "min_frequency": 2, "max_size": None}
+    (tmp_path / "params.yaml").write_text(json.dumps({"vocab": vocab, "compute": COMPUTE}))
     result = CliRunner().invoke(main, arguments(tmp_path), catch_exceptions=False)
     unknown = "50.00% of train, 50.00% of valid, 71.43% of test; min_frequency makes 4 of train unknown"
     assert result.stderr == f"vocab: read 10 tokens of train, gave 2 of 7 types an id; unknown tokens: {unknown}\n"
@@ -207,13 +210,14 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         ({"min_freq": 1}, "unknown key vocab.min_freq (did you mean 'min_frequency'?)"),
     ]:
         group = {"shared": True, "min_frequency": 1, "max_size": None} | changes
-        (tmp_path / "params.yaml").write_text(json.dumps({"vocab": group}))
+        (tmp_path / "params.yaml").write_text(json.dumps({"vocab": group, "compute": COMPUTE}))
         result = CliRunner().invoke(main, arguments(tmp_path))
         assert result.exit_code == 2
         assert result.stderr.count("\n") == 1
         assert message in result.stderr
     write_table(tmp_path / "tokenize" / "train.parquet", "ids", [])
-    (tmp_path / "params.yaml").write_text('{"vocab": {"shared": true, "min_frequency": 1, "max_size": null}}')
+    vocab = {"shared": True, "min_frequency": 1, "max_size": None}
+    (tmp_path / "params.yaml").write_text(json.dumps({"vocab": vocab, "compute": COMPUTE}))
     result = CliRunner().invoke(main, arguments(tmp_path))
     assert "found an artifact of kind 'ids', needed kind 'tokens'; make it again with `dvc repro --force tokenize`" in (
         result.stderr

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.header import SPLITS
-from stageformer.artifacts.tables import write_parts, write_table
+from stageformer.artifacts.tables import SCHEMAS, write_parts, write_table
+from stageformer.compute.pool import SERIAL, Pool
 from stageformer.console.output import say
 from stageformer.corpus.filters import fold
 from stageformer.corpus.hashes import HashSet, hashes
 from stageformer.corpus.labels import LabelSpool
 from stageformer.corpus.plan import make_plan, normalised
 from stageformer.corpus.references import References
-from stageformer.corpus.sources.base import Record, Records, Source
+from stageformer.corpus.sources.base import Part, Record, Records, Source
 from stageformer.corpus.statistics import Statistics
 from stageformer.errors import StageformerError
 from stageformer.params.choices import chosen, implementation
@@ -46,7 +48,7 @@ def open_corpus(params: Ingest, cache: Path) -> Mapping[str, Records]:
     return source.open(params, cache)
 
 
-def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Statistics:
+def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path, pool: Pool = SERIAL) -> Statistics:
     """Write ``{,labels/}{train,valid,test}.parquet`` into ``output``, and report what was dropped on stderr.
 
     ``train`` is filtered, freed of duplicates (the first in reading order stays) and split. A ready-made valid or test
@@ -58,6 +60,7 @@ def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Stati
         corpus: the sources by split, as :func:`open_corpus` gives them.
         params: the parameters of the stage.
         output: folder of the tables; what it holds is replaced only when all are whole.
+        pool: what computes the parts; the result is the same.
 
     Raises:
         StageformerError: a bad record or file, too few pairs left by the filters, a split without a sentence, or a full
@@ -66,14 +69,14 @@ def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Stati
     statistics = Statistics()
     unfinished = output / ".unfinished"
     try:
-        with tempfile.TemporaryFile() as texts:
-            plan = make_plan(corpus, params, References(texts), statistics)
+        with tempfile.NamedTemporaryFile() as texts:
+            plan = make_plan(corpus, params, References(texts), statistics, pool)
             for split in SPLITS:
                 origin = split if split in corpus else "train"
                 leaky = [plan.sources[other] for other in _yields_to(split, corpus)]
                 rows = partial(rows_of_part, origin=origin, split=split, leaky=leaky, references=plan.references)
                 first_id = statistics.total().kept.total()
-                parts = _numbered(map(rows, plan.select(corpus[origin], origin, split)), first_id)
+                parts = _numbered(pool.map(rows, plan.select(corpus[origin], origin, split)), first_id)
                 with LabelSpool() as labels:
                     if params.labels != "none":
                         parts = _copied(parts, labels)
@@ -93,8 +96,8 @@ def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path) -> Stati
 
 
 def rows_of_part(
-    part: list[Record], *, origin: str, split: str, leaky: list[HashSet], references: References
-) -> tuple[dict[str, list[Any]], Statistics]:
+    part: Part, *, origin: str, split: str, leaky: list[HashSet], references: References
+) -> tuple[dict[str, Any], Statistics]:
     """Return the columns of a part of one split, without ``id`` and without the leaks, and its statistics.
 
     Args:
@@ -107,7 +110,7 @@ def rows_of_part(
     statistics = Statistics()
     rows: list[Record] = []
     all_references: list[list[str]] = []
-    pairs = [normalised(record) for record in part]
+    pairs = [normalised(record) for record in part.records() if isinstance(record, Record)]
     keys = hashes((fold(pair.source),) for pair in pairs)
     is_leak = np.zeros(len(pairs), dtype=bool)
     for sources in leaky:
@@ -125,18 +128,19 @@ def rows_of_part(
         rows += [pair] * repeats
         all_references += [targets] * repeats
     statistics.keep(origin, split, rows, sum(map(len, all_references)))
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Any] = {
         "source": [row.input for row in rows],
         "target": [row.target for row in rows],
         "references": all_references,
         "group": [row.group for row in rows],
-        "labels": [row.labels for row in rows],
     }
-    return columns, statistics
+    schema = SCHEMAS["sentences"]
+    columns = {name: pa.array(column, schema.field(name).type) for name, column in columns.items()}
+    return {**columns, "labels": [row.labels for row in rows]}, statistics
 
 
 def _numbered(
-    parts: Iterable[tuple[dict[str, list[Any]], Statistics]], first_id: int
+    parts: Iterable[tuple[dict[str, Any], Statistics]], first_id: int
 ) -> Iterator[tuple[dict[str, Any], Statistics]]:
     """Give each row its id."""
     for columns, statistics in parts:

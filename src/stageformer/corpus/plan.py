@@ -10,26 +10,24 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import tee
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stageformer.artifacts.header import SPLITS
+from stageformer.compute.pool import Pool
 from stageformer.corpus.filters import FILTERS, fold, why_dropped
 from stageformer.corpus.hashes import Hashes, HashSet, hashes
 from stageformer.corpus.references import References
-from stageformer.corpus.sources.base import Record, Records, Rejected
+from stageformer.corpus.sources.base import ROWS, Part, Record, Records, Rejected, parts_of
 from stageformer.corpus.statistics import Reading, Statistics
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Ingest
 from stageformer.text.normalisation import normalise
 
-_ROWS = 4_096
-"""Records in a part."""
 _LEFT_OUT = len(SPLITS)
-
-Part = list[Record | Rejected]
 
 
 @dataclass
@@ -43,24 +41,32 @@ class Plan:
     sources: dict[str, HashSet] = field(default_factory=lambda: {"valid": HashSet(), "test": HashSet()})
     """The folded sources of valid and test."""
 
-    def select(self, source: Records, origin: str, split: str) -> Iterator[list[Record]]:
-        """Read a source of the corpus again, and yield the records that the plan gives to this split, in parts."""
-        wanted, decisions = SPLITS.index(split), self.decisions[origin]
-        with tqdm(total=len(decisions), desc=f"ingest: {split}", unit=" pairs", disable=None) as progress:
-            start = 0
-            for part in _parts(source):
-                here = decisions[start : start + len(part)]
-                start += len(part)
-                progress.update(len(part))
-                yield [
-                    record
-                    for record, decision in zip(part, here, strict=True)
-                    if decision == wanted and isinstance(record, Record)
-                ]
+    def select(self, source: Records, origin: str, split: str) -> Iterator[Part]:
+        """Read a source of the corpus again, and yield the records that the plan gives to this split, in parts.
+
+        Raises:
+            StageformerError: the corpus is another one than before.
+        """
+        wanted, decisions = SPLITS.index(split), np.frombuffer(self.decisions[origin], dtype=np.uint8)
+        start = 0
+        for part in _parts(source, f"ingest: {split}", len(decisions)):
+            here = decisions[start : start + len(part)]
+            start += len(part)
+            if start > len(decisions):
+                break
+            places = np.flatnonzero(here == wanted)
+            if len(places):
+                yield part.only(places.tolist())
+        if start != len(decisions):
+            raise StageformerError(f"the corpus of {origin} changed while it was read; run ingest again")
 
 
-def make_plan(corpus: Mapping[str, Records], params: Ingest, references: References, statistics: Statistics) -> Plan:
+def make_plan(
+    corpus: Mapping[str, Records], params: Ingest, references: References, statistics: Statistics, pool: Pool
+) -> Plan:
     """Read the whole corpus once, and decide which split each record belongs to, or that it is dropped.
+
+    What workers send back holds the text of valid and test alone: the examples of duplicates are read again here.
 
     Raises:
         StageformerError: a bad record under ``on_bad_line: error``, what a source itself raises, or the filters left
@@ -76,27 +82,37 @@ def make_plan(corpus: Mapping[str, Records], params: Ingest, references: Referen
         decisions = plan.decisions[origin] = bytearray()
         reading = statistics.reading(origin)
         judge = partial(judge_part, origin=origin, params=params, fractions=fractions)
-        for judged in map(judge, _parts(tqdm(source, desc=f"ingest: reading {origin}", unit=" pairs", disable=None))):
+        parts, again = tee(_parts(source, f"ingest: reading {origin}"))
+        for judged, part in zip(pool.map(judge, parts), again, strict=False):
             before = reading.read
             statistics.add(judged.statistics)
-            is_left = np.ones(len(judged.pairs), dtype=bool)
+            is_left = np.ones(len(judged.places), dtype=bool)
             if origin == "train" and params.drop_duplicates:
                 is_left = seen.add(judged.pair_hashes)
-                for row in np.flatnonzero(~is_left).tolist():
-                    pair = judged.pairs[row]
-                    statistics.drop(origin, "duplicate", pair.where, pair.source, pair.target)
+                _drop_duplicates(part, judged.places[~is_left].tolist(), statistics)
             for split, sources in plan.sources.items():
                 rows = np.flatnonzero(is_left & (judged.splits == SPLITS.index(split)))
                 sources.add(judged.source_hashes[rows])
                 if params.merge_references:
                     pairs = [judged.pairs[row] for row in rows.tolist()]
-                    is_left[rows[references.add(split, [(pair.labelled_input, pair.target) for pair in pairs])]] = False
+                    is_left[rows[references.add(split, pairs)]] = False
             decided = np.full(reading.read - before, _LEFT_OUT, dtype=np.uint8)
             decided[judged.places[is_left]] = judged.splits[is_left]
             decisions += decided.tobytes()
         if origin == "train":
             _check_enough_is_left(reading, params.min_kept)
     return plan
+
+
+def _drop_duplicates(part: Part, places: list[int], statistics: Statistics) -> None:
+    """Count the records at these places of a part of train as duplicates, and keep the first as examples."""
+    shown = places[: statistics.room("duplicate")]
+    for record in part.only(shown).records():
+        if isinstance(record, Record):
+            pair = normalised(record)
+            statistics.drop("train", "duplicate", pair.where, pair.source, pair.target)
+    if len(places) > len(shown):
+        statistics.reading("train").dropped["duplicate"] += len(places) - len(shown)
 
 
 @dataclass(frozen=True)
@@ -107,8 +123,8 @@ class Judged:
     """Of the records that were read, and of those that were dropped."""
     places: NDArray[np.int64]
     """Which records are left."""
-    pairs: list[Record]
-    """Those records, normalised."""
+    pairs: dict[int, tuple[str, str]]
+    """Of those of them that may become further references, by their number: input with its labels, and target."""
     splits: NDArray[np.int64]
     """The split that each of them would go to."""
     pair_hashes: Hashes
@@ -126,7 +142,7 @@ def judge_part(part: Part, origin: str, params: Ingest, fractions: Mapping[str, 
     statistics = Statistics()
     statistics.reading(origin).read = len(part)
     places, pairs, splits = [], [], []
-    for place, record in enumerate(part):
+    for place, record in enumerate(part.records()):
         if isinstance(record, Rejected):
             if record.message and params.on_bad_line == "error":
                 raise StageformerError(record.message)
@@ -145,7 +161,11 @@ def judge_part(part: Part, origin: str, params: Ingest, fractions: Mapping[str, 
     return Judged(
         statistics,
         np.array(places, dtype=np.int64),
-        pairs,
+        {
+            row: (pair.labelled_input, pair.target)
+            for row, pair in enumerate(pairs)
+            if params.merge_references and splits[row] != SPLITS.index("train")
+        },
         np.array(splits, dtype=np.int64),
         hashes((pair.labelled_input, pair.target) for pair in pairs),
         hashes((fold(pair.source),) for pair in pairs),
@@ -184,12 +204,9 @@ def _check_enough_is_left(reading: Reading, min_kept: float) -> None:
         )
 
 
-def _parts(source: Records) -> Iterator[Part]:
-    part: Part = []
-    for record in source:
-        part.append(record)
-        if len(part) == _ROWS:
+def _parts(source: Records, title: str, total: int | None = None) -> Iterator[Part]:
+    """Yield the parts of a source of the corpus, and show how many records were handed out."""
+    with tqdm(total=total, desc=title, unit=" pairs", disable=None) as progress:
+        for part in parts_of(source, ROWS):
             yield part
-            part = []
-    if part:
-        yield part
+            progress.update(len(part))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from functools import cached_property
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ class References:
     First all rows are added, then the targets are asked for.
 
     Args:
-        texts: an empty temporary file, open for writing and reading.
+        texts: an empty temporary file, open for writing and reading. Where other processes ask for targets, it has a
+            name: they open it themselves.
     """
 
     def __init__(self, texts: IO[bytes]) -> None:
@@ -31,6 +32,18 @@ class References:
         self._merged = array("Q")
         self._begins = array("Q")
         self._ends = array("Q")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is needed to ask for targets in another process."""
+        self._texts.flush()
+        left_out = {"_texts", "_sources", "_pairs"}
+        state = {name: value for name, value in vars(self).items() if name not in left_out}
+        return state | {"_in_order": self._in_order, "path": self._texts.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over the state of another process."""
+        self._texts = open(state.pop("path"), "rb")
+        vars(self).update(state)
 
     def add(self, split: str, rows: list[tuple[str, str]]) -> NDArray[np.bool_]:
         """Take in rows of source and target; return which of them merge into an earlier one of the same source."""

@@ -122,6 +122,10 @@ class Statistics:
             sample = {"source": source[:_SAMPLE_CHARACTERS], "target": target[:_SAMPLE_CHARACTERS], "where": where}
             samples.append({name: text.encode(errors="replace").decode() for name, text in sample.items()})
 
+    def room(self, reason: str) -> int:
+        """Return how many further examples of what this reason drops are kept."""
+        return SAMPLES - len(self.samples.get(reason, []))
+
     def keep(self, origin: str, split: str, rows: list[Record], num_references: int) -> None:
         """Count rows that stay in ``split``."""
         self.reading(origin).kept[split] += len(rows)

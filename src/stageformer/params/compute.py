@@ -14,7 +14,9 @@ class Compute(Params):
     """Where, on how many processors and how precisely the arithmetic is done."""
 
     device: Literal["cpu", "cuda"] = param("where to compute")
-    threads: int = param("threads of each process on the CPU", minimum=1, maximum=1024)
+    threads: int = param(
+        "threads of each process on the CPU; in ingest, tokenize and vocab: worker processes", minimum=1, maximum=1024
+    )
     processes: int = param("processes that train together, each with its own threads or GPU", minimum=1, maximum=4096)
     sharded: bool = param("split weights, gradients and optimizer between the processes (FSDP), without copies")
     micro_batch_tokens: int = param(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +18,11 @@ from stageformer.artifacts.csv_files import write_csv
 from stageformer.artifacts.files import write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import open_table, read_batches, write_parts
+from stageformer.compute.pool import SERIAL, Pool
 from stageformer.console.output import say, warn
 from stageformer.params.tokenize import Tokenize
 from stageformer.text.counts import SIDES, BySide, SideCounts, ratio
-from stageformer.text.pair import Tokenizers, save_tokenizers, train_tokenizers
+from stageformer.text.pair import Tokenizers, load_tokenizers, save_tokenizers, train_tokenizers
 from stageformer.text.tokenizers.base import Tokenizer
 
 
@@ -71,7 +71,7 @@ class TokenCounts(BySide[CutCounts]):
     sides: dict[str, CutCounts] = field(default_factory=lambda: {side: CutCounts() for side in SIDES})
 
 
-def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tokenize) -> None:
+def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tokenize, pool: Pool = SERIAL) -> None:
     """Train the tokenizers on the training split and cut all splits into token strings.
 
     Args:
@@ -79,6 +79,7 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
         output: gets ``tokenizer/`` and ``{train,valid,test}.parquet`` of tokens.
         reports: gets ``metrics.json`` and ``lengths.csv``.
         params: the group ``tokenize``.
+        pool: what cuts the parts; the result is the same.
 
     Raises:
         StageformerError: a missing or damaged table, no text to learn from, or a full disk.
@@ -100,7 +101,7 @@ def tokenize_splits(input_folder: Path, output: Path, reports: Path, params: Tok
     for split in SPLITS:
         counts = TokenCounts()
         parts = _parts(input_folder / f"{split}.parquet", split)
-        tokenized = map(partial(tokenize_part, tokenizers=tokenizers), parts)
+        tokenized = pool.map(_Cutting(tokenizers, output / "tokenizer"), parts)
         write_parts(output / f"{split}.parquet", "tokens", tokenized, counts, tokenizers.parts)
         metrics[split] = {"sentences": counts.sides["source"].sentences}
         for side, counted in counts.sides.items():
@@ -146,6 +147,23 @@ def tokenize_part(batch: pa.RecordBatch, tokenizers: Tokenizers) -> tuple[dict[s
         counts.sides[side] = CutCounts.of(tokenizer, texts, tokenized)
         columns[f"{side}_tokens"] = pa.array(tokenized, pa.list_(pa.field("element", pa.string())))
     return columns, counts
+
+
+class _Cutting:
+    """:func:`tokenize_part` with tokenizers that another process reads from their folder: not all can be pickled."""
+
+    def __init__(self, tokenizers: Tokenizers, folder: Path) -> None:
+        self._tokenizers, self._folder = tokenizers, folder
+
+    def __call__(self, batch: pa.RecordBatch) -> tuple[dict[str, Any], TokenCounts]:
+        return tokenize_part(batch, self._tokenizers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _cutting_of, (self._folder.absolute(),)
+
+
+def _cutting_of(folder: Path) -> _Cutting:
+    return _Cutting(load_tokenizers(folder), folder)
 
 
 class _Column:

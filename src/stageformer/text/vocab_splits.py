@@ -21,6 +21,7 @@ from stageformer.artifacts.csv_files import write_csv
 from stageformer.artifacts.files import atomic_folder, write_json
 from stageformer.artifacts.header import SPLITS
 from stageformer.artifacts.tables import check_table, decoded, open_table, read_batches, write_parts
+from stageformer.compute.pool import SERIAL, Pool
 from stageformer.console.output import say
 from stageformer.errors import StageformerError
 from stageformer.params.vocab import Vocab
@@ -76,7 +77,7 @@ class IdCounts(BySide[MappedCounts]):
     sides: dict[str, MappedCounts] = field(default_factory=lambda: {side: MappedCounts() for side in SIDES})
 
 
-def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab) -> None:
+def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab, pool: Pool = SERIAL) -> None:
     """Build the vocabulary from the training split and map all splits to ids.
 
     Source ids end with <eos>. Target ids begin with <bos> and end with <eos>: all but the last are the decoder's input,
@@ -87,6 +88,7 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
         output: gets the vocabulary tables and ``{train,valid,test}.parquet`` of ids; replaced when all are whole.
         reports: gets ``metrics.json``, ``frequencies.csv`` and ``coverage.csv``.
         params: the group ``vocab``.
+        pool: what counts and maps the parts; the result is the same.
 
     Raises:
         StageformerError: a missing or damaged table, an empty vocabulary, or a full disk.
@@ -94,7 +96,7 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
     tokenizers = load_tokenizers(input_folder / "tokenizer")
     for split in SPLITS:
         check_table(input_folder / f"{split}.parquet", "tokens", tokenizers.parts)
-    counts = count_tokens(input_folder / "train.parquet")
+    counts = count_tokens(input_folder / "train.parquet", pool)
     if not counts["source"]:
         raise StageformerError(f"{input_folder / 'train.parquet'}: no source has a token; run `dvc repro tokenize`")
     learnt = {"source": tokenizers.source.learnt, "target": tokenizers.target.learnt}
@@ -107,17 +109,19 @@ def vocab_splits(input_folder: Path, output: Path, reports: Path, params: Vocab)
         for name, vocabulary in vocabularies.by_file.items():
             vocabulary.save(new / name, tokenizers.parts)
         for split in SPLITS:
-            metrics[split] = _map_split(input_folder, new, split, vocabularies)
+            metrics[split] = _map_split(input_folder, new, split, vocabularies, pool)
     write_json(reports / "metrics.json", metrics)
     write_csv(reports / "frequencies.csv", ("rank", "count", "side"), _frequencies(counts))
     write_csv(reports / "coverage.csv", ("types", "coverage", "side"), _coverage(counts))
     say(f"vocab: {_summary(metrics)}")
 
 
-def _map_split(input_folder: Path, output: Path, split: str, vocabularies: Vocabularies) -> dict[str, Any]:
+def _map_split(
+    input_folder: Path, output: Path, split: str, vocabularies: Vocabularies, pool: Pool
+) -> dict[str, Any]:
     """Write the table of ids of a split, and return its figures for the report."""
     found, path = IdCounts(), input_folder / f"{split}.parquet"
-    mapped = map(partial(map_part, vocabularies=vocabularies), _parts(path, split))
+    mapped = pool.map(partial(map_part, vocabularies=vocabularies), _parts(path, split))
     with decoded(path, "tokens"):
         rows = write_parts(output / f"{split}.parquet", "ids", mapped, found, vocabularies.parts)
     return {
@@ -222,11 +226,11 @@ def _summary(metrics: Mapping[str, Any]) -> str:
     return f"read {tokens:,} tokens of train, gave {entries:,} of {types:,} types an id; unknown tokens: {unknown}"
 
 
-def count_tokens(path: Path) -> dict[str, Counter[str]]:
+def count_tokens(path: Path, pool: Pool = SERIAL) -> dict[str, Counter[str]]:
     """Return how often each token occurs in a table of kind ``tokens``, by side."""
     counts: dict[str, Counter[str]] = {side: Counter() for side in SIDES}
     with decoded(path, "tokens"):
-        for counted in map(count_part, _parts(path, f"counting {path.stem}")):
+        for counted in pool.map(count_part, _parts(path, f"counting {path.stem}")):
             for side in SIDES:
                 counts[side].update(counted[side])
     return counts

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -62,6 +63,57 @@ class Rejected(NamedTuple):
 
 Records = Iterable[Record | Rejected]
 """A corpus, or one split of it, that can be read again and again in the same order."""
+
+ROWS = 4_096
+"""Records in a part."""
+
+
+class Part(ABC):
+    """Some records of a corpus, one after the other, that may still have to be made of what was read.
+
+    So whoever hands out the parts does little, and the worker that gets one does the rest.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of records."""
+
+    @abstractmethod
+    def only(self, places: Sequence[int]) -> Part:
+        """Return the records at these places."""
+
+    @abstractmethod
+    def records(self) -> Sequence[Record | Rejected]:
+        """Return the records."""
+
+
+@dataclass(frozen=True)
+class ReadPart(Part):
+    """Records that have been made."""
+
+    found: Sequence[Record | Rejected]
+
+    def __len__(self) -> int:
+        """See :meth:`Part.__len__`."""
+        return len(self.found)
+
+    def only(self, places: Sequence[int]) -> Part:
+        """See :meth:`Part.only`."""
+        return ReadPart([self.found[place] for place in places])
+
+    def records(self) -> Sequence[Record | Rejected]:
+        """See :meth:`Part.records`."""
+        return self.found
+
+
+def parts_of(records: Records, size: int = ROWS) -> Iterator[Part]:
+    """Yield the parts of a corpus, of at most ``size`` records. Raises StageformerError as :meth:`Source.__iter__`."""
+    if isinstance(records, LineSource | Mixture):
+        yield from records.parts(size)
+        return
+    left = iter(records)
+    while found := list(islice(left, size)):
+        yield ReadPart(found)
 
 
 class Source(ABC):
@@ -147,16 +199,78 @@ class LineSource(FileSource):
 
     def __iter__(self) -> Iterator[Record | Rejected]:
         """See :meth:`Source.__iter__`."""
+        for part in self.parts(ROWS):
+            yield from part.records()
+
+    def parts(self, size: int) -> Iterator[Part]:
+        """Yield the parts of the corpus, of at most ``size`` lines."""
         for file in self.files:
             lines = enumerate(read_lines(file), start=1)
-            record_of = self.reader(file, lines)
-            for number, line in lines:
-                text = decode(file, number, line)
-                yield text if isinstance(text, Rejected) else record_of(number, text)
+            head: list[tuple[int, bytes]] = []
+            self.reader(file, _noted(lines, head))
+            while block := list(islice(lines, size)):
+                yield LinesPart(self, file, tuple(head), block)
 
     @abstractmethod
     def reader(self, file: Path, lines: Iterator[tuple[int, bytes]]) -> Callable[[int, str], Record | Rejected]:
         """Return what makes a record of a line, given its number and text; a header is taken from ``lines`` first."""
+
+
+def _noted(lines: Iterator[tuple[int, bytes]], taken: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Pass lines on, and note which were taken."""
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+@dataclass(frozen=True)
+class LinesPart(Part):
+    """Lines of a file that are not decoded yet."""
+
+    source: LineSource
+    file: Path
+    head: tuple[tuple[int, bytes], ...]
+    """The lines before the first record: the header, if there is one."""
+    lines: list[tuple[int, bytes]]
+    """Number and content."""
+
+    def __len__(self) -> int:
+        """See :meth:`Part.__len__`."""
+        return len(self.lines)
+
+    def only(self, places: Sequence[int]) -> Part:
+        """See :meth:`Part.only`."""
+        return replace(self, lines=[self.lines[place] for place in places])
+
+    def records(self) -> Sequence[Record | Rejected]:
+        """See :meth:`Part.records`."""
+        record_of = self.source.reader(self.file, iter(self.head))
+        decoded = ((number, decode(self.file, number, line)) for number, line in self.lines)
+        return [text if isinstance(text, Rejected) else record_of(number, text) for number, text in decoded]
+
+
+@dataclass(frozen=True)
+class MixturePart(Part):
+    """Some records of one corpus of a mixture."""
+
+    part: Part
+    tag: str
+    weight: int
+
+    def __len__(self) -> int:
+        """See :meth:`Part.__len__`."""
+        return len(self.part)
+
+    def only(self, places: Sequence[int]) -> Part:
+        """See :meth:`Part.only`."""
+        return replace(self, part=self.part.only(places))
+
+    def records(self) -> Sequence[Record | Rejected]:
+        """See :meth:`Part.records`."""
+        return [
+            record if isinstance(record, Rejected) else record._replace(tag=self.tag, weight=self.weight)
+            for record in self.part.records()
+        ]
 
 
 @dataclass(frozen=True)
@@ -167,9 +281,14 @@ class Mixture:
 
     def __iter__(self) -> Iterator[Record | Rejected]:
         """See :meth:`Source.__iter__`."""
+        for part in self.parts(ROWS):
+            yield from part.records()
+
+    def parts(self, size: int) -> Iterator[Part]:
+        """Yield the parts of the corpora, of at most ``size`` records."""
         for corpus, tag, weight in self.corpora:
-            for record in corpus:
-                yield record if isinstance(record, Rejected) else record._replace(tag=tag, weight=weight)
+            for part in parts_of(corpus, size):
+                yield MixturePart(part, tag, weight)
 
 
 def mixture(corpora: Sequence[Records], tags: Sequence[str], weights: Sequence[int]) -> Records:
