@@ -19,7 +19,8 @@ from typing import Any
 import click
 
 from benchmarks.configurations import ROOT
-from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.artifacts.reading import read_json
 from stageformer.commands.program import command
 from stageformer.errors import StageformerError
 from stageformer.params.groups import Parameters

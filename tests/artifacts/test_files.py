@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stageformer.artifacts.files import atomic_file, read_json, write_json, write_lines
+from stageformer.artifacts.files import atomic_file, write_json, write_lines
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 
 

@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stageformer.artifacts import files
-from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.artifacts.header import MADE_BY, SCHEMA_VERSION
+from stageformer.artifacts.reading import read_json
 from stageformer.artifacts.tables import ROWS_PER_GROUP, SCHEMAS, open_table, read_batches, read_table, write_table
 from stageformer.errors import StageformerError
 

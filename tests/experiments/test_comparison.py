@@ -5,7 +5,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from stageformer.artifacts.files import read_json
+from stageformer.artifacts.reading import read_json
 from stageformer.artifacts.tables import write_table
 from stageformer.cli import main as stageformer
 from stageformer.errors import StageformerError

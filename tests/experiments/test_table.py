@@ -13,7 +13,8 @@ import pytest
 import sacrebleu
 from click.testing import CliRunner, Result
 
-from stageformer.artifacts.files import read_json, write_json
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.reading import read_json
 from stageformer.cli import main
 from stageformer.experiments.contents import read_translations
 from stageformer.experiments.experiment import Experiment

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from stageformer.artifacts.files import read_json
+from stageformer.artifacts.reading import read_json
 from stageformer.artifacts.tables import write_table
 from stageformer.scoring.buckets import by_bucket, count_words, length_bucket, rarest_word_buckets, words
 from stageformer.scoring.report import Translations

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stageformer.artifacts.contents import Contents
-from stageformer.artifacts.files import atomic_file, check_regular, first_line
+from stageformer.artifacts.files import atomic_file, first_line
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header, damage_hint, rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
+from stageformer.artifacts.reading import check_regular
 from stageformer.errors import StageformerError
 
 T = TypeVar("T")

@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.files import atomic_file, check_regular, first_line, reason_of
+from stageformer.artifacts.files import atomic_file, first_line, reason_of
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header, damage_hint, rerun_hint
+from stageformer.artifacts.reading import check_regular
 from stageformer.errors import StageformerError
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stageformer.artifacts.files import read_json
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 from stageformer.params.encode import kept_layers
 from stageformer.params.groups import Parameters

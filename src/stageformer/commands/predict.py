@@ -41,7 +41,8 @@ def predict(
         raise click.UsageError("--output needs --input, a file of texts")
     if model is not None and root is not None:
         raise click.UsageError("give --model or --root, not both")
-    from stageformer.artifacts.files import read_sentences, write_lines
+    from stageformer.artifacts.files import write_lines
+    from stageformer.artifacts.reading import read_sentences
     from stageformer.heads.head_folder import export_head
     from stageformer.heads.predictor import Predictor
     from stageformer.terminal.labels import label_lines

@@ -72,7 +72,8 @@ def translate(
         raise click.UsageError(
             "--steps is for sentences as arguments, greedy or beam search, the engine stageformer, and text, not --json"
         )
-    from stageformer.artifacts.files import read_sentences, write_lines
+    from stageformer.artifacts.files import write_lines
+    from stageformer.artifacts.reading import read_sentences
     from stageformer.decoding.sampling import Sampling
     from stageformer.terminal.answers import Answers, score_lines
     from stageformer.translator.translator import Translator
@@ -112,7 +113,7 @@ def translate(
 
 def _answer_standard_input(answers: Answers, interactive: bool) -> Iterator[str]:
     """Yield the answer to each line as soon as it is read. At a terminal, a mistake in a line is only reported."""
-    from stageformer.artifacts.files import bounded_lines, decode_line
+    from stageformer.artifacts.reading import bounded_lines, decode_line
 
     origin = "standard input"
     if interactive:

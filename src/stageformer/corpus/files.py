@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
-from stageformer.artifacts.files import bounded_lines, check_regular
+from stageformer.artifacts.reading import bounded_lines, check_regular
 from stageformer.errors import StageformerError, did_you_mean
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from stageformer.artifacts.files import atomic_file, read_json
+from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 from stageformer.experiments.missing import LOCK, locked_outputs, remote_settings
 

@@ -11,7 +11,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import first_line, read_content
+from stageformer.artifacts.files import first_line
+from stageformer.artifacts.reading import read_content
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.experiments.missing import how_to_get, remote_settings
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import SCHEMA_VERSION
+from stageformer.artifacts.reading import read_json
 from stageformer.building.model_files import config_values
 from stageformer.building.weights import weights_of
 from stageformer.corpus.download import is_address

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from stageformer.artifacts.files import atomic_file, atomic_folder, read_json, write_json
+from stageformer.artifacts.files import atomic_file, atomic_folder, write_json
+from stageformer.artifacts.reading import read_json
 from stageformer.artifacts.tables import read_table
 from stageformer.building.model_files import load_model
 from stageformer.decoding.search import rules_for

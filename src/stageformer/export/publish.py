@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import atomic_file, atomic_folder, read_json, write_json
+from stageformer.artifacts.files import atomic_file, atomic_folder, write_json
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.export.card import ON_THIS_CPU, card, read_facts
 from stageformer.export.formats.base import export_format

@@ -10,8 +10,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from stageformer.artifacts.files import atomic_folder, read_json, write_json
+from stageformer.artifacts.files import atomic_folder, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 from stageformer.experiments.missing import how_to_get
 from stageformer.heads.files import load_head

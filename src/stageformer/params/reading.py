@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
-from stageformer.artifacts.files import read_content
+from stageformer.artifacts.reading import read_content
 from stageformer.errors import StageformerError
 from stageformer.params.root import is_root
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from stageformer.artifacts.files import read_json, write_json
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.reading import read_json
 
 if TYPE_CHECKING:
     from stageformer.params.compute import Compute

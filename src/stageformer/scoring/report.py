@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import read_json
+from stageformer.artifacts.reading import read_json
 from stageformer.artifacts.tables import read_table
 from stageformer.errors import StageformerError
 from stageformer.scoring.metrics import Scorer

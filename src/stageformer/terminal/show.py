@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import MADE_BY, SCHEMA_VERSION
+from stageformer.artifacts.reading import read_json
 from stageformer.console.output import clean
 from stageformer.errors import StageformerError
 from stageformer.provenance.code import FOLDER as MANIFESTS

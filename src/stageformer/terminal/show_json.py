@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import read_json
 from stageformer.artifacts.header import MADE_BY
+from stageformer.artifacts.reading import read_json
 from stageformer.artifacts.tables import describe_table, open_table
 from stageformer.errors import StageformerError
 from stageformer.terminal.show import locked_stage, size_on_disk

@@ -15,7 +15,8 @@ from typing import Self
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
-from stageformer.artifacts.files import atomic_file, read_content
+from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.reading import read_content
 from stageformer.errors import StageformerError
 from stageformer.text.form import Form
 from stageformer.text.marker import ESCAPE, SPACE, escape, unmark

@@ -13,9 +13,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from stageformer.artifacts.files import atomic_folder, read_json, write_json
+from stageformer.artifacts.files import atomic_folder, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.artifacts.made_with import Parts, fingerprint
+from stageformer.artifacts.reading import read_json
 from stageformer.console.output import warn
 from stageformer.errors import StageformerError
 from stageformer.params.choices import chosen, implementation

@@ -16,7 +16,8 @@ from typing import Any
 import tokenizers
 from tokenizers import models, trainers
 
-from stageformer.artifacts.files import atomic_file, read_content
+from stageformer.artifacts.files import atomic_file
+from stageformer.artifacts.reading import read_content
 from stageformer.errors import StageformerError
 from stageformer.text.marker import ESCAPE, SPACE
 from stageformer.text.unigram_training import learn_pieces

@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-from stageformer.artifacts.files import read_json, write_json
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 
 FILE_NAME = "true_case.json"

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stageformer.artifacts.files import first_line, read_json
+from stageformer.artifacts.files import first_line
 from stageformer.artifacts.made_with import Parts, check_made_with
+from stageformer.artifacts.reading import read_json
 from stageformer.batching.batches import batches_by_length
 from stageformer.decoding.rules import Hypothesis, penalty
 from stageformer.decoding.search import rules_for

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stageformer.artifacts.files import atomic_file, read_json, write_json
+from stageformer.artifacts.files import atomic_file, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 from stageformer.experiments.missing import how_to_get
 from stageformer.kernels.choice import Kernels

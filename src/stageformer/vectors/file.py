@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from stageformer.artifacts.answers import Answers
-from stageformer.artifacts.files import check_regular, first_line, reason_of
+from stageformer.artifacts.files import first_line, reason_of
+from stageformer.artifacts.reading import check_regular
 from stageformer.errors import StageformerError
 from stageformer.params.embed import File
 from stageformer.vectors import _fasttext, _text, _word2vec

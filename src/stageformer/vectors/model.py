@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from stageformer.artifacts.answers import Answers
-from stageformer.artifacts.files import first_line, read_json
+from stageformer.artifacts.files import first_line
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 from stageformer.params.embed import Model
 from stageformer.vectors.base import Found

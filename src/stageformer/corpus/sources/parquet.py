@@ -11,7 +11,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stageformer.artifacts.files import check_regular
+from stageformer.artifacts.reading import check_regular
 from stageformer.corpus.files import readable
 from stageformer.corpus.sources._arrow import ArrowRows
 from stageformer.corpus.sources._rows import Columns

@@ -12,7 +12,7 @@ import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as LibraryTokenizer
 
-from stageformer.artifacts.files import read_content
+from stageformer.artifacts.reading import read_content
 from stageformer.errors import StageformerError, require
 
 FILE_NAME = "tokenizer.json"

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Self
 
 import tokenizers
 
-from stageformer.artifacts.files import read_json, write_json
+from stageformer.artifacts.files import write_json
+from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
 from stageformer.params.reading import read_yaml
 from stageformer.text.alignment import tokens_of, tokens_of_words

@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Protocol, Self
 
 from tokenizers import Tokenizer as LibraryTokenizer
 
-from stageformer.artifacts.files import atomic_file, read_content, write_json
+from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.artifacts.reading import read_content
 from stageformer.errors import StageformerError, require
 from stageformer.text.form import Form
 from stageformer.text.tokenizers._pretrained_files import FILE_NAME, from_json, read_pretrained

@@ -13,7 +13,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-from stageformer.artifacts.files import atomic_file, read_content, read_json, write_json
+from stageformer.artifacts.files import atomic_file, write_json
+from stageformer.artifacts.reading import read_content, read_json
 from stageformer.errors import StageformerError, require
 from stageformer.text.form import Form
 from stageformer.text.marker import ESCAPE, escape, unmark
