@@ -209,6 +209,12 @@ def atomic_folder(path: Path, holds: Collection[str]) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
+def check_new_folder(path: Path) -> None:
+    """Raise StageformerError if anything but an empty folder is at ``path``."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise StageformerError(f"{path}: exists already; nothing is overwritten: remove it, or name another folder")
+
+
 def _check_replaceable(path: Path, place: Path, holds: Collection[str]) -> None:
     if not place.exists():
         return

@@ -31,6 +31,12 @@ def is_address(name: str) -> bool:
     return name.startswith(("https://", "http://"))
 
 
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, as ``ingest`` and package indexes spell it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def fetch(name: str, cache: Path) -> Path:
     """Return the file at an address, downloaded unless it is in ``cache`` already.
 

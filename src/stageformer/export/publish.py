@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stageformer.artifacts.files import atomic_file, atomic_folder, write_json
+from stageformer.artifacts.files import atomic_file, atomic_folder, check_new_folder, write_json
 from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError, did_you_mean
 from stageformer.export.card import ON_THIS_CPU, card, read_facts
@@ -49,8 +49,7 @@ def publish(
     Raises:
         StageformerError: the folder is not empty, or there is no export, or none of this format or model.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise StageformerError(f"{folder}: exists already; nothing is overwritten: remove it, or name another folder")
+    check_new_folder(folder)
     facts = read_facts(root / EXPORT)
     if license:
         facts["license"] = license

