@@ -37,18 +37,17 @@ def write_walk(models: Sequence[Walked], output: Path) -> list[str]:
     Raises:
         StageformerError: ``output`` cannot be written.
     """
-    page = _page(models, ())
-    kinds: list[str] = []
-    left_out: list[str] = []
-    for kind in KINDS_OF_WEIGHTS:
-        larger = _page(models, [*kinds, kind])
-        (kinds if len(larger) <= MOST_BYTES else left_out).append(kind)
-        page = larger if kind in kinds else page
-    if left_out:
-        page = _page(models, kinds, full=len(_page(models, list(KINDS_OF_WEIGHTS))))
+    kinds = list(KINDS_OF_WEIGHTS)
+    page = _page(models, kinds)
+    if (full := len(page)) > MOST_BYTES:
+        kinds = []
+        for kind in KINDS_OF_WEIGHTS:
+            if len(_page(models, [*kinds, kind])) <= MOST_BYTES:
+                kinds.append(kind)
+        page = _page(models, kinds, full=full)
     with atomic_file(output) as file:
         file.write(page)
-    return left_out
+    return [kind for kind in KINDS_OF_WEIGHTS if kind not in kinds]
 
 
 def _page(models: Sequence[Walked], kinds: Sequence[str], *, full: int = 0) -> bytes:
