@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,10 +66,17 @@ def test_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     log("wandb", tmp_path)
     (run,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+
+    def read() -> list[wandb_internal_pb2.Record]:
+        return [wandb_internal_pb2.Record.FromString(data) for data in records(run.read_bytes())]
+
+    # The process of Weights & Biases that writes the file may still be at it when the run is finished.
+    deadline = time.monotonic() + 60
+    while not any(record.WhichOneof("record_type") == "exit" for record in read()):
+        assert time.monotonic() < deadline, "the run has no end"
+        time.sleep(0.1)
     found, config = {}, {}
-    for data in records(run.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
+    for record in read():
         if record.WhichOneof("record_type") == "history":
             values = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
             found[values["_step"]] = {name: value for name, value in values.items() if not name.startswith("_")}
