@@ -122,12 +122,26 @@ def test_texts_have_the_labels_of_the_stage_wherever_the_head_is(learned: Reposi
 
 def test_tags_are_learned_and_predicted(finished: Repository, tmp_path: Path) -> None:
     repository = with_labels(finished, tmp_path, "tags")
+    repository.set(encode__layers=[0, 1], encode__dtype="float16", head__mix=True, head__words="mean")
     printed = repository.dvc("repro", "heads/dvc.yaml")
     assert stages_of(printed)[-2:] == HEADS
     metrics: dict[str, Any] = json.loads((repository.root / "reports/evaluate_head/metrics.json").read_text())
     assert metrics["labels"] == "tags"
     assert metrics["words_without_tokens"] == 0
     assert metrics["most_frequent_tag"]["accuracy"] > metrics["majority"]["accuracy"]
+    assert metrics["layer_mix"].keys() == {"0", "1"}
+    table = read_table(repository.root / "data/evaluate_head/predictions.parquet", "predictions").to_pydict()
+    sources = read_table(repository.root / "data/ingest/test.parquet", "sentences", ["source"])["source"].to_pylist()
+    exported = tmp_path / "a head"
+    run = CliRunner().invoke(main, ["predict", "--export", str(exported), "--root", str(repository.root)])
+    assert run.exit_code == 0, run.output
+    # Both read the layers that the head learned from, even where encode.layers is another one by now.
+    repository.set(encode__layers="last")
+    for folder in (repository.root, exported):
+        found = Predictor.load(folder).predict(sources)
+        assert [one.labels for one in found] == table["predicted"]
+        for one, probabilities in zip(found, table["probabilities"], strict=True):
+            assert one.probabilities == pytest.approx(probabilities, abs=2e-3)
     (one,) = Predictor.load(repository.root).predict(["two keys garden"])
     assert one.words == ["two", "keys", "garden"]
     assert len(one.labels) == len(one.probabilities) == 3

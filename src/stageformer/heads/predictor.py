@@ -66,7 +66,9 @@ class Predictor:
         tokenizers = load_tokenizers(found.tokenizers)
         vocabularies = load_vocabularies(found.vocabularies, tokenizers.parts)
         device = torch.device("cpu")
-        source = open_source(found.encoder, vocabularies.source.pad_id, device, vocabularies.parts)
+        pad_id = vocabularies.source.pad_id
+        # The layers are those of the head, whatever encode.layers has become since.
+        source = open_source(found.encoder, pad_id, device, vocabularies.parts, head.layers or "last")
         if source.fingerprint != head.fingerprint or source.width != head.model.config.width:
             raise StageformerError(
                 f"{found.head}: learned from the memory of the maker {head.fingerprint[:8]}, but {found.encoder} is "

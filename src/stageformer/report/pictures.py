@@ -110,6 +110,12 @@ class Gallery:
     left_out: list[str]
     """paths that found no room"""
 
+    def take(self, stage: str) -> list[Subject]:
+        """Remove the pictures of a stage that are about no single sentence, and return them."""
+        taken = [subject for name, groups in self.stages if name == stage for _, group in groups for subject in group]
+        self.stages[:] = [(name, groups) for name, groups in self.stages if name != stage]
+        return taken
+
 
 def gallery(experiments: Sequence[Experiment]) -> Gallery:
     """Gather ``reports/**.png``; what exceeds ``MAX_BYTES`` is left out and named."""

@@ -51,7 +51,7 @@ NAMES = {
     "cer": "CER", "per": "PER", "wer": "WER", "perplexity": "Perplexity",
     "exact_match": "Exact match", "length_ratio": "Length ratio", "repetition": "Repetition", "empty": "Empty",
 }
-LOWER_IS_BETTER = frozenset({"ter", "cer", "per", "wer", "perplexity", "repetition", "empty"})
+LOWER_IS_BETTER = frozenset({"ter", "cer", "per", "wer", "perplexity", "repetition", "empty", "calibration_error"})
 PERCENT = frozenset({"exact_match", "repetition", "cer", "per", "wer"})
 TILES = ("bleu", "chrf", "ter", "cer", "per", "wer", "perplexity", "exact_match")
 SYSTEMS = {"beam": "beam search", "greedy": "greedy search", "copy_source": "copied source"}
@@ -90,12 +90,24 @@ def tiles(metrics: Sequence[Mapping[str, Any]], tested: Sequence[Mapping[str, Bo
             hint = "lower is better" if key in LOWER_IS_BETTER else "higher is better"
             shown = tuple(_show(key, value) for value in values)
             tests = [results.get(key) for results in tested] or [None] * (len(values) - 1)
-            changes = tuple(
-                Change(*_compare(key, values[0], value, test), _chance(test))
-                for value, test in zip(values[1:], tests, strict=True)
-            )
-            found.append(Tile(NAMES[key], hint, shown, changes))
+            found.append(Tile(NAMES[key], hint, shown, changes(key, values, tests)))
     return found
+
+
+def changes(
+    key: str, values: Sequence[float | None], tests: Sequence[BootstrapResult | None]
+) -> tuple[Change, ...]:
+    """Return what became of a score from the first experiment to each other.
+
+    Args:
+        key: of the score
+        values: of each experiment
+        tests: of each experiment after the first, whether that may be chance; None: it was not tested
+    """
+    return tuple(
+        Change(*_compare(key, values[0], value, test), _chance(test))
+        for value, test in zip(values[1:], tests, strict=True)
+    )
 
 
 def table(metrics: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
@@ -132,9 +144,14 @@ def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _show(key: str, value: float | None) -> str:
+    return shown_score(value, "%" if key in PERCENT else "")
+
+
+def shown_score(value: float | None, unit: str) -> str:
+    """Return a score as the report writes it; "–" where there is none."""
     if value is None:
         return "–"
-    return number(value) + (" %" if key in PERCENT else "")
+    return number(value) + (f" {unit}" if unit else "")
 
 
 def _chance(tested: BootstrapResult | None) -> str:

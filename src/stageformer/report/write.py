@@ -18,13 +18,14 @@ from stageformer.errors import StageformerError
 from stageformer.experiments.contents import METRICS
 from stageformer.experiments.experiment import Experiment
 from stageformer.params.earlier import moved
-from stageformer.report import formats, parameters, scores
+from stageformer.report import formats, heads, parameters, scores
 from stageformer.report.analysis import data_charts, learning_curves, score_charts
 from stageformer.report.charts import LETTERS, LOOKS
 from stageformer.report.corpus import dropped, labels
 from stageformer.report.files import read_object, read_yaml, typed
+from stageformer.report.one_side import WithoutTranslations, has_targets
 from stageformer.report.overview import overview
-from stageformer.report.pictures import Gallery, explained, gallery
+from stageformer.report.pictures import Explained, Gallery, explained, gallery
 from stageformer.report.pipeline import read_stages
 from stageformer.report.scores import chance
 from stageformer.report.translations import ROWS_A_PAGE, Column, TranslationTable, read_translations
@@ -58,7 +59,7 @@ def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path 
             f"a report shows up to {len(LETTERS)} experiments, found {len(experiments)}; `stageformer table` takes any "
             "number"
         )
-    content = _gather(experiments, root)
+    content = _gather([_visible(experiment) for experiment in experiments], root)
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         loader=FunctionLoader(_resource),
@@ -68,6 +69,10 @@ def write_report(experiments: Sequence[Experiment], output: Path, *, root: Path 
     with atomic_file(output) as file:
         file.write(page.encode())
     return [*content["translations"].notes, *(f"{path}: no room left" for path in content["gallery"].left_out)]
+
+
+def _visible(experiment: Experiment) -> Experiment:
+    return experiment if has_targets(_read_params(experiment)) else WithoutTranslations(experiment)
 
 
 def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
@@ -80,11 +85,17 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
     tested = chance(experiments)
     reasons, classes = dropped(experiments), labels(experiments)
     analysis, data, pictures = score_charts(experiments), data_charts(experiments), gallery(experiments)
-    curves, drawn = learning_curves(experiments), explained(experiments, root, translations)
+    no_pictures = Explained(reason="The corpus has no targets, and a model of it no decoder.")
+    drawn = explained(experiments, root, translations) if any(metrics) else no_pictures
+    curves = learning_curves(experiments)
+    learned, head_pictures = heads.heads(experiments), pictures.take(heads.STAGE)
     present = {
-        "scores": "Scores", "pipeline": "Pipeline", "parameters": "Parameters", "curves": curves and "Learning curves",
+        "scores": any(metrics) and "Scores", "head": learned and "Head", "pipeline": "Pipeline",
+        "parameters": "Parameters",
+        "curves": curves and "Learning curves",
         "analysis": analysis and "Scores by kind of sentence", "data": (data or reasons) and "Data",
-        "pictures": (pictures.stages or drawn.pictures) and "Pictures", "translations": "Translations",
+        "pictures": (pictures.stages or drawn.pictures) and "Pictures",
+        "translations": any(metrics) and "Translations",
     }
     runs = [_describe(*run) for run in zip(experiments, params, metrics, strict=True)]
     return {
@@ -100,11 +111,14 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
         "headline": " → ".join(filter(None, (ingest.get(f"{side}_language") for side in ("source", "target")))) or "?",
         "sections": [(key, name) for key, name in present.items() if name],
         "runs": runs,
+        "translated": any(metrics),  # by one of them
         "facts": [fact for fact in runs[0]["facts"] if all(fact in run["facts"] for run in runs)],
         "scored": _scored(metrics),
         "tiles": scores.tiles(metrics, tested.differences),
         "chance": tested.note,
         "signatures": scores.signatures(metrics[-1]),
+        "head": learned,
+        "head_pictures": head_pictures if learned else [],
         "pipeline": overview([read_stages(experiment) for experiment in experiments]),
         "parameters": _parameters(experiments, params),
         "curves": curves,
@@ -125,6 +139,8 @@ def _gather(experiments: Sequence[Experiment], root: Path) -> dict[str, Any]:
 
 def _read_metrics(experiment: Experiment) -> dict[str, Any]:
     metrics = read_object(experiment, METRICS)
+    if metrics is None and (isinstance(experiment, WithoutTranslations) or heads.has_head(experiment)):
+        return {}  # It has something else to show.
     if metrics is None:
         raise StageformerError(f"{experiment.name}: there is no {METRICS}; its pipeline has not run yet (`dvc repro`)")
     typed(experiment, METRICS, metrics, sentences=int, split=str, beam=dict)
@@ -158,7 +174,10 @@ def _sources(translations: TranslationTable, pictures: Gallery) -> dict[str, str
 
 
 def _scored(metrics: Sequence[Mapping[str, Any]]) -> str:
-    sizes = [f"{run.get('sentences', 0):,} sentences of the split {run.get('split', '?')}" for run in metrics]
+    sizes = [
+        f"{run.get('sentences', 0):,} sentences of the split {run.get('split', '?')}" if run else "none"
+        for run in metrics
+    ]
     by_letter = ", ".join(f"{letter}: {size}" for letter, size in zip(LETTERS, sizes, strict=False))
     what = sizes[0] if len(set(sizes)) == 1 else by_letter
     return f"Beam search on {what}." + {1: "", 2: " Differences are B − A."}.get(len(sizes), " Differences are to A.")
