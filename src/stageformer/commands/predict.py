@@ -20,13 +20,15 @@ _PATH = click.Path(path_type=Path)
 @click.option("--output", "output_path", type=Output(), help="File for what --input gives. Default: it is printed.")
 @click.option("--export", "folder", type=Output(is_folder=True), metavar="FOLDER",
               help="Write the head, its encoder and its tokenizer into a new folder, for --model on any machine.")
+@click.option("--format", "form", type=click.Choice(["stageformer", "huggingface"]), default="stageformer",
+              show_default=True, help="Of --export; huggingface: a folder for AutoModelForTokenClassification.")
 @json_option
 @click.option("--model", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               help="What --export wrote. Default: the head of the repository.")
 @root_option
 def predict(
-    texts: tuple[str, ...], input_path: Path | None, output_path: Path | None, folder: Path | None, as_json: bool,
-    model: Path | None, root: Path | None,
+    texts: tuple[str, ...], input_path: Path | None, output_path: Path | None, folder: Path | None, form: str,
+    as_json: bool, model: Path | None, root: Path | None,
 ) -> None:
     """Predict the labels of TEXTS, or of a file, with the head that `dvc repro heads/dvc.yaml` made.
 
@@ -34,7 +36,9 @@ def predict(
     """
     if folder is not None:
         if texts or input_path or output_path or as_json or model:
-            raise click.UsageError("--export writes the head of the repository; beside it, give --root alone")
+            raise click.UsageError("--export writes the head of the repository; beside it, give --format and --root alone")
+    elif form != "stageformer":
+        raise click.UsageError("--format says how --export writes; give both")
     elif bool(texts) == bool(input_path):
         raise click.UsageError("give texts or --input, one of them")
     if output_path is not None and input_path is None:
@@ -48,7 +52,13 @@ def predict(
     from stageformer.terminal.labels import label_lines
 
     if folder is not None:
-        for name in export_head(find_root(root), folder):
+        if form == "huggingface":
+            from stageformer.export.head_transformers import export_huggingface
+
+            names = export_huggingface(find_root(root), folder)
+        else:
+            names = export_head(find_root(root), folder)
+        for name in names:
             answer(f"{folder / name}")
         return
     predictor = Predictor.load(model or find_root(root))
