@@ -1,4 +1,4 @@
-"""A head on an encoder of others, as the library's own class of tokens: the same logits, or one line that says why not."""
+"""A head on an encoder of others, as the library's own class of tokens: the same logits, or one line why not."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_where_the_library_computes_something_else_it_is_refused(tmp_path: Path)
     with pytest.raises(StageformerError, match="computes something else than the head from layer 1"):
         save_for_tokens(tmp_path / "written", head([1]), read(original), *vocabulary_of(original), TEXTS)
     original = m2m(tmp_path / "another")
-    with pytest.raises(StageformerError, match="has no AutoModelForTokenClassification for this encoder .*m2m_100"):
+    with pytest.raises(StageformerError, match=r"has no AutoModelForTokenClassification for this encoder .*m2m_100"):
         save_for_tokens(tmp_path / "written", head(), read(original), *vocabulary_of(original), TEXTS)
 
 

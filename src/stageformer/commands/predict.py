@@ -36,7 +36,7 @@ def predict(
     """
     if folder is not None:
         if texts or input_path or output_path or as_json or model:
-            raise click.UsageError("--export writes the head of the repository; beside it, give --format and --root alone")
+            raise click.UsageError("--export writes the head of the repository; beside it, give --format and --root")
     elif form != "stageformer":
         raise click.UsageError("--format says how --export writes; give both")
     elif bool(texts) == bool(input_path):

@@ -119,8 +119,8 @@ def read_layer(head: SavedHead, num_layers: int) -> int:
         )
     if config.words != "first":
         raise StageformerError(
-            f"{refused}: AutoModelForTokenClassification labels each token by itself, and it reads the mean of those of "
-            f"a word; set head.words to first, or {_INSTEAD}"
+            f"{refused}: AutoModelForTokenClassification labels each token by itself, and it reads the mean of those "
+            f"of a word; set head.words to first, or {_INSTEAD}"
         )
     kept = head.layers or [num_layers]
     if config.layer < 0 and len(kept) > 1:
