@@ -36,8 +36,8 @@ class HeadRun:
     """its place from 0"""
     name: str
     score_names: list[str]
-    systems: list[tuple[str, list[str]]]
-    """the head and its baselines with their scores, those of the head with their interval"""
+    systems: list[tuple[str, list[tuple[str, str]]]]
+    """the head and its baselines with their scores, each with its interval, "" of a baseline"""
 
 
 @dataclass(frozen=True)
@@ -187,17 +187,15 @@ def _interval(scores: Mapping[str, Any], key: str) -> str:
     return "" if low is None or high is None else f"{number(float(low), 1)} to {number(float(high), 1)}"
 
 
-def _table(experiment: Experiment, metrics: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def _table(experiment: Experiment, metrics: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
     systems = [name for name, scores in metrics.items() if isinstance(scores, Mapping) and name != "layer_mix"]
     systems.sort(key=lambda name: (*_SYSTEMS, name).index(name))
     keys = [key for key in NAMES if any(key in metrics[name] for name in systems)]
     rows = []
     for name in systems:
         typed(experiment, METRICS, metrics[name], **dict.fromkeys(NAMES, (int, float)))
-        interval = {key: _interval(metrics[name], key) for key in keys}
-        rows.append((_SYSTEMS.get(name, name.replace("_", " ")), [
-            shown_score(metrics[name].get(key), "%") + (f" ({interval[key]})" if interval[key] else "") for key in keys
-        ]))  # fmt: skip
+        cells = [(shown_score(metrics[name].get(key), "%"), _interval(metrics[name], key)) for key in keys]
+        rows.append((_SYSTEMS.get(name, name.replace("_", " ")), cells))
     return [NAMES[key] for key in keys], rows
 
 
