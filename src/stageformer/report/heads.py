@@ -187,7 +187,9 @@ def _interval(scores: Mapping[str, Any], key: str) -> str:
     return "" if low is None or high is None else f"{number(float(low), 1)} to {number(float(high), 1)}"
 
 
-def _table(experiment: Experiment, metrics: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
+def _table(
+    experiment: Experiment, metrics: Mapping[str, Any]
+) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
     systems = [name for name, scores in metrics.items() if isinstance(scores, Mapping) and name != "layer_mix"]
     systems.sort(key=lambda name: (*_SYSTEMS, name).index(name))
     keys = [key for key in NAMES if any(key in metrics[name] for name in systems)]
