@@ -63,7 +63,7 @@ def export_huggingface(root: Path, folder: Path) -> list[str]:
             f"{found.encoder}: Transformers has no class of encoders as ours, only of those that it made itself "
             f"(train_encoder.objective: pretrained); {_INSTEAD}"
         )
-    texts = read_table(root / "data/ingest/train.parquet", "sentences", ["source"])["source"].to_pylist()
+    texts: list[Any] = read_table(root / "data/ingest/train.parquet", "sentences", ["source"])["source"].to_pylist()
     with atomic_folder(folder, ()) as new:
         save_for_tokens(new, head, encoder, parts.source, vocabularies.source, texts[:_TESTED])
         return sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file())
