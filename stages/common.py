@@ -21,7 +21,7 @@ from stageformer.errors import StageformerError, did_you_mean
 from stageformer.params.base import parse
 from stageformer.params.messages import naming_file
 from stageformer.params.reading import read_yaml
-from stageformer.provenance.record import write_record
+from stageformer.provenance.record import seconds_since_start, write_record
 
 PATH = click.Path(path_type=Path)
 
@@ -46,6 +46,7 @@ def stage(
 
     def decorate(function: Callable[..., None]) -> click.Command:
         def run(params_path: Path, **paths: Path) -> None:
+            started = seconds_since_start()
             values = read_yaml(params_path)
             with naming_file(params_path):
                 groups = {**params, **(unrecorded or {})}
@@ -56,7 +57,7 @@ def stage(
                 check_writable(folder, is_folder=True)
             function(*arguments.values(), **paths)
             if os.environ.get("RANK", "0") == "0":  # of several processes, only the first writes
-                write_record(paths["reports"], arguments.get("compute"))
+                write_record(paths["reports"], arguments.get("compute"), started)
 
         defaults = {**inputs, "output": f"data/{name}", "reports": f"reports/{name}"}
         options: list[click.Parameter] = [_option("params", "params_path", "params.yaml")]

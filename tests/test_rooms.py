@@ -15,7 +15,7 @@ FLOORS = (
     {"compute"},
     {"provenance", "scoring", "text", "vectors"},
     {"batching", "building", "corpus", "experiments"},
-    {"memory"},
+    {"memory", "planning"},
     {"decoding", "probing", "training"},
     {"heads", "translator"},
     {"export", "figures"},

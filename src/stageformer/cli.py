@@ -13,6 +13,7 @@ from stageformer.commands.export import export
 from stageformer.commands.heal import heal
 from stageformer.commands.memory import memory
 from stageformer.commands.nearest import nearest
+from stageformer.commands.plan import plan
 from stageformer.commands.predict import predict
 from stageformer.commands.probe import probe
 from stageformer.commands.program import group
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    use, check, status, heal, show, tokenize, translate, complete, predict, walk, explain, probe, summary, report,
+    use, check, plan, status, heal, show, tokenize, translate, complete, predict, walk, explain, probe, summary, report,
     score, compare, table, sweep, memory, nearest, similar, export, completion,
 )  # fmt: skip
 

@@ -81,10 +81,17 @@ def test_a_short_work_starts_no_worker() -> None:
 
 def test_workers_start_once_there_has_been_enough_work() -> None:
     with Processes(2, patience=0.1) as pool:
-        processes = [process for _, process in pool.map(partial(_sleeping, 0.03), range(12))]
+        processes = [process for _, process in pool.map(partial(_computing, 0.03), range(12))]
     alone = processes.count(os.getpid())
     assert 2 <= alone <= 4
     assert processes[:alone] == [os.getpid()] * alone
+
+
+def _computing(seconds: float, number: int) -> tuple[int, int]:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return number, os.getpid()
 
 
 def _sleeping(seconds: float, number: int) -> tuple[int, int]:

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from stageformer.artifacts.tensors import read_tensors
+from stageformer.compute import disk
+from stageformer.compute.disk import BYTES_BESIDE_VALUES, check_disk, required_bytes
 from stageformer.errors import StageformerError
-from stageformer.memory import writer as writing
 from stageformer.memory.padded import export_padded
 from stageformer.memory.store import DTYPES, MemoryStore
-from stageformer.memory.writer import MemoryWriter, check_disk, required_bytes
+from stageformer.memory.writer import MemoryWriter
 from tests.memory.stores import LENGTHS, D, write
 
 
@@ -67,14 +68,14 @@ def test_required_bytes_is_an_upper_bound_and_close(tmp_path: Path) -> None:
         write(tmp_path / dtype, lengths, dtype, shard_tokens=3000, batch=500)
         size = sum(path.stat().st_size for path in (tmp_path / dtype).iterdir())
         needed = required_bytes(10_000, 2000, D, dtype, 4)
-        assert size <= needed <= size + 4 * writing.BYTES_BESIDE_VALUES
+        assert size <= needed <= size + 4 * BYTES_BESIDE_VALUES
 
 
 def test_too_little_disk_is_seen_before_anything_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "memory")
     before = {path: path.read_bytes() for path in (tmp_path / "memory").iterdir()}
     usage = namedtuple("usage", "total used free")(10**9, 10**9 - 1000, 2**20)
-    monkeypatch.setattr(writing.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(StageformerError, match=r"needs 3\.1 MiB of disk, 1\.0 MiB are free"):
         write(tmp_path / "memory", [100_000, 100_000])
     assert {path: path.read_bytes() for path in (tmp_path / "memory").iterdir()} == before
@@ -83,7 +84,7 @@ def test_too_little_disk_is_seen_before_anything_changes(tmp_path: Path, monkeyp
     check_disk(tmp_path / "new" / "deep", 2**20)
     assert not (tmp_path / "new").exists()
     store = MemoryStore(tmp_path / "memory")
-    monkeypatch.setattr(writing.shutil, "disk_usage", lambda _: usage._replace(free=100))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage._replace(free=100))
     with pytest.raises(StageformerError, match="out: needs"):
         export_padded(store, tmp_path / "out", "npy")
     assert not (tmp_path / "out").exists()

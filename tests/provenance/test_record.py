@@ -65,13 +65,18 @@ def test_written_and_read(compute: Compute, tmp_path: Path) -> None:
 
 def test_seconds_count_from_the_start_of_the_process_and_memory_at_its_peak(tmp_path: Path) -> None:
     script = (
-        "import pathlib, time; time.sleep(1.0); block = bytearray(200 * 2**20); del block\n"
-        f"from stageformer.provenance.record import write_record; write_record(pathlib.Path({str(tmp_path)!r}))"
+        "import pathlib, subprocess, sys, time; time.sleep(1.0); block = bytearray(200 * 2**20); del block\n"
+        "busy = 'import time; [0 for _ in iter(lambda: time.process_time() < 0.5, False)]'\n"
+        "subprocess.run([sys.executable, '-c', busy], check=True)\n"
+        "from stageformer.provenance.record import write_record\n"
+        f"write_record(pathlib.Path({str(tmp_path)!r}), None, 0.7)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
     found = json.loads((tmp_path / "cost.json").read_text())
-    assert found.keys() == {"seconds", "peak_memory_mib"}
-    assert found["seconds"] >= 1.0
+    assert found.keys() == {"seconds", "processor_seconds", "peak_memory_mib", "start_seconds"}
+    assert found["seconds"] >= 1.5
+    assert found["processor_seconds"] >= 0.5, "that of the process that it started counts, too"
+    assert found["start_seconds"] == 0.7
     assert found["peak_memory_mib"] >= 200
 
 

@@ -13,6 +13,7 @@ import contextlib
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from stageformer.params.groups import Parameters
@@ -49,7 +50,7 @@ def check_memory(parameters: Parameters) -> None:
         return
     for stage, needed in estimate(parameters).items():
         if needed > 2 * there:
-            name = _culprit(parameters, stage)
+            name = culprit(parameters, stage)
             raise ParameterError(
                 f"{name} is {_value(parameters, name):,}: {stage} would need about {_gib(needed)} of memory, and this "
                 f"machine has {_gib(there)}; choose a smaller one",
@@ -57,29 +58,65 @@ def check_memory(parameters: Parameters) -> None:
             )
 
 
-def estimate(parameters: Parameters) -> dict[str, float]:
-    """Return the bytes that each training stage needs at its peak, of all its processes together."""
+@dataclass(frozen=True)
+class Weights:
+    """Numbers of weights of the parts of a model."""
+
+    encoder: float
+    shallow: float
+    """of the throw-away decoder that trains the encoder"""
+    decoder: float
+    source: float
+    """of the source embedding"""
+    target: float
+    """of the target embedding, which is that of the source where the vocabulary is shared"""
+    positions: float
+    """of both tables of positions, which are not trained"""
+
+    @staticmethod
+    def of(parameters: Parameters, vocabulary: tuple[int, int] | None = None) -> Weights:
+        """Count them.
+
+        Args:
+            parameters: of the run.
+            vocabulary: entries of the source and of the target; None: as many as the tokenizers may learn.
+        """
+        source, target = vocabulary or _vocabulary_sizes(parameters)
+        width, of_encoder, of_decoder = parameters.embed.d_model, parameters.train_encoder, parameters.train_decoder
+        return Weights(
+            stated(of_encoder, parameters.model, "num_layers") * _layer(parameters, of_encoder, attentions=1),
+            of_encoder.decoder_num_layers * _layer(parameters, of_encoder, attentions=2),
+            stated(of_decoder, parameters.model, "num_layers") * _layer(parameters, of_decoder, attentions=2),
+            source * width,
+            target * width,
+            2 * parameters.embed.max_length * width,
+        )
+
+
+def estimate(parameters: Parameters, vocabulary: tuple[int, int] | None = None) -> dict[str, float]:
+    """Return the bytes that each training stage needs at its peak, of all its processes together.
+
+    Args:
+        parameters: of the run.
+        vocabulary: as in :meth:`Weights.of`.
+    """
     of_encoder, of_decoder = parameters.train_encoder, parameters.train_decoder
-    width = parameters.embed.d_model
-    source, target = _vocabulary_sizes(parameters)
-    embeddings = (source + (0 if parameters.vocab.shared else target)) * width
-    positions = 2 * parameters.embed.max_length * width
+    count = Weights.of(parameters, vocabulary)
+    target = int(count.target / parameters.embed.d_model)
+    embeddings = count.source + (0 if parameters.vocab.shared else count.target)
     depth = stated(of_encoder, parameters.model, "num_layers")
-    encoder = depth * _layer(parameters, of_encoder, attentions=1)
-    shallow = of_encoder.decoder_num_layers * _layer(parameters, of_encoder, attentions=2)
     decoder_depth = stated(of_decoder, parameters.model, "num_layers")
-    decoder = decoder_depth * _layer(parameters, of_decoder, attentions=2)
     found = {}
-    weights = encoder + shallow + embeddings
+    weights = count.encoder + count.shallow + embeddings
     if of_encoder.trained_by == "none":
-        found["train_encoder"] = LIBRARIES + NUMBER * (weights + positions)
+        found["train_encoder"] = LIBRARIES + NUMBER * (weights + count.positions)
     else:
         layers = depth + of_encoder.decoder_num_layers
-        found["train_encoder"] = _training(parameters, of_encoder, weights + positions, weights, layers, target)
+        found["train_encoder"] = _training(parameters, of_encoder, weights + count.positions, weights, layers, target)
     # The model of train_encoder is loaded beside the new one.
-    held = 2 * (encoder + embeddings + positions) + shallow + decoder + target * width
+    held = 2 * (count.encoder + embeddings + count.positions) + count.shallow + count.decoder + count.target
     together = of_encoder.way == "joint" or of_decoder.finetune_encoder
-    trained = decoder + target * width + (encoder + source * width if together else 0)
+    trained = count.decoder + count.target + (count.encoder + count.source if together else 0)
     layers = decoder_depth + (depth if together else 0)
     found["train_decoder"] = _training(parameters, of_decoder, held, trained, layers, target)
     return found
@@ -96,10 +133,15 @@ def _training(
     workers = min(compute.threads, math.ceil(training.batch_tokens / piece / compute.processes))
     kept = training.average_checkpoints if training.keep.startswith("average") else 1
     kept = min(kept, max(1, training.max_updates // training.validate_every))
-    activations: float = piece * (layers * (12 * width + 3 * d_ff) + 6 * width) + 128 * vocabulary
+    activations: float = piece * (layers * layer_activations(width, d_ff) + 6 * width) + 128 * vocabulary
     sharing = compute.processes if compute.sharded else 1
     whole: float = held + trained * (3 + kept + workers) / sharing + workers * activations
     return compute.processes * (LIBRARIES + NUMBER * whole)
+
+
+def layer_activations(width: int, d_ff: int) -> int:
+    """Return how many numbers a layer keeps of each token for the backward pass."""
+    return 12 * width + 3 * d_ff
 
 
 def _layer(parameters: Parameters, stage: TrainEncoder | TrainDecoder, attentions: int) -> float:
@@ -127,7 +169,7 @@ def _value(parameters: Parameters, name: str) -> int:
     return found if type(found) is int else 0
 
 
-def _culprit(parameters: Parameters, stage: str) -> str:
+def culprit(parameters: Parameters, stage: str) -> str:
     """Return the parameter of which a modest value would save the most."""
 
     def with_modest(name: str) -> float:

@@ -118,7 +118,8 @@ class Processes(Pool):
 
         Args:
             workers: number of processes, at least 1; with 1, the calling process does everything.
-            patience: seconds of work that the calling process does before the workers are started.
+            patience: seconds of work that the calling process does before the workers are started, in time of the
+                processor: a busy machine is no reason to start them sooner.
         """
         self.workers = workers
         self._patience = patience
@@ -139,9 +140,9 @@ class Processes(Pool):
                 part = next(left)
             except StopIteration:
                 return
-            began = time.monotonic()
+            began = time.process_time()
             result = function(part)
-            self._spent += time.monotonic() - began
+            self._spent += time.process_time() - began
             yield result
         executor, path = self._started(), self._written(function)
 

@@ -8,7 +8,6 @@ that was killed goes on from its checkpoint.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -23,11 +22,14 @@ from stageformer.console.output import say
 from stageformer.errors import StageformerError
 from stageformer.experiments.cache import listing
 from stageformer.experiments.contents import read_parameters
+from stageformer.experiments.costs import Cost, Growth, growth_of_seconds
 from stageformer.experiments.experiment import Experiment
 from stageformer.experiments.missing import LOCK
 from stageformer.experiments.status import PIPELINE, manifest_md5
 from stageformer.experiments.sweep import Run, Sweep
+from stageformer.experiments.work import training_time
 from stageformer.params.differences import compare, leaves, show
+from stageformer.params.groups import check
 from stageformer.params.reading import parse_yaml, read_yaml
 from stageformer.provenance.code import FOLDER as MANIFESTS
 from stageformer.provenance.code import manifests
@@ -46,7 +48,7 @@ class StagePlan:
     runs: int
     """how often it has to run: once for all experiments with the same inputs, and not where a finished one has them"""
     seconds: float | None
-    """of one run, as ``cost.json`` has it, a training in proportion to its tokens; None: it has not run here yet"""
+    """of one run, as ``cost.json`` has it, a training in proportion to its arithmetic; None: it has not run here yet"""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def make_plan(sweep: Sweep, finished: Mapping[str, Experiment], root: Path) -> P
     pipeline, code = _Pipeline.of(root), Manifests(root)
     done: set[str] = set()
     left: dict[str, set[str]] = {name: set() for name in pipeline.names}
-    tokens: dict[str, float] = {}
+    work: dict[str, float] = {}
     for run in sweep.runs:
         keys = pipeline.keys(run.values, code.of(run.values))
         if run.name in finished:
@@ -191,52 +193,32 @@ def make_plan(sweep: Sweep, finished: Mapping[str, Experiment], root: Path) -> P
         else:
             for name, key in keys.items():
                 left[name].add(key)
-                tokens[key] = _tokens(run.values, name)
-    costs = _Costs.of(root, finished.values())
+                work[key] = _work(run.values, name)
+    costs = _seconds(root, finished.values())
     stages = []
     for name, keys_left in left.items():
         todo = keys_left - done
-        seconds = [costs.seconds(name, tokens[key]) for key in todo]
-        known = [value for value in seconds if value is not None]
-        mean = sum(known) / len(known) if known else None
+        seconds = [costs[name].at(work[key]) for key in todo if name in costs]
+        mean = sum(seconds) / len(seconds) if seconds else None
         stages.append(StagePlan(name, len(todo), mean))
     return Plan(len(sweep.runs), len(sweep.runs) - len(finished), stages)
 
 
-@dataclass(frozen=True)
-class _Costs:
-    """What stages took, and the tokens that they were trained with."""
-
-    found: dict[str, list[tuple[float, float]]]
-
-    @staticmethod
-    def of(root: Path, experiments: Iterable[Experiment]) -> _Costs:
-        found: dict[str, list[tuple[float, float]]] = {}
-        chosen = list(experiments) or [Experiment.open("workspace", root)]
-        for experiment in chosen:
-            values = read_parameters(experiment)
-            for name in _Pipeline.of(root).names:
-                content = experiment.read_bytes(f"reports/{name}/cost.json")
-                if content is not None:
-                    cost = (float(json.loads(content)["seconds"]), _tokens(values, name))
-                    found.setdefault(name, []).append(cost)
-        return _Costs(found)
-
-    def seconds(self, stage: str, tokens: float) -> float | None:
-        """Return the mean cost of a stage, in proportion to the tokens of its training."""
-        costs = self.found.get(stage)
-        if not costs:
-            return None
-        return sum(cost * (tokens / of if of else 1) for cost, of in costs) / len(costs)
+def _seconds(root: Path, experiments: Iterable[Experiment]) -> dict[str, Growth]:
+    """Return how the time of each stage grows: by what has finished, or if nothing has, by this folder."""
+    found: dict[str, list[tuple[float, Cost]]] = {}
+    for experiment in list(experiments) or [Experiment.open("workspace", root)]:
+        values = read_parameters(experiment)
+        for name in _Pipeline.of(root).names:
+            cost = Cost.read(experiment, name)
+            if cost is not None:
+                found.setdefault(name, []).append((_work(values, name), cost))
+    return {name: growth for name, costs in found.items() if (growth := growth_of_seconds(costs))}
 
 
-def _tokens(values: Mapping[str, Any], stage: str) -> float:
-    """Return how many tokens a training sees; 0 of other stages, and of an encoder that is not trained."""
-    group = values.get(stage)
-    training = group.get("training") if isinstance(group, Mapping) else None
-    if not isinstance(training, Mapping) or (stage == "train_encoder" and values[stage].get("way") == "joint"):
-        return 0.0
-    return float(training["max_updates"] * training["batch_tokens"])
+def _work(values: Mapping[str, Any], stage: str) -> float:
+    """Return the work of a training; 1 of other stages, which take the same time in every row."""
+    return training_time(check(values), stage) if stage in ("train_encoder", "train_decoder") else 1.0
 
 
 def run_one(run: Run, root: Path, progress: str) -> Experiment:

@@ -19,13 +19,14 @@ from stageformer.batching.batches import batches_by_length
 from stageformer.batching.pairs import StoredSentences
 from stageformer.batching.sentences import Ints, Sentences
 from stageformer.compute.device import make_pool
+from stageformer.compute.disk import check_disk
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.compute.processes import ALONE, Processes
 from stageformer.console.output import say
 from stageformer.memory.sources import encoder
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.store import OF_THE_STAGE, dropout_copy
-from stageformer.memory.writer import MemoryShard, MemoryWriter, check_disk
+from stageformer.memory.writer import MemoryShard, MemoryWriter
 from stageformer.params.choices import chosen, kinds
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode

@@ -20,9 +20,9 @@ from stageformer.artifacts.files import atomic_file, atomic_folder
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.tensors import is_finite, write_tensors
 from stageformer.batching.sentences import presence
+from stageformer.compute.disk import check_disk
 from stageformer.errors import StageformerError
 from stageformer.memory.store import DTYPES, MemoryStore
-from stageformer.memory.writer import check_disk
 
 FORMATS = ("npy", "pt")
 SENTENCES_PER_PART = 1024

@@ -14,10 +14,10 @@ from torch import Tensor
 from stageformer.artifacts.files import atomic_file, atomic_folder
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.tensors import is_finite, write_tensors
+from stageformer.compute.disk import check_disk
 from stageformer.errors import StageformerError
 from stageformer.memory.padded import FORMATS
 from stageformer.memory.store import MemoryStore
-from stageformer.memory.writer import check_disk
 
 HOW = ("mean", "max", "cls")
 """mean and largest value over the tokens, <eos> included; the vector of the first token"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import mmap
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,29 +15,9 @@ from torch import Tensor
 from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.tensors import is_finite, write_tensors
 from stageformer.batching.sentences import Ints, flat_places, presence
+from stageformer.compute.disk import check_disk, required_bytes
 from stageformer.errors import StageformerError
 from stageformer.memory.store import DTYPES, empty_path, shard_path
-
-BYTES_BESIDE_VALUES = 8192
-"""An upper bound on what a shard takes beside its values, offsets and ids."""
-
-
-def required_bytes(num_tokens: int, num_sentences: int, width: int, dtype: str, num_shards: int = 1) -> int:
-    """Return the bytes that memory needs on disk: exact up to ``BYTES_BESIDE_VALUES`` a shard, and never too few."""
-    return num_tokens * width * DTYPES[dtype].itemsize + num_sentences * 16 + num_shards * BYTES_BESIDE_VALUES
-
-
-def check_disk(folder: Path, needed: int) -> None:
-    """Raise StageformerError unless the disk that ``folder`` is or will be on has ``needed`` bytes free."""
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise StageformerError(
-            f"{folder}: needs {needed / 2**20:,.1f} MiB of disk, {free / 2**20:,.1f} MiB are free; make room, "
-            "or choose a smaller encode.dtype"
-        )
 
 
 class MemoryShard:

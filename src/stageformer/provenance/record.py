@@ -2,7 +2,8 @@
 
 Both files are in git beside the reports, but are not declared to DVC, since they differ between runs whose outputs
 are the same. ``environment.json`` holds what the outputs may depend on besides inputs, parameters and code, and nothing
-else: no name of a machine or user, no time, no path. ``cost.json`` holds seconds and memory.
+else: no name of a machine or user, no time, no path. ``cost.json`` holds seconds and memory; ``stageformer plan`` and
+``stageformer sweep --plan`` read what this machine can do from it.
 
 This module does not import torch, and neither do the stages that do not need it.
 """
@@ -41,15 +42,16 @@ VARIABLES = (
 """The environment variables that choose among the code paths of torch and CTranslate2."""
 
 
-def write_record(reports: Path, compute: Compute | None = None) -> None:
+def write_record(reports: Path, compute: Compute | None = None, started: float = 0.0) -> None:
     """Write ``environment.json`` and ``cost.json`` at the end of a stage.
 
     Args:
         reports: the stage's folder of reports.
         compute: the parameters of the machine, in stages that have them.
+        started: seconds that Python and the libraries took to start, before any work.
     """
     write_json(reports / ENVIRONMENT, environment(compute))
-    write_json(reports / COST, cost())
+    write_json(reports / COST, cost() | {"start_seconds": round(started, 1)})
 
 
 def environment(compute: Compute | None = None) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def environment(compute: Compute | None = None) -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()),
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "versions": {name: _version(name) for name in PACKAGES if name in sys.modules},
     }
     torch: Any = sys.modules.get("torch")
@@ -78,11 +80,23 @@ def cost() -> dict[str, Any]:
     """Return what this process has used so far.
 
     Returns:
-        ``seconds`` since its start, with that of Python and the libraries, and ``peak_memory_mib``, the largest
-        resident memory; None where the system does not report it. Of several processes, only this one counts, and of a
-        training that was killed and resumed, the last part.
+        ``seconds`` since its start, with that of Python and the libraries; ``processor_seconds``, those of a core, with
+        the processes that it started and that have ended; and ``peak_memory_mib``, the largest resident memory, None
+        where the system does not report it. Of several processes that train, only this one counts, and of a training
+        that was killed and resumed, the last part.
     """
-    return {"seconds": round(time.time() - psutil.Process().create_time(), 1), "peak_memory_mib": _peak_memory()}
+    times = psutil.Process().cpu_times()
+    children = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)  # only Linux has them
+    return {
+        "seconds": round(seconds_since_start(), 1),
+        "processor_seconds": round(times.user + times.system + children, 1),
+        "peak_memory_mib": _peak_memory(),
+    }
+
+
+def seconds_since_start() -> float:
+    """Return the seconds since this process was started."""
+    return time.time() - psutil.Process().create_time()
 
 
 def read_environments(reports: Path) -> dict[str, Any]:
@@ -98,7 +112,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """Return the name of the processor's model; what Python knows of it where the system is not Linux."""
     information = Path("/proc/cpuinfo")
     if information.exists():
