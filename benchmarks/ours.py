@@ -10,7 +10,6 @@ from benchmarks.corpus import Corpus
 from stageformer.batching.sentences import Ints
 from stageformer.building.build import build_encoder_model, build_model
 from stageformer.building.embeddings import EmbeddingStart
-from stageformer.building.model_files import weights_fingerprint
 from stageformer.building.start import make_embeddings
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import Processes
@@ -75,7 +74,7 @@ class Ours:
 
     def _decoder_task(self, memory: Path | None) -> Task:
         encoder_model = self.encoder_model()
-        made_by = weights_fingerprint(encoder_model.encoder)
+        made_by = EncoderSource(encoder_model.encoder, self._pad_id)
         start = self._embedding_start()
         trains_encoder = memory is None
         model = build_model(self._decoder, self._shared, encoder_model, start, trains_encoder=trains_encoder)

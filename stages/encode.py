@@ -5,6 +5,7 @@ Example: ``python -m stages.encode``
 Reads:  data/vocab/, data/train_encoder/encoder.pt
 Writes: data/encode/{train,valid,test}/memory-*.pt encoder output without padding, in shards
         data/encode/train-dropout-*/memory-*.pt    further encodings of train, where encode.dropout_copies asks for them
+        data/encode/answers/                       what a service answered, where one is asked (objective service)
         data/encode/{train,valid,test}/empty.pt    instead of all these, where train_encoder.way is joint
         reports/encode/metrics.json                sentences and tokens by split, width and bytes of the memory
 """
@@ -19,10 +20,12 @@ from stageformer.artifacts.tables import check_table
 from stageformer.batching.pairs import open_sources
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import joined, launch
+from stageformer.memory.asker import Asker
 from stageformer.memory.encoding import encode_splits, open_source
 from stageformer.memory.store import write_empty_memories
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
+from stageformer.params.services import AnyService
 from stageformer.params.train_encoder import TrainEncoder
 from stageformer.text.vocabulary import load_vocabularies
 from stages.common import stage
@@ -31,12 +34,15 @@ from stages.common import stage
 @stage(
     "encode",
     {"encode": Encode, "train_encoder.way": TrainEncoder, "compute": Compute},
+    {"train_encoder.service": TrainEncoder},  # what of it decides the vectors is in encoder.pt
     vocab="data/vocab",
     encoder="data/train_encoder/encoder.pt",
+    cache=".cache",
 )
 def main(
-    params: Encode, way: str, compute: Compute, *, vocab: Path, encoder: Path, output: Path, reports: Path
-) -> None:
+    params: Encode, way: str, compute: Compute, service: AnyService | None, *, vocab: Path, encoder: Path, cache: Path,
+    output: Path, reports: Path,
+) -> None:  # fmt: skip
     """Run the stage."""
     if way == "joint":
         write_empty_memories(output)
@@ -45,7 +51,8 @@ def main(
     launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
-    source = open_source(encoder, vocabularies.source.pad_id, device, vocabularies.parts, params.layers)
+    asker = Asker(cache.parent, vocabularies.source, service)
+    source = open_source(encoder, vocabularies.source.pad_id, device, vocabularies.parts, params.layers, asker)
     sentences = {}
     for split in SPLITS:
         check_table(vocab / f"{split}.parquet", "ids", vocabularies.parts)

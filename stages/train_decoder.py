@@ -15,9 +15,10 @@ from pathlib import Path
 from stageformer.batching.pairs import read_pairs
 from stageformer.building.build import build_model
 from stageformer.building.embeddings import load_embeddings
-from stageformer.building.model_files import load_model, save_model, weights_fingerprint
+from stageformer.building.model_files import load_model, save_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
+from stageformer.memory.maker import maker_of
 from stageformer.memory.store import layers_of
 from stageformer.params.compute import Compute
 from stageformer.params.logging import Logging
@@ -58,7 +59,7 @@ def main(
     encoder_model.encoder.kept = layers_of(memory) if memory else None
     model = build_model(params, shared, encoder_model, start, trains_encoder=memory is None).to(device)
     pad_id = vocabularies.source.pad_id
-    task = decoder_task(params, model, splits, memory, weights_fingerprint(model.encoder), pad_id, device)
+    task = decoder_task(params, model, splits, memory, maker_of(model.encoder, pad_id), pad_id, device)
     inputs = [vocab, embed, encoder, *([memory] if memory else [])]
     checkpoints = Checkpoints("train_decoder", training_fingerprint([params, shared, compute], inputs))
 

@@ -1,4 +1,4 @@
-"""Make the encoder: trained by its objective, read from a folder of others, or left as initialised.
+"""Make the encoder: trained by its objective, read from a folder of others, a service, or left as initialised.
 
 Example: ``python -m stages.train_encoder``
 
@@ -18,6 +18,7 @@ from stageformer.building.embeddings import load_embeddings
 from stageformer.building.model_files import save_model
 from stageformer.compute.device import prepare
 from stageformer.compute.processes import launch
+from stageformer.memory.asker import Asker
 from stageformer.memory.maker import encoder_of_others
 from stageformer.params.compute import Compute
 from stageformer.params.logging import Logging
@@ -38,19 +39,22 @@ from stages.common import stage
     vocab="data/vocab",
     embed="data/embed",
     ingest="data/ingest",
+    cache=".cache",
 )
 def main(
     params: TrainEncoder, shared: Model, compute: Compute, logging: Logging, *, vocab: Path, embed: Path, ingest: Path,
-    output: Path, reports: Path,
+    cache: Path, output: Path, reports: Path,
 ) -> None:
     """Run the stage."""
-    launch(compute)
+    if params.trained_by != "service":  # nothing is computed then, and each process would ask
+        launch(compute)
     device = prepare(compute)
     vocabularies = load_vocabularies(vocab)
     start = load_embeddings(embed, vocabularies)
     most = start.metadata["max_length"]
     splits = {split: read_pairs(vocab / f"{split}.parquet", vocabularies, most) for split in ("train", "valid")}
-    of_others = encoder_of_others(params, vocabularies.source, most)
+    asker = Asker(cache.parent, vocabularies.source, params.service)
+    of_others = encoder_of_others(params, asker, splits["train"].source[0], most)
     model = build_encoder_model(params, shared, start, of_others).to(device)
     characters = count_characters(ingest / "valid.parquet")
     task = encoder_task(params, model, splits, vocabularies.source, device, characters)

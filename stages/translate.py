@@ -18,8 +18,8 @@ from stageformer.building.model_files import load_model
 from stageformer.compute.device import prepare
 from stageformer.decoding.split import translate_split
 from stageformer.errors import StageformerError
+from stageformer.memory.maker import maker_of
 from stageformer.memory.memory import saved_or_encoded
-from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.params.compute import Compute
 from stageformer.params.translate import Translate
 from stageformer.text.vocabulary import load_vocabularies
@@ -44,7 +44,7 @@ def main(
     pairs = read_pairs(vocab / f"{params.split}.parquet", vocabularies, most)
     if not len(pairs):
         raise StageformerError(f"{vocab}: the split {params.split} holds no sentences to translate; choose another")
-    source = EncoderSource(transformer.encoder, vocabularies.source.pad_id)
+    source = maker_of(transformer.encoder, vocabularies.source.pad_id)
     memory = saved_or_encoded(encode / params.split, source, pairs.ids, pairs.source, device)
     found = translate_split(transformer.decoder, memory, list(pairs.target), vocabularies.target, params, compute)
     rows = [found.table(pairs.ids.tolist())]

@@ -61,6 +61,9 @@ def test_unknown_language_lists_the_available(wheel: Path) -> None:
         list(HomeAssistantSource(wheel, "en", "dee"))
     with pytest.raises(StageformerError, match="source_language and target_language are both 'de'"):
         list(HomeAssistantSource(wheel, "de", "de"))
+    same = list(HomeAssistantSource(wheel, "en", "en", drop_equal=False))
+    assert same[0] == Record("Open", "Open", "abode", "abode: a")
+    assert len([record for record in same if isinstance(record, Record)]) == 5
 
 
 def test_damaged_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,12 @@ class Summary:
 
     def lengths(self, tokens: Ints) -> Ints:
         return np.ones_like(tokens)
+
+    def prepare(self, sentences: Iterable[Sentences], folder: Path | None = None) -> None:
+        self.heard = sum(map(len, sentences))
+        if folder is not None:
+            folder.mkdir()
+            (folder / "heard.txt").write_text(str(self.heard))
 
     def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
         values = [[float(sum(ids) * (n + 1)) for n in range(WIDTH)] for ids in sentences]
@@ -174,7 +180,7 @@ def test_the_maker_is_the_one_of_the_objective_or_our_encoder(
         assert not ours.encoder.training
     (tmp_path / "service_of_the_test.py").write_text(
         "from tests.memory.test_sources import Summary\n"
-        "def open_source(path, pad_id, device, layers):\n"
+        "def open_source(path, pad_id, device, layers, asker):\n"
         "    return Summary()\n"
     )
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
@@ -218,7 +224,8 @@ def test_encoding_replaces_the_folder_when_all_of_it_is_whole(
         encode_splits(Liar(), stored, ENCODE, compute, output)
     assert {path: path.read_bytes() for path in output.rglob("*.pt")} == before
     encode_splits(Summary(), stored, ENCODE, compute, output)
-    assert [path.name for path in output.iterdir()] == ["train"]
+    assert sorted(path.name for path in output.iterdir()) == ["answers", "train"]
+    assert (output / "answers/heard.txt").read_text() == "25"
     assert MemoryStore(output / "train").fingerprint == "a service"
     write_empty_memories(output)
     assert {str(path.relative_to(output)) for path in output.rglob("*.pt")} == {

@@ -176,7 +176,8 @@ def test_the_families_of_both_sides_are_in_the_manifest_and_no_others() -> None:
 def test_the_parameters_that_choose_exist() -> None:
     # A parameter that has moved would leave its kinds out of the manifests.
     side = PARAMS["tokenize"]["source"] | {"cutter": "nltk"}
-    values = PARAMS | {"tokenize": {"source": side, "target": side}}
+    maker = PARAMS["train_encoder"] | {"service": {"kind": "http"}}
+    values = PARAMS | {"tokenize": {"source": side, "target": side}, "train_encoder": maker}
     for package, parameters in code.CHOICES.items():
         for parameter in parameters:
             assert list(code._values(values, parameter.split("."), parameter)), (package, parameter)

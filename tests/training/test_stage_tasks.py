@@ -12,6 +12,7 @@ import torch
 
 from stageformer.batching.pairs import Pairs
 from stageformer.errors import StageformerError
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.memory.store import dropout_copy, write_empty_memories
 from stageformer.memory.writer import MemoryWriter
 from stageformer.model.transformer import Transformer
@@ -71,6 +72,15 @@ def test_the_encoder_is_trained_by_its_objective_or_not_at_all(
         assert (task.masked_fraction, task.num_special) == (chosen.masked_fraction, len(SPECIAL_TOKENS))
 
 
+class Maker(EncoderSource):
+    """A maker of one vector a token that is known by its fingerprint alone."""
+
+    fingerprint = ""
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+
+
 def test_the_decoder_learns_from_memory_or_with_the_encoder(
     copy_corpus: Corpus, transformer: MakeModel, tmp_path: Path
 ) -> None:
@@ -78,7 +88,7 @@ def test_the_decoder_learns_from_memory_or_with_the_encoder(
     chosen = params(TrainDecoder, "train_decoder")
 
     def task(memory: Path | None, fingerprint: str = "f") -> Any:
-        return decoder_task(chosen, model, splits, memory, fingerprint, 0, CPU)
+        return decoder_task(chosen, model, splits, memory, Maker(fingerprint), 0, CPU)
 
     assert type(task(None)) is TranslationTask
     for split, pairs in splits.items():

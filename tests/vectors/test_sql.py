@@ -96,7 +96,7 @@ def test_a_query_of_something_else(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, message: str
 ) -> None:
     monkeypatch.setenv("THE_DATABASE", address)
-    with pytest.raises(StageformerError, match=rf"^embed.source.query: {message}"):
+    with pytest.raises(StageformerError, match=rf"^the query of the source sql: {message}"):
         ask(tmp_path, query)
 
 
@@ -104,8 +104,8 @@ def test_a_database_that_is_not_there_and_a_password_that_nobody_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THE_DATABASE", "postgresql://user:secret-7f3a@127.0.0.1:1/x?connect_timeout=2")
-    with pytest.raises(StageformerError, match=r"^embed.source.query: OperationalError$"):
+    with pytest.raises(StageformerError, match=r"^the query of the source sql: OperationalError$"):
         ask(tmp_path)
     monkeypatch.setenv("THE_DATABASE", "secret-7f3a")
-    with pytest.raises(StageformerError, match=r"^embed.source.query: ProgrammingError$"):
+    with pytest.raises(StageformerError, match=r"^the query of the source sql: ProgrammingError$"):
         ask(tmp_path)

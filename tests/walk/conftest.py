@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from stageformer.decoding.sampling import Sampling
+from stageformer.memory.sources.encoder import EncoderSource
 from stageformer.model.transformer import Transformer
 from stageformer.translator.engine import OwnEngine
 from stageformer.translator.translator import Translator
@@ -29,8 +30,9 @@ def with_model(translator):
         stacks = {side: dataclasses.replace(getattr(config, side), **changes) for side in ("encoder", "decoder")}
         torch.manual_seed(1)
         model = Transformer(dataclasses.replace(config, **stacks)).eval()
-        engine = OwnEngine(model, translator.vocabularies, translator.pool)
-        return dataclasses.replace(translator, model=model, engine=engine)
+        source = EncoderSource(model.encoder, translator.vocabularies.source.pad_id)
+        engine = OwnEngine(model.decoder, source, translator.vocabularies, translator.pool)
+        return dataclasses.replace(translator, model=model, source=source, engine=engine)
 
     return build
 

@@ -292,14 +292,15 @@ def test_twenty_tokens_of_a_model_of_width_128_fit_in_5_mib(with_model, tmp_path
         config, **{side: dataclasses.replace(getattr(config, side), **wide) for side in ("source", "target")},
         **{side: dataclasses.replace(getattr(config, side), **stack) for side in ("encoder", "decoder")},
     )  # fmt: skip
+    from stageformer.memory.sources.encoder import EncoderSource
     from stageformer.model.transformer import Transformer
     from stageformer.translator.engine import OwnEngine
 
     model = Transformer(config).eval()
     params = translator.params.model_copy(update={"max_length_ratio": 1.0, "max_length_offset": 0, "beam_size": 1})
-    large = dataclasses.replace(
-        translator, model=model, params=params, engine=OwnEngine(model, translator.vocabularies, translator.pool)
-    )
+    source = EncoderSource(model.encoder, translator.vocabularies.source.pad_id)
+    engine = OwnEngine(model.decoder, source, translator.vocabularies, translator.pool)
+    large = dataclasses.replace(translator, model=model, source=source, params=params, engine=engine)
     walked = walk_model(large, "two one four five", name="large")
     assert len(walked.source_entries) >= 17
     assert write_walk([walked], tmp_path / "page.html") == ["attention", "feed_forward"]

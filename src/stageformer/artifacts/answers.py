@@ -39,8 +39,17 @@ class Asked:
 
     def key(self, text: str) -> str:
         """Return the key of the answer to a text: a SHA-256."""
-        content = json.dumps([*asdict(self).values(), text], ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(content.encode()).hexdigest()
+        return _sha256([*asdict(self).values(), text])
+
+    @property
+    def fingerprint(self) -> str:
+        """Names whom the answers are of: a SHA-256."""
+        return _sha256([*asdict(self).values()])
+
+
+def _sha256(values: Sequence[object]) -> str:
+    content = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 class Answers:
@@ -53,6 +62,8 @@ class Answers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._used: dict[str, tuple[str, Floats]] = {}
+        self.unchanged: set[Asked] = set()
+        """Those that were found to answer as before, in this run."""
 
     def find(self, asked: Asked, texts: Iterable[str]) -> dict[str, Floats]:
         """Return the recorded answers to those of the texts that have one; they count as used.

@@ -8,7 +8,7 @@ import torch
 
 from stageformer.building.bridge import bridge_between
 from stageformer.building.embeddings import EmbeddingStart
-from stageformer.building.pretrained import PretrainedEncoder
+from stageformer.building.others import EncoderOfOthers
 from stageformer.building.projection import table_of
 from stageformer.building.weights import load_weights, weights_of
 from stageformer.model.config import TransformerConfig
@@ -19,7 +19,7 @@ from stageformer.params.train_encoder import TrainEncoder
 
 
 def build_encoder_model(
-    params: TrainEncoder, shared: Model, start: EmbeddingStart, encoder: PretrainedEncoder | None = None
+    params: TrainEncoder, shared: Model, start: EmbeddingStart, encoder: EncoderOfOthers | None = None
 ) -> Transformer:
     """Make the encoder with a shallow decoder of the same shape, which its training throws away afterwards.
 
@@ -76,7 +76,7 @@ def build_model(
         share_embeddings=start.shared and trains_encoder,
         tie_output=params.tie_output,
     )
-    model = Transformer(config, encoder if isinstance(encoder, PretrainedEncoder) else None)
+    model = Transformer(config, encoder if isinstance(encoder, EncoderOfOthers) else None)
     model.decoder.bridge = bridge_between(
         config.encoder.d_model, len(encoder.kept or [-1]), d_model, join=params.memory_join, noise=params.memory_noise
     )

@@ -16,8 +16,10 @@ from stageformer.artifacts.header import rerun_hint
 from stageformer.artifacts.made_with import Parts, check_made_with, made_with
 from stageformer.artifacts.tensors import TensorFile, check_finite, read_tensors, write_tensors
 from stageformer.building.bridge import Bridge, BridgeConfig
+from stageformer.building.others import EncoderOfOthers
 from stageformer.building.pretrained import Pretrained, PretrainedEncoder
 from stageformer.building.projection import multiply_out
+from stageformer.building.service import Served, ServiceEncoder
 from stageformer.building.weights import Undrawn, load_weights, weights_of
 from stageformer.errors import StageformerError
 from stageformer.model.config import EmbeddingConfig, StackConfig, TransformerConfig
@@ -42,14 +44,16 @@ def save_model(path: Path, kind: str, model: Transformer, metadata: dict[str, An
         "fingerprint": weights_fingerprint(model),
         "made_with": made_with(parts or {}),
     }
-    if isinstance(model.encoder, PretrainedEncoder):
-        content[_PRETRAINED] = model.encoder.description.values()
+    if isinstance(model.encoder, EncoderOfOthers):
+        content[_SERVICE if isinstance(model.encoder, ServiceEncoder) else _PRETRAINED] = (
+            model.encoder.description.values()
+        )
     if isinstance(model.decoder.bridge, Bridge):
         content[_BRIDGE] = dataclasses.asdict(model.decoder.bridge.config)
     write_tensors(path, kind, weights_of(model), content)
 
 
-_PRETRAINED, _BRIDGE = "pretrained", "bridge"
+_PRETRAINED, _SERVICE, _BRIDGE = "pretrained", "service", "bridge"
 """In the metadata: what an encoder of others is, and the shape of the bridge; only of models that have them."""
 
 
@@ -79,7 +83,7 @@ def load_model(
         if config.encoder.num_layers + config.decoder.num_layers > len(file.tensors):
             raise ValueError("more layers than weights")
         with Undrawn():
-            model = Transformer(config, _pretrained(config, file))
+            model = Transformer(config, _encoder_of_others(config, file))
             model.decoder.bridge = _bridge(file.metadata)
         load_weights(model, file.tensors)
         if not isinstance(file.metadata["encoder_fingerprint"], str):
@@ -93,8 +97,10 @@ def load_model(
     return model.eval(), file.metadata
 
 
-def _pretrained(config: TransformerConfig, file: TensorFile) -> PretrainedEncoder | None:
+def _encoder_of_others(config: TransformerConfig, file: TensorFile) -> EncoderOfOthers | None:
     """Return the encoder of others that a file holds, if it does. Raises KeyError, TypeError, ValueError."""
+    if _SERVICE in file.metadata:
+        return ServiceEncoder(Served.of_file(file.metadata[_SERVICE]), config.source, config.encoder)
     if _PRETRAINED not in file.metadata:
         return None
     start = "encoder.weights."
@@ -159,7 +165,7 @@ def weights_fingerprint(module: nn.Module) -> str:
     if any(getattr(part, "causal", False) for part in module.modules()):
         digest.update(b"causal")
     for part in module.modules():
-        if isinstance(part, PretrainedEncoder):
+        if isinstance(part, EncoderOfOthers):
             digest.update(part.identity)
         if isinstance(part, Encoder) and part.kept is not None:
             digest.update(f"layers {part.kept}".encode())

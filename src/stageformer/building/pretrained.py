@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from stageformer.artifacts.files import first_line
+from stageformer.building.others import EncoderOfOthers
 from stageformer.errors import StageformerError, require
 from stageformer.model.config import EmbeddingConfig, StackConfig
 from stageformer.model.embedding import Embedding
-from stageformer.model.transformer import Encoder
 
 _BUILDING = threading.Lock()
 _DECODERS = ("decoder_layers", "num_decoder_layers")
@@ -59,7 +59,7 @@ class Pretrained:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-class PretrainedEncoder(Encoder):
+class PretrainedEncoder(EncoderOfOthers):
     """An encoder of others.
 
     The memory has one vector for each id that it is given, as that of our own encoder: the states of what the model
@@ -76,7 +76,7 @@ class PretrainedEncoder(Encoder):
         self, description: Pretrained, embedding: EmbeddingConfig, stack: StackConfig, weights: Mapping[str, Tensor]
     ) -> None:
         nn.Module.__init__(self)
-        self.description = description
+        self._description = description
         self.stack = stack
         self.weights = _tree(weights)
         self.embedding = _InputEmbedding(embedding, self.weights.get_parameter(description.embedding))
@@ -87,9 +87,9 @@ class PretrainedEncoder(Encoder):
         self.eval()
 
     @property
-    def identity(self) -> bytes:
-        """What makes memory besides the weights."""
-        return json.dumps(self.description.values(), sort_keys=True).encode()
+    def description(self) -> Pretrained:
+        """What it is besides its weights."""
+        return self._description
 
     def forward(self, source_ids: Tensor, source_present: Tensor | None = None) -> Tensor:
         """See :meth:`Encoder.forward`."""

@@ -20,7 +20,7 @@ from stageformer.params.groups import Parameters
 from stageformer.params.messages import ParameterError
 from stageformer.params.model import stated
 from stageformer.params.train_decoder import TrainDecoder
-from stageformer.params.train_encoder import TrainEncoder
+from stageformer.params.train_encoder import UNTRAINED, TrainEncoder
 
 _SIZES = ("d_ff", "num_heads", "d_k", "d_v")
 NUMBER = 4
@@ -108,7 +108,7 @@ def estimate(parameters: Parameters, vocabulary: tuple[int, int] | None = None) 
     decoder_depth = stated(of_decoder, parameters.model, "num_layers")
     found = {}
     weights = count.encoder + count.shallow + embeddings
-    if of_encoder.trained_by == "none":
+    if of_encoder.trained_by in UNTRAINED:
         found["train_encoder"] = LIBRARIES + NUMBER * (weights + count.positions)
     else:
         layers = depth + of_encoder.decoder_num_layers

@@ -15,6 +15,7 @@ from typing import Any
 from stageformer.artifacts.header import SCHEMA_VERSION
 from stageformer.artifacts.reading import read_json
 from stageformer.building.model_files import config_values
+from stageformer.building.service import ServiceEncoder
 from stageformer.building.weights import weights_of
 from stageformer.corpus.download import is_address
 from stageformer.errors import StageformerError
@@ -79,6 +80,7 @@ def facts(
             **config_values(model.config),
             "weights": sum(weight.numel() for weight in weights_of(model).values()),
         },
+        **({"service": model.encoder.description.name} if isinstance(model.encoder, ServiceEncoder) else {}),
         "tokenizer": tokenizer,
         "search": {name: getattr(translate, name) for name in _SEARCH},
         "scores": dict(scores),
@@ -124,6 +126,7 @@ def card(facts: Mapping[str, Any], folders: Mapping[str, str], origin: Sequence[
         f"# Translation from {source} to {target}",
         f"A Transformer encoder-decoder ([Attention Is All You Need](https://arxiv.org/abs/1706.03762)) made by "
         f"Stageformer. {facts['model']['weights']:,} weights. It translates one sentence at a time.",
+        *_service(facts),
         "## Use",
         *_usage(folders),
         "## Scores",
@@ -216,6 +219,15 @@ def _formats(formats: Mapping[str, Any]) -> Iterable[str]:
     ]
     yield "Greedy search by each engine on the same sentences, beside Stageformer's own."
     yield _table(("format", "MiB", "same translations, %", "BLEU", "difference"), rows)
+
+
+def _service(facts: Mapping[str, Any]) -> Iterable[str]:
+    if "service" in facts:
+        yield (
+            f"Instead of the output of an encoder, it reads one vector for each sentence, which the service "
+            f"{_plain(facts['service'])} is asked for. It translates text only in a repository whose `params.yaml` "
+            "says how to reach that service."
+        )
 
 
 def _architecture(facts: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:

@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 from stageformer.artifacts.files import atomic_folder
 from stageformer.artifacts.tables import read_table
+from stageformer.building.service import ServiceEncoder
+from stageformer.console.output import say
 from stageformer.errors import StageformerError
 from stageformer.figures.canvas import Box, Canvas, text_width
 from stageformer.figures.style import SEQUENTIAL, printable, save, style
@@ -210,7 +212,8 @@ def draw_attention(
 
     ``ID-cross.png``: cross-attention of the last decoder layer, mean over heads; ``ID-cross-heads.png``: of every layer
     and head; ``ID-encoder.png``, ``ID-decoder.png``: self-attention of every layer and head of the encoder (unless
-    others made it) and of the decoder. ID is that of the sentence.
+    others made it) and of the decoder. ID is that of the sentence. Where the memory is one vector of a service, there
+    is nothing to choose among, and no picture.
 
     Args:
         model: in eval mode
@@ -221,6 +224,9 @@ def draw_attention(
     Raises:
         StageformerError: the disk is full.
     """
+    if isinstance(model.encoder, ServiceEncoder):
+        sentences = []
+        say("evaluate: no pictures of attention: a sentence has one vector, which gets all of it")
     with atomic_folder(folder, ("*.png",)) as new:
         for sentence in tqdm(sentences, desc="evaluate: pictures", unit="sentence", disable=None):
             _draw_sentence(model, vocabularies, sentence, new)

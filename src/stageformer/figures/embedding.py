@@ -46,11 +46,15 @@ class Projection:
 def project_embeddings(model: Transformer, vocabularies: Vocabularies) -> list[Projection]:
     """Project the embeddings of a model: one projection where both sides share vocabulary and matrix, else two.
 
+    Of a model whose memory is vectors of a service, only the target has embeddings.
+
     Args:
         model: its embeddings
         vocabularies: of the two sides
     """
     source, target = model.encoder.embedding.weight, model.decoder.embedding.weight
+    if not len(source):  # a service reads text
+        return [project("target", vocabularies.target, target)]
     if vocabularies.shared and source is target:
         return [project("shared", vocabularies.source, source)]
     first = project("source", vocabularies.source, source)

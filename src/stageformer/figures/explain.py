@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stageformer.building.pretrained import PretrainedEncoder
+from stageformer.building.service import ServiceEncoder
 from stageformer.console.output import warn
 from stageformer.errors import StageformerError
 from stageformer.figures.operation import KINDS, Kind, Operation, attention_operations
@@ -60,6 +61,10 @@ def explain(
         StageformerError: there is no such layer or head, or the sentence is empty or too long.
     """
     model, vocabularies = translator.model, translator.vocabularies
+    if isinstance(model.encoder, ServiceEncoder):
+        raise StageformerError(
+            "the memory of this model is one vector a sentence, of a service: there is no attention over it to draw"
+        )
     if "encoder" in kinds and isinstance(model.encoder, PretrainedEncoder):
         kinds = [kind for kind in kinds if kind != "encoder"]
         if not kinds:

@@ -13,6 +13,7 @@ from pathlib import Path
 from stageformer.artifacts.files import atomic_folder, check_new_folder, write_json
 from stageformer.artifacts.header import SCHEMA_VERSION, check_header
 from stageformer.artifacts.reading import read_json
+from stageformer.artifacts.tensors import read_tensors
 from stageformer.errors import StageformerError
 from stageformer.experiments.missing import how_to_get
 from stageformer.heads.files import load_head
@@ -40,6 +41,8 @@ class HeadFolder:
     """as ``compute.instruction_set``"""
     kernels: Kernels
     """as ``compute.kernels``"""
+    root: Path | None = None
+    """of the repository; None: it was exported"""
 
 
 def open_head_folder(folder: Path | None) -> HeadFolder:
@@ -78,7 +81,7 @@ def open_head_folder(folder: Path | None) -> HeadFolder:
     compute = parse(Compute, read_yaml(root / "params.yaml").get("compute"), "compute")
     return HeadFolder(
         root / "data/train_head/head.pt", root / encoder, root / "data/tokenize/tokenizer", root / "data/vocab",
-        threads=compute.threads, instruction_set=compute.instruction_set, kernels=compute.kernels,
+        threads=compute.threads, instruction_set=compute.instruction_set, kernels=compute.kernels, root=root,
     )  # fmt: skip
 
 
@@ -94,6 +97,11 @@ def export_head(root: Path, folder: Path) -> list[str]:
     check_new_folder(folder)
     found = open_head_folder(root)
     load_head(found.head)
+    if read_tensors(found.encoder, "encoder", verify=False).metadata.get("objective") == "service":
+        raise StageformerError(
+            f"{found.head}: reads the vectors of a service, which is asked only in the repository whose params.yaml "
+            "names it; it cannot leave it"
+        )
     with atomic_folder(folder, ()) as new:
         shutil.copy(found.head, new / "head.pt")
         shutil.copytree(found.encoder.parent, new / "train_encoder")

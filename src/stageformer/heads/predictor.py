@@ -20,6 +20,7 @@ from stageformer.heads.examples import Words
 from stageformer.heads.files import SavedHead, load_head
 from stageformer.heads.head_folder import open_head_folder
 from stageformer.heads.prediction import decide
+from stageformer.memory.asker import Asker
 from stageformer.memory.encoding import open_source
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.store import DTYPES
@@ -67,8 +68,9 @@ class Predictor:
         vocabularies = load_vocabularies(found.vocabularies, tokenizers.parts)
         device = torch.device("cpu")
         pad_id = vocabularies.source.pad_id
+        asker = None if found.root is None else Asker(found.root, vocabularies.source)
         # The layers are those of the head, whatever encode.layers has become since.
-        source = open_source(found.encoder, pad_id, device, vocabularies.parts, head.layers or "last")
+        source = open_source(found.encoder, pad_id, device, vocabularies.parts, head.layers or "last", asker)
         if source.fingerprint != head.fingerprint or source.width != head.model.config.width:
             raise StageformerError(
                 f"{found.head}: learned from the memory of the maker {head.fingerprint[:8]}, but {found.encoder} is "
@@ -110,6 +112,7 @@ class Predictor:
                     "shorten it"
                 ) from None
 
+        self.source.prepare([ids])
         found = [Labels([], [], [])] * len(texts)
         batches = batches_by_length(ids.lengths, BATCH_TOKENS)
         with tqdm(total=len(rows), desc="predict", unit="text", disable=None if show_progress else True) as bar:

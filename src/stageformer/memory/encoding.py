@@ -23,6 +23,7 @@ from stageformer.compute.disk import check_disk
 from stageformer.compute.precision import autocast, random_draws
 from stageformer.compute.processes import ALONE, Processes
 from stageformer.console.output import say
+from stageformer.memory.asker import Asker
 from stageformer.memory.sources import encoder
 from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.store import OF_THE_STAGE, dropout_copy
@@ -31,10 +32,13 @@ from stageformer.params.choices import chosen, kinds
 from stageformer.params.compute import Compute
 from stageformer.params.encode import Encode
 
+_SENTENCES_AT_ONCE = 10_000
+
 
 def open_source(
-    path: Path, pad_id: int, device: torch.device, parts: Parts | None = None, layers: str | list[int] = "last"
-) -> MemorySource:
+    path: Path, pad_id: int, device: torch.device, parts: Parts | None = None, layers: str | list[int] = "last",
+    asker: Asker | None = None,
+) -> MemorySource:  # fmt: skip
     """Open the maker of memory that the stage ``train_encoder`` left.
 
     Args:
@@ -44,6 +48,7 @@ def open_source(
         device: to compute on.
         parts: the vocabularies of the sentences, which the maker should have learnt from.
         layers: those that make memory, side by side, as ``encode.layers``.
+        asker: for a maker that asks a service; None: nobody can be asked.
 
     Raises:
         StageformerError: on a bad artifact, and on one that was made with others; there is no such layer.
@@ -52,7 +57,9 @@ def open_source(
     check_made_with(path, metadata, parts or {})
     objective = str(metadata.get("objective"))
     if objective in kinds("stageformer.memory.sources"):
-        source: MemorySource = chosen("stageformer.memory.sources", objective).open_source(path, pad_id, device, layers)
+        source: MemorySource = chosen("stageformer.memory.sources", objective).open_source(
+            path, pad_id, device, layers, asker
+        )
         return source
     return encoder.open_source(path, pad_id, device, layers)
 
@@ -115,12 +122,23 @@ def encode_splits(
         check_disk(new, needed)
         if processes.is_first:
             say(f"encode: the memory takes {needed / 2**20:,.1f} MiB in {output}")
+            source.prepare(_parts(sentences), new / "answers")
+        processes.wait()
+        if not processes.is_first:
+            source.prepare(_parts(sentences))  # what the first has found out
         for writer, (folder, split, copy) in zip(writers, planned, strict=True):
             encode_split(writer, sentences[split], source, params, compute, f"encode {folder.name}", processes, copy)
     sizes = {
         split: {"sentences": len(table.ids), "tokens": int(table.lengths.sum())} for split, table in sentences.items()
     }
     return sizes | {"d_model": source.width, "bytes": needed}
+
+
+def _parts(sentences: Mapping[str, StoredSentences]) -> Iterator[Sentences]:
+    """Yield the sentences of all splits, some at a time."""
+    for stored in sentences.values():
+        for start in range(0, len(stored), _SENTENCES_AT_ONCE):
+            yield stored.part(range(start, min(start + _SENTENCES_AT_ONCE, len(stored))))
 
 
 @contextmanager

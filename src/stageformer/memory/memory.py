@@ -60,11 +60,15 @@ class EncodedMemory:
     def __init__(self, source: MemorySource, sentences: Sentences) -> None:
         self.source = source
         self.sentences = sentences
+        self._is_prepared = False
         self.lengths: Ints = source.lengths(sentences.lengths)
 
     @torch.inference_mode()
     def batch(self, rows: Ints) -> tuple[Tensor, Tensor]:
         """See :class:`Memory`."""
+        if not self._is_prepared:  # more than one thread may come here first, which does no harm
+            self.source.prepare([self.sentences])
+            self._is_prepared = True
         return self.source.encode(self.sentences.take(rows))
 
 

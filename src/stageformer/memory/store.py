@@ -22,7 +22,7 @@ from stageformer.artifacts.tensors import TensorFile, read_tensors, write_tensor
 from stageformer.batching.sentences import Ints, flat_places, presence
 from stageformer.errors import StageformerError
 
-OF_THE_STAGE = (*SPLITS, "train-dropout-*")
+OF_THE_STAGE = (*SPLITS, "train-dropout-*", "answers")
 """What the folder of the stage encode may hold, see :func:`~stageformer.artifacts.files.atomic_folder`."""
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
+from stageformer.params import services
 from stageformer.params.base import MAX_SEED, Name, Params, group, param
 
 
@@ -61,48 +62,22 @@ class Model(Vectors):
     )
 
 
-class Service(Vectors):
-    """A source that is asked over a network; its answers are recorded, and nothing recorded is asked again."""
-
-    revision: str | None = param(
-        "a name of one's own for the version of what is asked; another one asks for everything anew; null: none"
-    )
-
-
-class Http(Service):
+class Http(Vectors, services.Http):
     """A server that speaks the protocol of OpenAI."""
 
     kind: Literal["http"] = param("where the initial embedding matrix comes from")
-    base_url: str = param("its address, such as https://api.openai.com/v1 or http://127.0.0.1:11434/v1")
-    model: str = param("the model, as the server calls it")
-    dimensions: int | None = param(
-        "width to ask for, of models that have several; null: the model's own", minimum=1, maximum=65_536
-    )
-    batch_size: int = param("texts in one request", minimum=1, maximum=2048)
-    api_key_variable: str | None = param("the environment variable that holds the key; null: no key")
-    price: float | None = param(
-        "of a million tokens, for the estimate before the first request; null: unknown", minimum=0, maximum=1_000_000
-    )
 
 
-class LangChain(Service):
+class LangChain(Vectors, services.LangChain):
     """An ``Embeddings`` of LangChain."""
 
     kind: Literal["langchain"] = param("where the initial embedding matrix comes from")
-    factory: str = param("module:Class, such as langchain_ollama:OllamaEmbeddings")
-    arguments: dict[str, Any] = param("what it is made with; a key belongs into the environment")
-    batch_size: int = param("texts in one call", minimum=1, maximum=2048)
 
 
-class Sql(Listed):
+class Sql(Listed, services.Sql):
     """A table of vectors in PostgreSQL."""
 
     kind: Literal["sql"] = param("where the initial embedding matrix comes from")
-    dsn_variable: str = param("the environment variable that holds the address and the password")
-    query: str = param("gives rows of word and vector, for the list %(words)s")
-    revision: str | None = param(
-        "a name of one's own for the version of the table; another one asks for everything anew; null: none"
-    )
 
 
 class Embed(Params):

@@ -78,6 +78,8 @@ class Parameters(Params):
             )
         if self.train_encoder.trained_by == "pretrained":
             self._check_pretrained()
+        if self.train_encoder.trained_by == "service":
+            self._check_service()
         if self.train_encoder.way == "staged" and self.encode.layers != "last":
             self._check_layers()
         if self.train_decoder.finetune_encoder:
@@ -119,6 +121,12 @@ class Parameters(Params):
                 "the corpus has one side alone: `dvc repro encode` runs the stages up to the memory; "
                 "train_decoder and those after it need targets"
             )
+        if self.train_encoder.trained_by == "service":
+            most = int(self.translate.max_length_ratio + self.translate.max_length_offset)
+            return (
+                f"the memory of a sentence is one vector, so that a translation has at most {most} tokens with <eos> "
+                "(translate.max_length_ratio + translate.max_length_offset)"
+            )
         if self.train_decoder.freeze_embedding and self.train_decoder.tie_output:
             return (
                 "train_decoder.freeze_embedding: with tie_output, the output projection is the target embedding, and "
@@ -136,6 +144,30 @@ class Parameters(Params):
                 f"{what} its own tokenizer has to cut the sources: set tokenize.source.kind to 'pretrained' and "
                 f"tokenize.source.path to {path!r}"
             )
+        self._check_encoder_of_others(what)
+
+    def _check_service(self) -> None:
+        what = "train_encoder.objective is 'service', but"
+        if self.train_encoder.service is None:
+            raise ValueError(f"{what} train_encoder.service is null; say there who is asked for the vectors")
+        if self.tokenize.source.kind != "byte_bpe" or self.tokenize.source.case == "true":
+            name = "kind" if self.tokenize.source.kind != "byte_bpe" else "case"
+            raise ValueError(
+                f"{what} tokenize.source.{name} is {getattr(self.tokenize.source, name)!r}; the service is given the "
+                "text, of which only kind 'byte_bpe', with case 'keep' or 'lower', keeps every character in its ids"
+            )
+        if self.vocab.min_frequency or self.vocab.max_size is not None:
+            raise ValueError(
+                f"{what} vocab.min_frequency and vocab.max_size would drop tokens that the text is made of; set them "
+                "to 0 and null"
+            )
+        if self.encode.layers != "last":
+            raise ValueError(f"{what} encode.layers is {self.encode.layers!r}, and a service has none; use 'last'")
+        if self.ingest.labels == "tags":
+            raise ValueError(f"{what} ingest.labels is 'tags', which needs a vector for each token; use 'one'")
+        self._check_encoder_of_others(what)
+
+    def _check_encoder_of_others(self, what: str) -> None:
         if self.train_decoder.target_embedding == "train_encoder":
             raise ValueError(
                 f"{what} train_decoder.target_embedding is 'train_encoder', which trains no target embedding then; "

@@ -74,7 +74,7 @@ def describe(field: FieldInfo, kinds_of_group: tuple[str, ...] = ()) -> str:
     elif low > -math.inf:
         allowed.append(f"{low:,} to {high:,}" if high < _NO_LIMIT else f"{low:,} or more")
     if is_optional(field):
-        allowed += ["null"] if allowed else ["a group like the other" if kinds(field) else "a value", "null"]
+        allowed += ["null"] if allowed else ["a group with its kind" if kinds(field) else "a value", "null"]
     return f"{field.description} [{', or '.join(allowed)}]" if allowed else str(field.description)
 
 

@@ -6,7 +6,11 @@ from typing import Literal
 
 from stageformer.params.base import Params, group, param
 from stageformer.params.model import Stack
+from stageformer.params.services import AnyService
 from stageformer.params.training import Training
+
+UNTRAINED = ("none", "pretrained", "service")
+"""Objectives for which nothing is trained here."""
 
 
 class Folder(Params):
@@ -27,12 +31,15 @@ class TrainEncoder(Stack):
         "staged: here, by its objective; its output is saved, and the decoder learns from that. joint: together with "
         "the decoder, from the start, by train_decoder"
     )
-    objective: Literal["translation", "masked", "next_token", "pretrained", "none"] = param(
+    objective: Literal["translation", "masked", "next_token", "pretrained", "service", "none"] = param(
         "way staged: translation: with a shallow throw-away decoder; masked: masked-token prediction; next_token: each "
         "token from those before it, under a causal mask (decoder-only language model); pretrained: an encoder of "
-        "others, as it is; none: left as initialised"
+        "others, as it is; service: one vector a sentence, which a service is asked for; none: left as initialised"
     )
     pretrained: Folder = group("objective pretrained: which encoder")
+    service: AnyService | None = group(
+        "objective service: who is asked for the vector of each sentence; null: nobody", kind="kind"
+    )
     decoder_num_layers: int = param("objective translation: layers of the throw-away decoder", minimum=1, maximum=1000)
     masked_fraction: float = param("objective masked: share of the tokens to predict", minimum=0.001, maximum=1)
     freeze_embedding: bool = param("keep the embedding matrices as they begin")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stageformer.batching.batches import batches_by_length
 from stageformer.building.model_files import load_model
-from stageformer.building.pretrained import PretrainedEncoder
+from stageformer.building.others import EncoderOfOthers
 from stageformer.errors import StageformerError
 from stageformer.model.transformer import Encoder, Transformer
 from stageformer.probing.examples import Examples, read_examples
@@ -76,7 +76,7 @@ def probe(root: Path, *, split: str, seeds: Sequence[int], most: int) -> Probed:
     tokenizers = load_tokenizers(data / "tokenize/tokenizer")
     vocabularies = load_vocabularies(data / "vocab", tokenizers.parts)
     model, _ = load_model(data / "train_encoder/encoder.pt", "encoder", vocabularies)
-    if isinstance(model.encoder, PretrainedEncoder):
+    if isinstance(model.encoder, EncoderOfOthers):
         raise StageformerError(
             f"{data / 'train_encoder/encoder.pt'}: is of others, and a probe compares with the same encoder untrained, "
             "which there is only of ours"

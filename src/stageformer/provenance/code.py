@@ -30,7 +30,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "stageformer.text.tokenizers": ("tokenize.source.kind", "tokenize.target.kind"),
     "stageformer.text.cutters": ("tokenize.source.cutter?", "tokenize.target.cutter?"),
     "stageformer.corpus.sources": ("ingest.source",),
-    "stageformer.vectors": ("embed.source.kind",),
+    "stageformer.vectors": ("embed.source.kind", "train_encoder.service.kind"),
     "stageformer.export.formats": ("export.formats",),
     "stageformer.memory.sources": ("train_encoder.objective",),
     "stageformer.training.tasks": ("train_encoder.objective",),

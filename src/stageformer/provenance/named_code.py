@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from stageformer.errors import StageformerError
 from stageformer.params.choices import find_function
-from stageformer.params.embed import LangChain
 from stageformer.params.groups import Parameters
+from stageformer.params.services import LangChain
 from stageformer.params.tokenize import Cut
 
 
@@ -27,6 +27,8 @@ def named_code(parameters: Parameters) -> list[str]:
     }
     if isinstance(parameters.embed.source, LangChain):
         names["embed.source.factory"] = parameters.embed.source.factory
+    if isinstance(parameters.train_encoder.service, LangChain):
+        names["train_encoder.service.factory"] = parameters.train_encoder.service.factory
     lines = []
     for parameter, name in names.items():
         try:
@@ -34,5 +36,6 @@ def named_code(parameters: Parameters) -> list[str]:
         except StageformerError as error:
             raise StageformerError(f"{parameter}: {error}") from None
         stage = parameter.partition(".")[0]
-        lines.append(f"{parameter}: {name} is code, which the stage {stage} runs; it is in {place}")
+        who = f"the stage {stage} runs" if stage != "train_encoder" else "the stages train_encoder and encode run"
+        lines.append(f"{parameter}: {name} is code, which {who}; it is in {place}")
     return lines

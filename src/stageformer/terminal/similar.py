@@ -12,6 +12,7 @@ from stageformer.artifacts.tables import read_table
 from stageformer.batching.sentences import Sentences
 from stageformer.compute.device import prepare_cpu
 from stageformer.errors import StageformerError
+from stageformer.memory.asker import Asker
 from stageformer.memory.encoding import open_source
 from stageformer.memory.memory import EncodedMemory
 from stageformer.memory.pooling import pool, pooled
@@ -51,7 +52,7 @@ def similar_sentences(root: Path, text: str, how: str, number: int) -> list[dict
     vocabularies = load_vocabularies(data / "vocab", tokenizers.parts)
     source = open_source(
         data / "train_encoder/encoder.pt", vocabularies.source.pad_id, torch.device("cpu"), vocabularies.parts,
-        layers_of(data / "encode") or "last",
+        layers_of(data / "encode") or "last", Asker(root, vocabularies.source),
     )  # fmt: skip
     ids = read_table(data / "vocab/train.parquet", "ids", ["id"])["id"].to_numpy()
     store = open_memory(data / "encode/train", ids, source.fingerprint)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from stageformer.batching.pairs import Pairs, require_targets
+from stageformer.memory.sources.base import MemorySource
 from stageformer.memory.store import dropout_copies, open_memory
 from stageformer.model.dropout import Dropout
 from stageformer.model.transformer import Transformer
@@ -22,7 +23,7 @@ def decoder_task(
     model: Transformer,
     splits: Mapping[str, Pairs],
     memory: Path | None,
-    encoder_fingerprint: str,
+    maker: MemorySource,
     pad_id: int,
     device: torch.device,
 ) -> Task:
@@ -34,7 +35,7 @@ def decoder_task(
         splits: the pairs of ``train`` and ``valid``
         memory: folder of the stage encode, for a decoder that learns from it; None: the encoder learns, too. Where
             there are copies with dropout, the decoder learns only from them, as if the encoder trained with it.
-        encoder_fingerprint: of the encoder that the memory must be of
+        maker: that the memory must be of
         pad_id: the id that fills a batch of sources up
         device: where to compute
 
@@ -48,7 +49,10 @@ def decoder_task(
         return TranslationTask(model, splits, pad_id, device, smoothing)
     folders = {"train": dropout_copies(memory) or [memory / "train"], "valid": [memory / "valid"]}
     memories = {
-        split: [open_memory(folder, pairs.ids, encoder_fingerprint, pairs.source.lengths) for folder in folders[split]]
+        split: [
+            open_memory(folder, pairs.ids, maker.fingerprint, maker.lengths(pairs.source.lengths))
+            for folder in folders[split]
+        ]
         for split, pairs in splits.items()
     }
     dropout = Dropout(params.memory_dropout)

@@ -9,7 +9,7 @@ import torch
 from stageformer.batching.pairs import Pairs
 from stageformer.model.transformer import Transformer
 from stageformer.params.choices import chosen
-from stageformer.params.train_encoder import TrainEncoder
+from stageformer.params.train_encoder import UNTRAINED, TrainEncoder
 from stageformer.text.vocabulary import Vocabulary
 from stageformer.training.tasks.base import Task
 
@@ -34,7 +34,7 @@ def encoder_task(
         device: where to compute
         characters: of the sources of ``valid``, for bits per character
     """
-    if params.trained_by in ("none", "pretrained"):
+    if params.trained_by in UNTRAINED:
         return None
     task: Task = chosen("stageformer.training.tasks", params.trained_by).encoder_task(
         params, model, splits, vocabulary, device, characters

@@ -16,8 +16,8 @@ from stageformer.decoding.rules import Batch, Hypothesis
 from stageformer.decoding.sampling import Sampling, sample
 from stageformer.decoding.search import by_beam, rules_for
 from stageformer.memory.memory import EncodedMemory
-from stageformer.memory.sources.encoder import EncoderSource
-from stageformer.model.transformer import Transformer
+from stageformer.memory.sources.base import MemorySource
+from stageformer.model.transformer import Decoder
 from stageformer.params.translate import Translate
 from stageformer.text.vocabulary import Vocabularies
 
@@ -65,14 +65,15 @@ class OwnEngine(Engine):
     """The searches of this library, which can do all that a request may ask for.
 
     Args:
-        model: in eval mode, on the CPU
+        decoder: in eval mode, on the CPU
+        source: makes the memory that it reads
         vocabularies: those of the model
         pool: translates batches side by side
     """
 
-    def __init__(self, model: Transformer, vocabularies: Vocabularies, pool: Pool) -> None:
-        self._decoder = model.decoder
-        self._source = EncoderSource(model.encoder, vocabularies.source.pad_id)
+    def __init__(self, decoder: Decoder, source: MemorySource, vocabularies: Vocabularies, pool: Pool) -> None:
+        self._decoder = decoder
+        self._source = source
         self._vocabularies = vocabularies
         self._pool = pool
 

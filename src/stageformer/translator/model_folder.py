@@ -49,12 +49,12 @@ class ModelFolder:
     """as ``compute.instruction_set``"""
     kernels: Kernels
     """as ``compute.kernels``"""
-    is_exported: bool
-    """whether it was exported, and no pipeline here can make it again"""
+    root: Path | None
+    """of the repository; None: it was exported, and no pipeline here can make it again"""
 
     def advice(self) -> contextlib.AbstractContextManager[None]:
         """Return what loading the parts is to be done in: no pipeline made those of an exported model here."""
-        return _fetched() if self.is_exported else contextlib.nullcontext()
+        return _fetched() if self.root is None else contextlib.nullcontext()
 
 
 def open_model_folder(folder: Path | None) -> ModelFolder:
@@ -133,7 +133,7 @@ def _exported(folder: Path) -> ModelFolder:
     return ModelFolder(
         model, tokenizers, vocabularies=folder, exports=folder.parent, params=params, threads=None,
         instruction_set="avx2",  # the same translations on every machine
-        is_exported=True,
+        root=None,
         kernels="fast",
     )  # fmt: skip
 
@@ -152,6 +152,6 @@ def _repository(root: Path) -> ModelFolder:
         params=parse(Translate, values.get("translate"), "translate"),
         threads=compute.threads,
         instruction_set=compute.instruction_set,
-        is_exported=False,
+        root=root,
         kernels=compute.kernels,
     )

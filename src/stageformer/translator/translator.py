@@ -17,8 +17,10 @@ from stageformer.decoding.forced import log_probabilities
 from stageformer.decoding.rules import Hypothesis
 from stageformer.decoding.sampling import Sampling
 from stageformer.errors import StageformerError, did_you_mean, require
+from stageformer.memory.asker import Asker
+from stageformer.memory.maker import maker_of
 from stageformer.memory.memory import EncodedMemory
-from stageformer.memory.sources.encoder import EncoderSource
+from stageformer.memory.sources.base import MemorySource
 from stageformer.model.embedding import Embedding
 from stageformer.model.transformer import Transformer
 from stageformer.params.translate import Translate
@@ -58,6 +60,8 @@ class Translator:
     tokenizers: Tokenizers
     vocabularies: Vocabularies
     model: Transformer
+    source: MemorySource
+    """makes the memory that the decoder of the model reads"""
     params: Translate
     """the search: that of the stage translate, so that the scores reported there are those of what comes out here"""
     pool: Pool
@@ -100,6 +104,8 @@ class Translator:
             tokenizers = load_tokenizers(found.tokenizers)
             vocabularies = load_vocabularies(found.vocabularies, tokenizers.parts)
             model, metadata = load_model(found.model, vocabularies=vocabularies)
+            asker = None if found.root is None else Asker(found.root, vocabularies.source)
+            source = maker_of(model.encoder, vocabularies.source.pad_id, asker)
             if engine == "ctranslate2":
                 from stageformer.translator.ctranslate2_engine import CTranslate2Engine
 
@@ -107,8 +113,8 @@ class Translator:
                 parts = {"model": (known, found.model)} if isinstance(known, str) else {}
                 searching = CTranslate2Engine(found.exports / engine, vocabularies, threads=threads, model=parts)
             else:
-                searching = OwnEngine(model, vocabularies, pool)
-        return Translator(tokenizers, vocabularies, model, found.params, pool, searching)
+                searching = OwnEngine(model.decoder, source, vocabularies, pool)
+        return Translator(tokenizers, vocabularies, model, source, found.params, pool, searching)
 
     def translate(
         self,
@@ -196,7 +202,7 @@ class Translator:
         targets = [[vocabulary.bos_id, *vocabulary.to_ids(one), vocabulary.eos_id] for one in tokens]
         for row, target in zip(rows, targets, strict=True):
             _check_length(len(target) - 1, self.model.decoder.embedding, f"{origin}, translation {row + 1}")
-        memory = EncodedMemory(EncoderSource(self.model.encoder, self.vocabularies.source.pad_id), Sentences.of(ids))
+        memory = EncodedMemory(self.source, Sentences.of(ids))
         title = "score" if show_progress else None
         found = log_probabilities(self.model.decoder, memory, targets, self.params.batch_tokens, title, self.pool)
         scores: list[Score | None] = [None] * len(texts)

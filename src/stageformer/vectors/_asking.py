@@ -88,9 +88,12 @@ def _announce(service: Service, total: int, missing: Sequence[str]) -> None:
 
 
 def _check_canary(service: Service, recorded: Floats | None, answers: Answers) -> None:
+    if service.asked in answers.unchanged:
+        return
     now = _ask(service, [CANARY])[0]
     if recorded is None:
         answers.add(service.asked, {CANARY: now})
+        answers.unchanged.add(service.asked)
         return
     alike = len(now) == len(recorded) and float(now @ recorded) / float(
         np.linalg.norm(now) * np.linalg.norm(recorded)
@@ -100,6 +103,7 @@ def _check_canary(service: Service, recorded: Floats | None, answers: Answers) -
             f"{service.name}: the model has changed: its answer to a text that was asked before is another one; set "
             "the revision of the source to a new name, and everything is asked anew"
         )
+    answers.unchanged.add(service.asked)
 
 
 def _ask_all(service: Service, missing: list[str], answers: Answers) -> dict[str, Floats]:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stageformer.artifacts.answers import Floats
+from stageformer.artifacts.answers import Asked, Floats
 from stageformer.errors import StageformerError
 
 
@@ -51,6 +51,14 @@ class VectorSource(Protocol):
         Raises:
             StageformerError: the source cannot be read, or does not hold vectors.
         """
+
+
+class VectorService(VectorSource, Protocol):
+    """A source that is asked over a network, and whose answers are recorded."""
+
+    @property
+    def asked(self) -> Asked:
+        """What decides its answers; nobody is asked for it."""
 
 
 def stacked(name: str, vectors: Sequence[Floats]) -> Tensor:

@@ -12,7 +12,7 @@ import openai
 from stageformer.artifacts.answers import Answers, Asked
 from stageformer.artifacts.files import first_line
 from stageformer.errors import StageformerError
-from stageformer.params.embed import Http
+from stageformer.params.services import Http
 from stageformer.vectors._asking import NotNow, Service, Vectors, answers_to, pause_of, shortened
 from stageformer.vectors.base import Found
 
@@ -41,6 +41,12 @@ class HttpVectors:
         """Model and address."""
         return f"{self._params.model} at {self._params.base_url}"
 
+    @property
+    def asked(self) -> Asked:
+        """What decides an answer; neither the address nor the key."""
+        params = self._params
+        return Asked("openai", params.model, params.revision, params.dimensions)
+
     def vectors(self, words: Sequence[str]) -> Found:
         """Return a vector for every word.
 
@@ -48,9 +54,7 @@ class HttpVectors:
             StageformerError: as :func:`~stageformer.vectors._asking.answers_to`, or the variable of the key is not set;
                 no message holds the key.
         """
-        params = self._params
-        asked = Asked("openai", params.model, params.revision, params.dimensions)
-        service = Service(self.name, asked, self._ask, params.batch_size, params.price)
+        service = Service(self.name, self.asked, self._ask, self._params.batch_size, self._params.price)
         return answers_to(service, words, self._answers)
 
     def _ask(self, texts: list[str]) -> Vectors:
@@ -105,7 +109,7 @@ class HttpVectors:
             return ""
         key = os.environ.get(variable, "").strip()
         if not key:
-            raise StageformerError(f"embed.source.api_key_variable: the environment variable {variable} is not set")
+            raise StageformerError(f"api_key_variable: the environment variable {variable} is not set")
         if not (key.isascii() and key.isprintable()):
             raise StageformerError(f"the environment variable {variable} holds characters that no key has")
         return key

@@ -12,7 +12,7 @@ from stageformer.artifacts.answers import Answers, Asked
 from stageformer.artifacts.files import first_line
 from stageformer.errors import StageformerError
 from stageformer.params.choices import function_at
-from stageformer.params.embed import LangChain
+from stageformer.params.services import LangChain
 from stageformer.vectors._asking import NotNow, Service, Vectors, answers_to, pause_of, shortened
 from stageformer.vectors.base import Found
 
@@ -35,6 +35,12 @@ class LangChainVectors:
         """What makes the object."""
         return self._params.factory
 
+    @property
+    def asked(self) -> Asked:
+        """What decides an answer: the class and its arguments."""
+        arguments = json.dumps(self._params.arguments, sort_keys=True, ensure_ascii=False)
+        return Asked("langchain", f"{self._params.factory} {arguments}", self._params.revision, None)
+
     def vectors(self, words: Sequence[str]) -> Found:
         """Return a vector for every word.
 
@@ -42,10 +48,8 @@ class LangChainVectors:
             StageformerError: there is no such factory, it fails, or as
                 :func:`~stageformer.vectors._asking.answers_to`.
         """
-        params = self._params
-        model = f"{params.factory} {json.dumps(params.arguments, sort_keys=True, ensure_ascii=False)}"
-        asked = Asked("langchain", model, params.revision, None)
-        return answers_to(Service(self.name, asked, self._ask, params.batch_size), words, self._answers)
+        service = Service(self.name, self.asked, self._ask, self._params.batch_size)
+        return answers_to(service, words, self._answers)
 
     def _ask(self, texts: list[str]) -> Vectors:
         if self._embeddings is None:

@@ -12,10 +12,13 @@ import psycopg
 
 from stageformer.artifacts.answers import Answers, Asked, Floats
 from stageformer.errors import StageformerError
-from stageformer.params.embed import Sql
+from stageformer.params.services import Sql
 from stageformer.vectors.base import Found, stacked
 
 NEEDS = ("psycopg",)
+
+_WORDS_AT_ONCE = 10_000
+"""What one query asks for: what it found is recorded before the next."""
 
 
 class SqlVectors:
@@ -25,11 +28,16 @@ class SqlVectors:
     """
 
     knows_every_text = False
-    name = "embed.source.query"
+    name = "the query of the source sql"
 
     def __init__(self, params: Sql, answers: Answers) -> None:
         self._params = params
         self._answers = answers
+
+    @property
+    def asked(self) -> Asked:
+        """What decides an answer: the query."""
+        return Asked("sql", self._params.query, self._params.revision, None)
 
     def vectors(self, words: Sequence[str]) -> Found:
         """Return the vectors of those words that the query finds.
@@ -38,13 +46,14 @@ class SqlVectors:
             StageformerError: the variable of the address is not set, the database is not to be reached or refuses the
                 query, or what it gives is not a word and a vector; no message holds the address.
         """
-        asked = Asked("sql", self._params.query, self._params.revision, None)
+        asked = self.asked
         known = self._answers.find(asked, words)
         missing = [word for word in words if word not in known]
-        if missing:
-            new = self._query(missing)
-            nothing: Floats = np.empty(0, np.float32)
-            self._answers.add(asked, {word: new.get(word, nothing) for word in missing})
+        nothing: Floats = np.empty(0, np.float32)
+        for first in range(0, len(missing), _WORDS_AT_ONCE):
+            part = missing[first : first + _WORDS_AT_ONCE]
+            new = self._query(part)
+            self._answers.add(asked, {word: new.get(word, nothing) for word in part})
             known |= new
         rows = [row for row, word in enumerate(words) if len(known.get(word, ()))]
         return Found(stacked(self.name, [known[words[row]] for row in rows]), rows)
@@ -53,7 +62,7 @@ class SqlVectors:
         variable = self._params.dsn_variable
         address = os.environ.get(variable, "")
         if not address:
-            raise StageformerError(f"embed.source.dsn_variable: the environment variable {variable} is not set")
+            raise StageformerError(f"dsn_variable: the environment variable {variable} is not set")
         try:
             with psycopg.connect(address) as connection:
                 found = connection.execute(self._params.query.encode(), {"words": words}).fetchall()

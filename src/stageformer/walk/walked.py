@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from stageformer.building.pretrained import PretrainedEncoder
+from stageformer.building.others import EncoderOfOthers
+from stageformer.building.service import ServiceEncoder
 from stageformer.decoding.sampling import Sampling
 from stageformer.errors import StageformerError
 from stageformer.memory.sources.encoder import EncoderSource
@@ -119,10 +120,11 @@ def walk_model(
         StageformerError: the sentence is empty, or it or its translation is too long.
     """
     model, vocabularies = translator.model, translator.vocabularies
-    if isinstance(model.encoder, PretrainedEncoder) or model.encoder.kept is not None:
+    if isinstance(model.encoder, EncoderOfOthers) or model.encoder.kept is not None:
+        hint = "; `stageformer explain` draws the attention of the decoder"
         raise StageformerError(
             f"{name}: the memory is not that of the last layer of an encoder of ours, which is what a walk goes "
-            "through; `stageformer explain` draws the attention of the decoder"
+            f"through{'' if isinstance(model.encoder, ServiceEncoder) else hint}"
         )
     source = normalise(sentence)
     if not source:

@@ -37,18 +37,21 @@ class HomeAssistantSource(Source):
     """None: the strings of one language, without translations."""
     labels: str = "none"
     """``one``: the kind of string is the label, and strings of no kind are left out."""
+    drop_equal: bool = True
+    """as ``ingest.drop_equal``"""
 
     @classmethod
     def open(cls, params: Ingest, cache: Path) -> dict[str, Self]:
         """See :meth:`Source.open`. Raises StageformerError as :func:`~stageformer.corpus.wheels.fetch_wheel`."""
         wheel = fetch_wheel("homeassistant", params.homeassistant, cache)
-        return {"train": cls(wheel, params.source_language, params.target_language, params.labels)}
+        return {"train": cls(wheel, params.source_language, params.target_language, params.labels, params.drop_equal)}
 
     def __iter__(self) -> Iterator[Record | Rejected]:
         """Yield the pairs, straight from the zip.
 
         Raises:
-            StageformerError: a language that the wheel has not, twice the same language, or a damaged wheel.
+            StageformerError: a language that the wheel has not, twice the same language where its pairs would be
+                dropped, or a damaged wheel.
         """
         try:
             with zipfile.ZipFile(self.wheel) as archive:
@@ -67,8 +70,11 @@ class HomeAssistantSource(Source):
                     f"ingest.{side}_language is {language!r}{did_you_mean(language, languages)}; "
                     f"{self.wheel.name} has {', '.join(languages)}"
                 )
-        if self.source_language == self.target_language:
-            raise StageformerError(f"ingest.source_language and target_language are both {self.source_language!r}")
+        if self.source_language == self.target_language and self.drop_equal:
+            raise StageformerError(
+                f"ingest.source_language and target_language are both {self.source_language!r}, and ingest.drop_equal "
+                "drops every such pair; set it to false for a model that gives back what it reads"
+            )
         files = set(found)
         for component in sorted({component for component, _ in found}):
             sources, targets = (

@@ -6,9 +6,11 @@ fingerprint and the width.
 A maker is one file of this package, with a class like :class:`MemorySource` and a function that opens what the stage
 ``train_encoder`` left for it::
 
-    def open_source(path: Path, pad_id: int, device: torch.device, layers: str | list[int]) -> MemorySource
+    def open_source(
+        path: Path, pad_id: int, device: torch.device, layers: str | list[int], asker: Asker | None
+    ) -> MemorySource
 
-``layers`` is ``encode.layers``, for a maker that has layers.
+``layers`` is ``encode.layers``, for a maker that has layers; ``asker`` is for a maker that asks somebody else.
 
 Its name is that of the objective of ``train_encoder`` that chooses it; ``encoder.py`` has all objectives without a file
 of their own.
@@ -18,6 +20,8 @@ Shape letters: B batch, S longest sentence, E width of the memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 from torch import Tensor
@@ -42,6 +46,14 @@ class MemorySource(Protocol):
 
     def lengths(self, tokens: Ints) -> Ints:
         """Return how many vectors each sentence gets, ``[sentences]``, from its number of tokens, ``[sentences]``."""
+
+    def prepare(self, sentences: Iterable[Sentences], folder: Path | None = None) -> None:
+        """Hear of all sentences that are to come before the first of them is encoded.
+
+        Args:
+            sentences: B sources in each part, as for :meth:`encode`
+            folder: gets a record of what the maker was told by others, of a maker that is; None: it is not wanted
+        """
 
     def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
         """Make the memory of a batch.

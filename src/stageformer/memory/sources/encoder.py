@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -50,6 +51,9 @@ class EncoderSource:
         """One vector for each token."""
         return tokens
 
+    def prepare(self, sentences: Iterable[Sentences], folder: Path | None = None) -> None:
+        """Nothing is to be done."""
+
     def encode(self, sentences: Sentences) -> tuple[Tensor, Tensor]:
         """Run the encoder; the memory is on its device.
 
@@ -74,7 +78,9 @@ class EncoderSource:
         self.encoder.train(on)
 
 
-def open_source(path: Path, pad_id: int, device: torch.device, layers: str | list[int] = "last") -> EncoderSource:
+def open_source(
+    path: Path, pad_id: int, device: torch.device, layers: str | list[int] = "last", asker: object = None
+) -> EncoderSource:
     """Read the encoder of an artifact of kind ``encoder``.
 
     Args:
@@ -82,6 +88,7 @@ def open_source(path: Path, pad_id: int, device: torch.device, layers: str | lis
         pad_id: the id that fills a batch up
         device: to compute on
         layers: those that make memory, side by side, as ``encode.layers``
+        asker: is not needed
 
     Raises:
         StageformerError: on a bad artifact, or where there is no such layer.

@@ -25,7 +25,9 @@ from stageformer.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 NEEDS = ("transformers",)
 
 
-def open_source(path: Path, pad_id: int, device: torch.device, layers: str | list[int] = "last") -> EncoderSource:
+def open_source(
+    path: Path, pad_id: int, device: torch.device, layers: str | list[int] = "last", asker: object = None
+) -> EncoderSource:
     """Open what the stage train_encoder kept: as that of our own encoder does, which it is behind the interface of."""
     return encoder.open_source(path, pad_id, device, layers)
 

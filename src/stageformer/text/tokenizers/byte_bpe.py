@@ -7,7 +7,7 @@ which only a model can produce, decode to U+FFFD.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import tokenizers
@@ -49,9 +49,13 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
 
     def join(self, tokens: list[str]) -> str:
         """Join token strings to text."""
-        text = str(self._tokenizer.decoder.decode(tokens))
-        return text.removeprefix(" ")
+        return text_of(tokens)
 
     def decoder(self) -> decoders.Decoder:
         """Return the same in the components of the library."""
         return decoders.Sequence([decoders.ByteLevel(), decoders.Replace(Regex(r"\A "), "")])
+
+
+def text_of(tokens: Sequence[str]) -> str:
+    """Join token strings to text; they alone decide it, whatever was learnt."""
+    return str(decoders.ByteLevel().decode([*tokens])).removeprefix(" ")
