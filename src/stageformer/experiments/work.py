@@ -22,7 +22,7 @@ from stageformer.params.encode import kept_layers
 from stageformer.params.groups import Parameters
 from stageformer.params.model import stated
 from stageformer.params.train_decoder import TrainDecoder
-from stageformer.params.train_encoder import TrainEncoder
+from stageformer.params.train_encoder import UNTRAINED, TrainEncoder
 
 STAGES = (
     "ingest", "tokenize", "vocab", "embed", "train_encoder", "encode", "train_decoder", "translate", "evaluate",
@@ -165,7 +165,7 @@ class _Arithmetic:
     def of_encoder(self) -> float:
         """Return the operations of what ``train_encoder`` trains; 0 where it trains nothing."""
         by = self.parameters.train_encoder.trained_by
-        if by in ("none", "pretrained"):
+        if by in UNTRAINED:
             return 0.0
         return self.encoder + (self.shallow + self.output if by == "translation" else self.output_of_source)
 
@@ -199,7 +199,8 @@ def _encoding(parameters: Parameters, corpus: Corpus, operations: float) -> Work
     times = {split: 1 + (encode.dropout_copies if split == "train" else 0) for split in SPLITS}
     rows, tokens, num_bytes = 0, 0, 0
     for split, count in times.items():
-        vectors = corpus.memory_tokens[split]
+        by_sentence = parameters.train_encoder.objective == "service"
+        vectors = (corpus.rows if by_sentence else corpus.memory_tokens)[split]
         rows, tokens = rows + count * corpus.rows[split], tokens + count * vectors
         shards = -(-vectors // encode.shard_tokens)
         num_bytes += count * required_bytes(vectors, corpus.rows[split], width, encode.dtype, shards)

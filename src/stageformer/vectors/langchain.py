@@ -18,6 +18,8 @@ from stageformer.vectors.base import Found
 
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _SHORTEST_SECRET = 6
+_LONGEST_CHAIN = 8
+"""errors that were raised from one another"""
 
 
 class LangChainVectors:
@@ -64,12 +66,30 @@ class LangChainVectors:
         try:
             answer: Vectors = self._embeddings.embed_documents(texts)
         except Exception as error:  # code of others
-            status = getattr(error, "status_code", getattr(getattr(error, "response", None), "status_code", None))
+            status, headers = _answer_behind(error)
             if isinstance(error, ConnectionError | TimeoutError) or status in (408, 429) or (status or 0) >= 500:
-                headers = getattr(getattr(error, "response", None), "headers", None) or {}
                 raise NotNow(_reason(error), pause_of(headers.get("retry-after"))) from None
             raise StageformerError(f"{self.name}: {_reason(error)}") from None
         return answer
+
+
+def _answer_behind(error: BaseException) -> tuple[int | None, Any]:
+    """Return the status of HTTP by which a call failed, and the headers; None: there was no such answer.
+
+    Each client wraps it in errors of its own: the status is an attribute of one of them, under one of several names.
+    """
+    status, headers = None, None
+    chain: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if chain is None:
+            break
+        response = getattr(chain, "response", None)
+        named = [getattr(chain, name, None) for name in ("status_code", "code")]
+        named.append(getattr(response, "status_code", None))
+        status = status or next((one for one in named if type(one) is int), None)
+        headers = headers or getattr(response, "headers", None)
+        chain = chain.__cause__ or chain.__context__
+    return status, headers or {}
 
 
 def _reason(error: Exception) -> str:
