@@ -1,7 +1,9 @@
 """Running attacks: each on its own copy of a small finished repository, in a process of its own, within limits.
 
 An attack prepares a folder, runs one command of `stageformer` or one stage in it, and is judged by what comes out. To
-be fast, the process is forked from one that has imported everything already.
+be fast, the process is forked from one that has imported everything already; it has arguments, standard streams, limits
+and an exit code of its own all the same. That this makes no difference is shown by some that become a new process of
+Python before they run: see :func:`difference`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.attacks.world import TRANSLATION
+from tests.repositories import ROOT
 
 SECONDS = 10
 """Of computing: no attack may take longer."""
@@ -31,6 +34,9 @@ WAITING = 300.0
 """Seconds by the clock, on a machine that has other things to do: longer is waiting for ever."""
 MEMORY = 3 * 2**30
 """Bytes of address space that an attack may ask for, beside what the libraries take."""
+
+STARTING = 10
+"""Seconds of computing beside those, for a new process that has everything to import."""
 
 VERDICTS = ("refused in one line", "right", "traceback", "wrong", "timed out")
 GOOD = VERDICTS[:2]
@@ -73,6 +79,8 @@ class Attack:
     """Nobody reads what is printed."""
     world: str = TRANSLATION
     """The folder, of those in :mod:`tests.attacks.world`, that is copied."""
+    inside: bool = False
+    """What prepares it changes the program or serves it from a thread, so that no new process can be attacked so."""
 
 
 _GROUPS: dict[str, Callable[[], Iterable[Attack]]] = {}
@@ -143,31 +151,50 @@ def judge(attack: Attack, outcome: Outcome) -> tuple[str, str]:
     return "refused in one line", ""
 
 
+def difference(forked: tuple[str, Outcome], new: tuple[str, Outcome]) -> str | None:
+    """Return in which way a new process ends otherwise than a forked one, each with its verdict; None: alike."""
+    if (forked[0], forked[1].code) != (new[0], new[1].code):
+        return f"forked: {forked[0]}, exit code {forked[1].code}; as a new process: {new[0]}, {new[1].code}"
+    said = [_said(outcome) for _, outcome in (forked, new)]
+    return None if said[0] == said[1] else f"forked: {said[0][-300:]!r}, as a new process: {said[1][-300:]!r}"
+
+
+def _said(outcome: Outcome) -> str:
+    """What a refusal says, without the number of the folder; of one that is right, nothing: seconds and rates vary."""
+    last = outcome.stderr.strip().splitlines()[-1:] if outcome.code == 2 else []
+    return "".join(last).replace(outcome.folder.parent.name, "FOLDER")
+
+
 class Range:
     """Where attacks run: a world to copy, and a process that has imported what they need."""
 
     def __init__(self, worlds: Path) -> None:
         """``worlds``: a folder of finished repositories, see :mod:`tests.attacks.world`."""
         self._worlds = worlds
-        self._folder = Path(tempfile.mkdtemp(prefix="attacks-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="attacks-", dir=folder_in_memory()))
         self._count = 0
         self._running: dict[int, tuple[Attack, Path, float, int]] = {}
         preload()
 
     def close(self) -> None:
         """Remove what the attacks left."""
-        for path in self._folder.rglob("*"):
-            if path.is_dir() and not path.is_symlink():
-                path.chmod(0o700)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _remove(self._folder)
 
-    def run(self, attack: Attack) -> Outcome:
+    def run(self, attack: Attack, *, new: bool = False) -> Outcome:
         """Run one attack."""
-        ((_, outcome),) = self.run_all([attack])
+        ((_, outcome),) = self.run_all([attack], new=new)
         return outcome
 
-    def run_all(self, attacks: Iterable[Attack], jobs: int = 1) -> Iterator[tuple[Attack, Outcome]]:
-        """Run attacks, so many at a time; yields each with its outcome, in the order in which they end."""
+    def run_all(
+        self, attacks: Iterable[Attack], jobs: int = 1, *, new: bool = False
+    ) -> Iterator[tuple[Attack, Outcome]]:
+        """Run attacks, so many at a time; yields each with its outcome, in the order in which they end.
+
+        Args:
+            attacks: none with ``inside`` if ``new``
+            jobs: how many at a time
+            new: let each become a new process of Python, which takes a second or more
+        """
         waiting = iter(attacks)
         exhausted = False
         while True:
@@ -176,12 +203,12 @@ class Range:
                 if attack is None:
                     exhausted = True
                 else:
-                    self._start(attack)
+                    self._start(attack, new)
             if not self._running:
                 return
             yield from self._ended()
 
-    def _start(self, attack: Attack) -> None:
+    def _start(self, attack: Attack, new: bool) -> None:
         self._count += 1
         folder = self._folder / f"{self._count:05d}"
         root = folder / "repository"
@@ -192,7 +219,7 @@ class Range:
         if pid == 0:
             code = 70
             try:
-                code = _child(attack, folder, root)
+                code = _child(attack, folder, root, new)
             except BaseException as error:
                 with contextlib.suppress(Exception):
                     (folder / "harness").write_text(repr(error))
@@ -212,6 +239,8 @@ class Range:
             if timed_out:
                 os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
+            with contextlib.suppress(ProcessLookupError):  # and whatever it has started
+                os.killpg(pid, signal.SIGKILL)
             os.close(fd)
             assert not (folder / "harness").exists(), f"{attack.name}: {(folder / 'harness').read_text()}"
             code = os.waitstatus_to_exitcode(status)
@@ -225,10 +254,20 @@ class Range:
                 folder=folder / "repository",
             )
             yield attack, outcome
-            for path in folder.rglob("*"):
-                if path.is_dir() and not path.is_symlink():
-                    path.chmod(0o700)
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def folder_in_memory() -> str | None:
+    """Return a folder that no disk is behind, where there is one: most of the time is for writing small files."""
+    place = "/dev/shm"
+    return place if os.access(place, os.W_OK | os.X_OK) and shutil.disk_usage(place).free > 2**30 else None
+
+
+def _remove(folder: Path) -> None:
+    for path, _, _ in os.walk(folder):  # from the top, so that what is locked is open before it is looked into
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _text(path: Path) -> str:
@@ -238,8 +277,9 @@ def _text(path: Path) -> str:
         return file.read(1_000_000).decode(errors="replace")
 
 
-def _child(attack: Attack, folder: Path, root: Path) -> int:
+def _child(attack: Attack, folder: Path, root: Path, new: bool) -> int:
     """Become the attacked program. Returns the exit code."""
+    os.setpgid(0, 0)
     os.chdir(root)
     os.environ.update({"STAGEFORMER_SCRATCH": str(folder / "scratch"), **attack.environment})
     os.environ.pop("STAGEFORMER_DEBUG", None)
@@ -247,9 +287,15 @@ def _child(attack: Attack, folder: Path, root: Path) -> int:
     attack.prepare(root)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + attack.memory, used + attack.memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    seconds = SECONDS + STARTING if new else SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     name, *arguments = attack.command
+    if new:
+        assert not attack.inside, attack.name
+        os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
+        command = ["-m", name, *arguments] if name.startswith("stages.") else ["-m", "stageformer.cli", *attack.command]
+        os.execv(sys.executable, [sys.executable, *command])
     if name.startswith("stages."):
         import importlib
 
@@ -266,7 +312,19 @@ def _child(attack: Attack, folder: Path, root: Path) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    return code
+    return code or _code_of_children()
+
+
+def _code_of_children() -> int:
+    """Wait for the processes that ran beside the attacked one; returns the first exit code that is not 0."""
+    found = 0
+    while True:
+        try:
+            _, status = os.wait()
+        except ChildProcessError:
+            return found
+        code = os.waitstatus_to_exitcode(status)
+        found = found or (code if code >= 0 else 128 - code)
 
 
 def _redirect(attack: Attack, folder: Path) -> None:
@@ -305,7 +363,7 @@ def preload() -> None:
         "stageformer.experiments.table",
         "stageformer.vectors.http", "stageformer.vectors.file", "stageformer.vectors.langchain",
         "stageformer.experiments.cache", "stageformer.terminal.table_text", "dvc.repo", "dvc.exceptions",
-        *(f"stages.{path.stem}" for path in (Path(__file__).parents[2] / "stages").glob("[!_]*.py")
+        *(f"stages.{path.stem}" for path in (ROOT / "stages").glob("[!_]*.py")
           if path.stem not in ("common", "export")),
     ]  # fmt: skip
     for name in names:

@@ -190,9 +190,11 @@ def clocks() -> Iterator[Attack]:
             ("of files is 1970", _dated(1970)),
             ("of files is 2200", _dated(2200)),
         ):
-            yield Attack(f"{stage}: the clock {name}", (f"stages.{stage}",), both(_remember(path), change), _same(path))
+            yield Attack(f"{stage}: the clock {name}", (f"stages.{stage}",), both(_remember(path), change), _same(path),
+                         inside=change is _backwards)  # fmt: skip
     for command in (("report",), ("summary",), ("show", "data"), ("status",)):
-        yield Attack(f"{command[0]}: the clock goes backwards", command, _backwards, anything, memory=6 * 2**30)
+        yield Attack(f"{command[0]}: the clock goes backwards", command, _backwards, anything, memory=6 * 2**30,
+                     inside=True)  # fmt: skip
 
 
 def _beside(number: int, stage: str) -> Callable[[Path], None]:
@@ -203,11 +205,14 @@ def _beside(number: int, stage: str) -> Callable[[Path], None]:
 
         for _ in range(number):
             if os.fork() == 0:
-                sys.stdout = sys.stderr = open(os.devnull, "w")
+                code = 70
                 try:
                     importlib.import_module(f"stages.{stage}").main([], standalone_mode=False)
+                    code = 0
+                except BaseException as error:
+                    print(f"Traceback of a process beside: {error!r}", file=sys.stderr, flush=True)
                 finally:
-                    os._exit(0)
+                    os._exit(code)
 
     return prepare
 
@@ -216,8 +221,9 @@ def _beside(number: int, stage: str) -> Callable[[Path], None]:
 def together() -> Iterator[Attack]:
     for stage, path in OUTPUTS.items():
         yield Attack(
-            f"{stage}, eight times", (f"stages.{stage}",), both(_remember(path), _beside(7, stage)), _same(path)
-        )
+            f"{stage}, eight times", (f"stages.{stage}",), both(_remember(path), _beside(7, stage)), _same(path),
+            inside=True,
+        )  # fmt: skip
 
 
 OVERRIDES = (

@@ -279,7 +279,8 @@ def servers() -> Iterator[Attack]:
     # The server and the libraries that ask are in the same process, so it needs more memory.
     for name, answer in SERVERS.items():
         # A library that is told an index that is no number sorts by it; of one that is wrong, the order is right.
-        yield Attack(name, EMBED, _served(answer), anything if name == "no index" else None, memory=6 * 2**30)
+        yield Attack(name, EMBED, _served(answer), anything if name == "no index" else None, memory=6 * 2**30,
+                     inside=True)  # fmt: skip
     for address in ("http://127.0.0.1:1/v1", "file:///etc", "x", "", "http://", "http://[::bad", "http://127.0.0.1:99999",
                     "ftp://127.0.0.1/", "http://a\x1b[31mb/", "http://user:secret@127.0.0.1:1/v1"):  # fmt: skip
 
@@ -289,7 +290,7 @@ def servers() -> Iterator[Attack]:
             asking.time.sleep = lambda seconds: None  # type: ignore[attr-defined]
             params(embed__source=_http(address))(root)
 
-        yield Attack(f"the address {address!r}", EMBED, prepare, memory=6 * 2**30)
+        yield Attack(f"the address {address!r}", EMBED, prepare, memory=6 * 2**30, inside=True)
     for name in ("NO_SUCH_VARIABLE", "", "\x1b[31m", "A=B", "x" * 10_000):
         yield Attack(
             f"the variable {name[:20]!r}",
@@ -369,10 +370,11 @@ def answers() -> Iterator[Attack]:
         for name, make in RECORDED.items():
             # What is only a comment, or not asked for, is not read.
             right = anything if name in ("null texts",) else None
-            yield Attack(f"{place}: {name}", EMBED, _recorded(place, make), right, memory=6 * 2**30)
+            yield Attack(f"{place}: {name}", EMBED, _recorded(place, make), right, memory=6 * 2**30, inside=True)
         yield Attack(
-            f"{place}: whole", EMBED, _recorded(place, lambda path: lambda root: None), anything, memory=6 * 2**30
-        )
+            f"{place}: whole", EMBED, _recorded(place, lambda path: lambda root: None), anything, memory=6 * 2**30,
+            inside=True,
+        )  # fmt: skip
     for place in (".cache", ".cache/answers"):
         yield Attack(f"a file at {place}", EMBED, both(
             lambda root, place=place: (root / place).parent.mkdir(exist_ok=True) or (root / place).write_text("x"),
