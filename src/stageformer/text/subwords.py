@@ -19,6 +19,7 @@ from tokenizers import models, trainers
 from stageformer.artifacts.files import atomic_file
 from stageformer.artifacts.reading import read_content
 from stageformer.errors import StageformerError
+from stageformer.text.long_words import LONGEST, count_parts
 from stageformer.text.marker import ESCAPE, SPACE
 from stageformer.text.unigram_training import learn_pieces
 
@@ -50,10 +51,15 @@ class Subwords(ABC):
 
     def cut(self, sentences: Sequence[list[str]]) -> list[list[str]]:
         """Return the pieces of all words of each sentence."""
-        distinct = list(dict.fromkeys(word for words in sentences for word in words))
+        pieces: dict[str, list[str]] = {}
+        distinct = []
+        for word in dict.fromkeys(word for words in sentences for word in words):
+            if len(word) > LONGEST and (cut := self.cut_long(word)) is not None:
+                pieces[word] = cut
+            else:
+                distinct.append(word)
         encodings = self._tokenizer.encode_batch(distinct, add_special_tokens=False)
         unknown_id = self._tokenizer.token_to_id(UNKNOWN)
-        pieces: dict[str, list[str]] = {}
         for word, encoding in zip(distinct, encodings, strict=True):
             found: list[str] = encoding.tokens
             if unknown_id in encoding.ids:
@@ -65,6 +71,10 @@ class Subwords(ABC):
                 ]
             pieces[word] = found
         return [[piece for word in words for piece in pieces[word]] for words in sentences]
+
+    def cut_long(self, word: str) -> list[str] | None:
+        """Return the pieces of a long word, where there is a faster way than that of the library."""
+        return None
 
     def join(self, pieces: list[str]) -> str:
         """Return the marked text of pieces."""
@@ -96,7 +106,7 @@ class Bpe(Subwords):
         trainer = trainers.BpeTrainer(
             vocab_size=vocabulary_size, initial_alphabet=[SPACE], special_tokens=[], show_progress=False
         )
-        library_tokenizer.train_from_iterator(_repeated(words), trainer)
+        library_tokenizer.train_from_iterator(_repeated(count_parts(words)), trainer)
         # A model without an unknown piece drops unseen characters.
         learnt = _model(library_tokenizer)
         vocabulary = {**learnt["vocab"], UNKNOWN: len(learnt["vocab"])}
@@ -140,7 +150,7 @@ class WordPiece(Subwords):
             initial_alphabet=characters, continuing_subword_prefix=CONTINUATION, show_progress=False,
         )  # fmt: skip
         library_tokenizer = tokenizers.Tokenizer(models.WordPiece())
-        library_tokenizer.train_from_iterator(_repeated(words), trainer)
+        library_tokenizer.train_from_iterator(_repeated(count_parts(words)), trainer)
         vocabulary = _model(library_tokenizer)["vocab"]
         return tokenizers.Tokenizer(
             models.WordPiece(
@@ -152,6 +162,22 @@ class WordPiece(Subwords):
     def surface(self, word: str, start: int, end: int) -> list[str]:
         """Return the whole word, which has a character that training never saw."""
         return [word]
+
+    def cut_long(self, word: str) -> list[str]:
+        """Return what the library does, which tries every end of the word for each piece, in time linear in it."""
+        known = self._tokenizer.get_vocab()
+        longest = max(map(len, known))
+        pieces: list[str] = []
+        start = 0
+        while start < len(word):
+            mark = CONTINUATION if start else ""
+            ends = range(min(len(word), start + longest), start, -1)
+            end = next((end for end in ends if f"{mark}{word[start:end]}" in known), None)
+            if end is None:
+                return self.surface(word, 0, len(word))
+            pieces.append(f"{mark}{word[start:end]}")
+            start = end
+        return pieces
 
     def protect(self, words: list[str]) -> list[str]:
         """Escape the ``##`` at the head of a word that has no marker there."""

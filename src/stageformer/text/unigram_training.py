@@ -20,6 +20,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from stageformer.text.long_words import count_parts
+
 LONGEST_PIECE = 16  # characters
 CANDIDATES_PER_PIECE = 10  # substrings to start from, for each piece to be learnt
 KEPT_IN_PRUNING = 0.75
@@ -38,7 +40,7 @@ def learn_pieces(words: Mapping[str, int], vocabulary_size: int) -> list[tuple[s
         vocabulary_size: how many pieces to learn: more if the words have more distinct characters than this, fewer if
             fewer have an expected count.
     """
-    corpus = _Corpus(words)
+    corpus = _Corpus(count_parts(words))
     corpus.find_candidates(vocabulary_size * CANDIDATES_PER_PIECE)
     alive = np.ones(len(corpus.pieces), dtype=bool)
     target = max(vocabulary_size, int(corpus.is_character.sum()))

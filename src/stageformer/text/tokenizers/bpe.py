@@ -10,6 +10,7 @@ from tokenizers import models, trainers
 
 from stageformer.text.form import Form
 from stageformer.text.hugging_face import SpaceMarkingTokenizer
+from stageformer.text.long_words import in_parts
 from stageformer.text.marker import SPACE
 
 
@@ -26,7 +27,10 @@ class BpeTokenizer(SpaceMarkingTokenizer):
         trainer = trainers.BpeTrainer(
             vocab_size=options.vocabulary_size, initial_alphabet=[SPACE], special_tokens=[], show_progress=False
         )
+        cutting = library_tokenizer.pre_tokenizer
+        library_tokenizer.pre_tokenizer = in_parts(cutting)
         library_tokenizer.train_from_iterator((self.prepare(self.form.apply(text)) for text in sentences), trainer)
+        library_tokenizer.pre_tokenizer = cutting
         # A model without an unknown piece drops unseen characters. Given to the trainer, that piece would be searched
         # for in the text; put into the model afterwards, it is not.
         learnt = json.loads(library_tokenizer.to_str())["model"]

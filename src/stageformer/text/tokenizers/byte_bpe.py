@@ -15,6 +15,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 
 from stageformer.text.form import Form
 from stageformer.text.hugging_face import HuggingFaceTokenizer
+from stageformer.text.long_words import in_parts
 
 
 class ByteBpeTokenizer(HuggingFaceTokenizer):
@@ -27,7 +28,8 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
     def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = tokenizers.Tokenizer(models.BPE())
-        library_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        cutting = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        library_tokenizer.pre_tokenizer = in_parts(cutting)
         library_tokenizer.decoder = decoders.ByteLevel()
         self = cls(library_tokenizer, Form.of(options, sentences))
         trainer = trainers.BpeTrainer(
@@ -37,6 +39,7 @@ class ByteBpeTokenizer(HuggingFaceTokenizer):
             show_progress=False,
         )
         library_tokenizer.train_from_iterator((self.prepare(self.form.apply(text)) for text in sentences), trainer)
+        library_tokenizer.pre_tokenizer = cutting
         return self
 
     def prepare(self, text: str) -> str:

@@ -17,6 +17,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from stageformer.text.form import Form
 from stageformer.text.hugging_face import HuggingFaceTokenizer
+from stageformer.text.long_words import in_parts
 from stageformer.text.spacing import join_words, joining_decoder
 
 CONTINUATION = "##"
@@ -34,7 +35,7 @@ class WordPieceTokenizer(HuggingFaceTokenizer):
     def train(cls, sentences: Iterable[str], options: Any) -> Self:
         """Learn from the sentences, see :meth:`Tokenizer.train`."""
         library_tokenizer = tokenizers.Tokenizer(models.WordPiece())
-        library_tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        library_tokenizer.pre_tokenizer = in_parts(pre_tokenizers.BertPreTokenizer())
         self = cls(library_tokenizer, Form.of(options, sentences))
         # The library numbers the ## characters in the order of a hash table with a random seed, and breaks ties between
         # merges by those numbers. Given first and sorted, they have fixed numbers, and training is deterministic.
