@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,25 @@ def test_what_cannot_be_learned_is_one_line_that_names_the_sentence(tmp_path: Pa
         read(alone, "test", "tags", tokenizer)
     with pytest.raises(StageformerError, match="no sentence has labels; choose a corpus with labels"):
         read(alone, "test", "none", tokenizer)
+
+
+@pytest.mark.parametrize("table", ["labels", "sentences", "memory"])
+def test_a_table_or_a_memory_of_other_sentences_is_refused(tmp_path: Path, table: str) -> None:
+    texts, vectors = ["on", "off", "up"], [torch.ones(1, 4)] * 3
+    tokenizer = words_tokenizer(texts)
+    for folder, number in (("whole", 3), ("less", 2)):
+        labels = [["door"]] * number
+        write_split(tmp_path / folder, "train", texts[:number], labels, vectors[:number], tokenizer)
+    places = {"labels": "ingest/labels/train.parquet", "sentences": "ingest/train.parquet", "memory": "encode/train"}
+    place = tmp_path / "whole" / places[table]
+    if place.is_dir():
+        shutil.rmtree(place)
+        shutil.copytree(tmp_path / "less" / places[table], place)
+    else:
+        shutil.copy(tmp_path / "less" / places[table], place)
+    messages = {
+        "labels": "2 of the 3 sentences of train have labels", "sentences": "sentence 14 of train has labels, but no",
+        "memory": r"holds sentence 14, which .* lacks \(1 such\)",
+    }  # fmt: skip
+    with pytest.raises(StageformerError, match=messages[table]):
+        read(tmp_path / "whole", "train", "one", tokenizer)

@@ -204,6 +204,10 @@ def test_saved_memory_is_read_where_the_maker_made_it_and_all_lengths_agree(
     others[3], others[4] = others[4], others[3]  # of the same ids, but no longer as long
     with pytest.raises(StageformerError, match="sentence 3 has 4 vectors, needed 5, by its tokens in the"):
         saved_or_encoded(tmp_path, source, ids, Sentences.of(others), CPU)
+    with pytest.raises(StageformerError, match=r"holds sentence 24, which the table of ids lacks \(1 such\)"):
+        saved_or_encoded(tmp_path, source, ids[:-1], sentences.take(ids[:-1]), CPU)
+    with pytest.raises(StageformerError, match=f"the table of ids: holds sentence 25, which {tmp_path} lacks"):
+        saved_or_encoded(tmp_path, source, ids + 1, sentences, CPU)
     made = saved_or_encoded(tmp_path, Summary(), ids, sentences, CPU)
     assert isinstance(made, EncodedMemory)
     assert made.batch(rows)[0].shape == (2, 1, WIDTH)

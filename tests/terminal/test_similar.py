@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -46,4 +47,19 @@ def test_a_text_that_cannot_be_encoded(finished: Repository, text: str, message:
     result = CliRunner().invoke(main, ["similar", text, "--root", str(finished.root)])
     assert result.exit_code == 2
     assert message in result.output
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("rows", [slice(1, None), slice(None, -1)])
+def test_a_table_of_fewer_sentences_than_the_memory_is_refused(
+    finished: Repository, tmp_path: Path, rows: slice
+) -> None:
+    repository = finished.copy(tmp_path / "copy")
+    path = repository.root / "data/ingest/train.parquet"
+    table = pq.read_table(path)
+    path.unlink()  # a link into DVC's cache, maybe
+    pq.write_table(table.take(list(range(len(table)))[rows]), path)
+    result = CliRunner().invoke(main, ["similar", "one", "--number", "1", "--root", str(repository.root)])
+    assert result.exit_code == 2
+    assert f"which {path} lacks (1 such)" in result.output
     assert result.output.count("\n") == 1

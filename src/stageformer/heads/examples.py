@@ -117,9 +117,15 @@ def read_labelled(ingest: Path, tokenize: Path, encode: Path, split: str, kind: 
     sources: dict[Any, Any] = dict(zip(sentences["id"].to_pylist(), sentences["source"].to_pylist(), strict=True))
     if alone := [id_ for id_ in ids.tolist() if id_ not in sources]:
         raise StageformerError(f"{ingest}: sentence {alone[0]} of {split} has labels, but no text; run `dvc repro`")
+    if len(ids) != len(sources):
+        raise StageformerError(
+            f"{ingest}: {len(ids):,} of the {len(sources):,} sentences of {split} have labels; they are of different "
+            "runs, run `dvc repro ingest`"
+        )
     texts = [sources[id_] for id_ in ids.tolist()]
     _check_numbers(split, kind, ids, texts, labels)
     store = MemoryStore(encode / split)
+    store.check_sentences(ids, ingest / "labels" / f"{split}.parquet")
     rows = store.rows_of(ids)
     if len(empty := np.flatnonzero(store.lengths[rows] == 0)):
         raise StageformerError(f"{store.folder}: sentence {ids[empty[0]]} has no vectors; run `dvc repro encode`")

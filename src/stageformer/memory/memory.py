@@ -75,7 +75,7 @@ class EncodedMemory:
 def saved_or_encoded(
     folder: Path, source: MemorySource, ids: Ints, sentences: Sentences, device: torch.device
 ) -> Memory:
-    """Return the saved memory of some sentences if ``source`` made it; otherwise let ``source`` encode them.
+    """Return the saved memory of the sentences of a split if ``source`` made it; otherwise let ``source`` encode them.
 
     So the memory of another encoder is never read, such as the one that was trained further together with a decoder.
 
@@ -87,12 +87,13 @@ def saved_or_encoded(
         device: where the decoder is
 
     Raises:
-        StageformerError: the folder holds no memory, or not that of a sentence.
+        StageformerError: the folder holds no memory, or that of fewer, more or other sentences.
     """
     encoded = EncodedMemory(source, sentences)
     store = find_memory(folder, source.fingerprint)
     if store is None:
         return encoded
+    store.check_sentences(ids, "the table of ids")
     stored = StoredMemory(store, ids, device)
     store.check_lengths(stored.rows, encoded.lengths)
     return stored

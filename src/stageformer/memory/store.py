@@ -147,6 +147,25 @@ class MemoryStore:
             memory.index_copy_(0, torch.from_numpy(places[own]), values.float())
         return memory.view(*present.shape, self.width), torch.from_numpy(present)
 
+    def check_sentences(self, ids: Ints, table: Path | str) -> None:
+        """Check that the memory holds these sentences and no other, in any order.
+
+        Args:
+            ids: of the sentences of a table, each once. Shape: ``[sentences]``.
+            table: what messages call it.
+
+        Raises:
+            StageformerError: one is in the memory or in the table alone; it names the first.
+        """
+        for only, here, there in (
+            (np.setdiff1d(ids, self.ids), table, self.folder), (np.setdiff1d(self.ids, ids), self.folder, table),
+        ):  # fmt: skip
+            if len(only):
+                raise StageformerError(
+                    f"{here}: holds sentence {only[0]}, which {there} lacks ({len(only)} such); they are of different "
+                    "runs, run `dvc repro encode`"
+                )
+
     def check_lengths(self, rows: Ints, lengths: Ints) -> None:
         """Check that sentences have as many vectors as their maker gives them.
 

@@ -41,7 +41,7 @@ def similar_sentences(root: Path, text: str, how: str, number: int) -> list[dict
 
     Raises:
         StageformerError: the text is empty or too long, an artifact is missing or damaged, or the memory is of
-            another maker than ``data/train_encoder/encoder.pt``.
+            another maker than ``data/train_encoder/encoder.pt``, or of other sentences than the tables.
     """
     data = root / "data"
     if not (cleaned := normalise(text)):
@@ -62,11 +62,8 @@ def similar_sentences(root: Path, text: str, how: str, number: int) -> list[dict
     cosines = (unit(pooled(store, how).double(), dim=1) @ unit(own.double(), dim=1)[0]).numpy()
     rows = np.argsort(-cosines, kind="stable")[:number]
     sentences = read_table(data / "ingest/train.parquet", "sentences", ["id", "source"])
+    store.check_sentences(sentences["id"].to_numpy(), data / "ingest/train.parquet")
     texts = dict(zip(sentences["id"].to_pylist(), sentences["source"].to_pylist(), strict=True))
-    if missing := [int(store.ids[row]) for row in rows if int(store.ids[row]) not in texts]:
-        raise StageformerError(
-            f"{data / 'ingest/train.parquet'}: lacks the sentence {missing[0]} of the memory; run `dvc repro encode`"
-        )
     return [
         {"id": int(store.ids[row]), "cosine": round(float(cosines[row]), 4), "source": texts[int(store.ids[row])]}
         for row in rows
