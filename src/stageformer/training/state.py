@@ -61,7 +61,8 @@ class Progress:
         best = min((curves["valid_loss"] for _, curves in progress.history), default=math.inf)
         updates = [update for update, _ in progress.history]
         if (
-            updates != sorted(set(updates) & set(range(progress.update + 1)))
+            updates != sorted(set(updates))
+            or (updates and not 0 <= updates[0] <= updates[-1] <= progress.update)
             or progress.best_valid_loss != best
             or progress.epoch > progress.update
             or progress.batch > progress.update
@@ -167,6 +168,7 @@ class TrainingState:
     def __init__(self, model: nn.Module, training: Training, pool: Pool) -> None:
         """Take ``model`` as it is, with nothing learnt yet. ``pool`` computes the steps of Muon."""
         self.model = model
+        self._max_updates = training.max_updates
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer: Adam | Muon = (
             Muon(model, training, pool) if training.optimizer == "muon" else Adam(self.parameters, training)
@@ -199,6 +201,8 @@ class TrainingState:
 
     def check(self, progress: Progress, tensors: dict[str, Tensor]) -> None:
         """Raise ValueError unless these are what :meth:`tensors` returns of this model after ``progress``."""
+        if progress.update > self._max_updates:
+            raise ValueError(f"it is after update {progress.update:,} of {self._max_updates:,}")
         wanted: dict[str, Tensor] = {}
         for name, weight in self.model.named_parameters():
             wanted[f"weights/{name}"] = weight
