@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,24 @@ from tests.repositories import Repository
 TRAINING = {
     "batch_tokens": 400, "max_updates": 50, "warmup_updates": 5, "validate_every": 1, "average_checkpoints": 3,
 }  # fmt: skip
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ENDS = """
+import os, runpy, sys
+from stageformer.training.state import Progress
+
+rank, number = sys.argv[1:]
+learnt = Progress.learnt
+
+def ends(self, *args):
+    learnt(self, *args)
+    if os.environ.get("RANK") == rank and self.update == 10:
+        os.kill(os.getpid(), int(number))
+
+Progress.learnt = ends
+del sys.argv[1:]
+runpy.run_module("stages.train_encoder", run_name="__main__", alter_sys=True)  # as python -m does
+"""
+"""The stage train_encoder, of which one process ends by a signal after update 10, while the other waits for it."""
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +102,7 @@ def test_the_same_number_gives_the_same_bits(trained: Repository, two: Path) -> 
 
 
 def test_torchrun_does_what_the_parameter_does(trained: Repository, two: Path) -> None:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    assert same_bits(two / "data", run(trained, "train_encoder", torchrun, processes=1) / "data")
+    assert same_bits(two / "data", run(trained, "train_encoder", TORCHRUN, processes=1) / "data")
 
 
 def test_a_model_cut_over_two_processes_learns_the_same_by_adam(trained: Repository) -> None:
@@ -125,3 +143,43 @@ def test_a_mistake_is_reported_once(trained: Repository) -> None:
     assert str(error.value).count("error: ") == 1
     assert "diverged" in str(error.value)
     assert "Traceback" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "rank", "number"),
+    [([], 1, signal.SIGKILL), ([], 0, signal.SIGSEGV), (TORCHRUN, 1, signal.SIGKILL)],
+    ids=["the second", "the first", "torchrun"],
+)
+def test_a_process_that_is_killed_ends_all_and_the_next_run_goes_on_to_the_same_bits(
+    trained: Repository, two: Path, launcher: list[str], rank: int, number: signal.Signals
+) -> None:
+    trained.set(compute__processes=1 if launcher else 2, compute__sharded=False)
+    (trained.root / "ends.py").write_text(ENDS)
+    scratch = trained.root / f"killed-{rank}-{len(launcher)}"
+    environment = os.environ | {"STAGEFORMER_SCRATCH": str(scratch), "OMP_NUM_THREADS": "1"}
+    environment["STAGEFORMER_DEBUG"] = "0"  # what users see
+    environment["PYTHONPATH"] = os.pathsep.join([str(trained.root / "src"), str(trained.root)])
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *launcher, *arguments], cwd=trained.root, env=environment, capture_output=True, text=True,
+            check=False, timeout=120,
+        )  # fmt: skip
+
+    ended = python("ends.py", str(rank), str(int(number)))
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    if launcher:  # which says in its own words what came first; this is the process that is left
+        assert ended.returncode
+        assert all(line.startswith("error: process 1 of 2 lost the others: ") for line in errors), errors
+    else:
+        assert ended.returncode == 128 + number
+        (line,) = errors
+        assert line.startswith(f"error: process {rank + 1} of 2 was ended by {number.name}")
+        assert "Traceback" not in ended.stderr
+        assert "gloo" not in ended.stderr
+        # The other one ends by itself and leaves a log, or is ended before it comes to that.
+        assert all("gloo" in log.read_text() for log in (scratch / "logs").glob("*.log"))
+    again = python("-m", "stages.train_encoder")
+    assert again.returncode == 0, again.stderr
+    assert "train_encoder: resuming after update" in again.stderr
+    assert (trained.root / "data/train_encoder/encoder.pt").read_bytes() == (two / "data/encoder.pt").read_bytes()

@@ -24,13 +24,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from stageformer.console.net import log_of
 from stageformer.console.output import say
+from stageformer.errors import StageformerError
 from stageformer.params.compute import Compute
 
 Item = TypeVar("Item")
 
 SECONDS_TO_FAIL_ALIKE = 5.0
 """A mistake in parameters or data makes all processes fail, within moments of each other."""
+LOST = 75
+"""The exit code of a process of :func:`launch` that ends because another one has ended."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def joined(compute: Compute, device: torch.device) -> Iterator[Processes]:
     if size == 1:
         yield ALONE
         return
-    rank, store = int(os.environ["RANK"]), os.environ.get(_STORE)
+    rank, store = int(os.environ["RANK"]), os.environ.get(STORE)
     if store is None and rank == 0 and os.environ.get("LOCAL_WORLD_SIZE") != str(size):
         say("warning: " + OPEN.format(address=os.environ.get("MASTER_ADDR"), port=os.environ.get("MASTER_PORT")))
     dist.init_process_group(
@@ -103,15 +107,30 @@ def joined(compute: Compute, device: torch.device) -> Iterator[Processes]:
     )
     try:
         yield Processes(dist.get_rank(), size, device)
+    except RuntimeError as error:
+        if not _is_of_connection(error):
+            raise
+        if store is not None:
+            log_of(error)
+            sys.exit(LOST)  # without a word: launch knows which process ended, and why
+        raise StageformerError(
+            f"process {rank + 1} of {size} lost the others: one of them has ended, see what it or the launcher says; "
+            "run the stage again: it goes on from its last checkpoint"
+        ) from error
     finally:
         dist.destroy_process_group()
+
+
+def _is_of_connection(error: RuntimeError) -> bool:
+    """Say whether another process is gone: NCCL and the store have classes for it, gloo names itself in the message."""
+    return isinstance(error, dist.DistError) or "gloo/transport" in str(error)
 
 
 OPEN = (
     "the processes are on several machines: {address} listens on port {port} on all of its interfaces, and each "
     "process on a port of its own, without passwords or encryption; let nobody else into this network"
 )
-_STORE = "STAGEFORMER_PROCESSES"
+STORE = "STAGEFORMER_PROCESSES"
 """The environment variable with the file by which the processes of :func:`launch` find each other."""
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
@@ -130,7 +149,7 @@ def launch(compute: Compute) -> None:
 def _run_all(number: int, store: Path) -> int:
     """Run this command in ``number`` processes that find each other by the file ``store``, and return the exit code."""
     network = {"GLOO_SOCKET_IFNAME": _LOOPBACK, "NCCL_SOCKET_IFNAME": _LOOPBACK}
-    common = {"WORLD_SIZE": str(number), "LOCAL_WORLD_SIZE": str(number), _STORE: str(store)}
+    common = {"WORLD_SIZE": str(number), "LOCAL_WORLD_SIZE": str(number), STORE: str(store)}
     processes = [
         subprocess.Popen(
             [sys.executable, *sys.orig_argv[1:]],
@@ -141,47 +160,63 @@ def _run_all(number: int, store: Path) -> int:
         for rank in range(number)
     ]
 
+    stopped = []
+
     def pass_on(signal_number: int, _: FrameType | None) -> None:
+        stopped.append(signal_number)
         for process in processes:
             process.send_signal(signal_number)
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, pass_on)
-    return _wait(processes)
+    failed = _first_to_fail(processes)
+    if failed is None:
+        return 0
+    if not stopped:  # else it did what it was asked to
+        _report(processes, failed)
+    for process in processes:
+        process.kill()
+        process.wait()
+    return failed.returncode if failed.returncode > 0 else 128 - failed.returncode
 
 
-def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
-    """Wait for all to end, and return 0; when one fails, end the others, which wait for it, and return its code."""
-    running = list(processes)
-    while running:
-        for process in running:
-            code = process.poll()
-            if code:
-                _report(processes, process)
-                for other in running:
-                    other.kill()
-                return code if code > 0 else 128 - code
-        running = [process for process in running if process.poll() is None]
+def _first_to_fail(processes: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes] | None:
+    """Wait until all have ended well, and return None; or return the one whose failure ends the others.
+
+    One that only lost the others often ends, and is seen, before the one that they all lost.
+    """
+    lost: subprocess.Popen[bytes] | None = None
+    until = float("inf")
+    while True:
+        codes = [process.poll() for process in processes]
+        killed = [process for process, code in zip(processes, codes, strict=True) if code is not None and code < 0]
+        failed = [process for process, code in zip(processes, codes, strict=True) if code and code != LOST]
+        if killed or failed:
+            return (killed or failed)[0]
+        if None not in codes or time.monotonic() > until:
+            return lost
+        if lost is None and LOST in codes:
+            lost, until = processes[codes.index(LOST)], time.monotonic() + SECONDS_TO_FAIL_ALIKE
         time.sleep(0.05)
-    return 0
 
 
 def _report(processes: list[subprocess.Popen[bytes]], failed: subprocess.Popen[bytes]) -> None:
-    """Print what a failed process said, unless the first one, which speaks for itself, fails of the same mistake.
-
-    One that was killed said nothing.
-    """
-    first = processes[0]
-    if failed.returncode == -signal.SIGKILL:
-        say(
-            f"error: process {processes.index(failed) + 1} of {len(processes)} was killed (for want of memory, or by "
-            "hand); run the stage again: it goes on from its last checkpoint"
-        )
-        return
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        first.wait(timeout=SECONDS_TO_FAIL_ALIKE)
-    if not first.returncode and failed.stderr is not None:
-        sys.stderr.buffer.write(failed.stderr.read())
+    """Say which process was killed; or print what a failed one said, unless the first fails of the same mistake."""
+    first, name = processes[0], f"process {processes.index(failed) + 1} of {len(processes)}"
+    again = "run the stage again: it goes on from its last checkpoint"
+    if failed.returncode < 0:
+        number = -failed.returncode
+        kind = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        why = " (for want of memory, or by hand)" if number == signal.SIGKILL else ""
+        say(f"error: {name} was ended by {kind}{why}; {again}")
+    elif failed.returncode == LOST:
+        say(f"error: {name} lost the others, which did not end; is the network interface {_LOOPBACK} up? {again}")
+    elif failed is not first and failed.stderr is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            first.wait(timeout=SECONDS_TO_FAIL_ALIKE)
+        if first.returncode in (None, 0, LOST):
+            sys.stderr.buffer.write(failed.stderr.read())
+            sys.stderr.flush()
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -71,8 +71,7 @@ def report(error: BaseException) -> int:
     if message is not None:
         say(f"error: {shortened(message)}")
         return MISTAKE
-    code = _code(error)
-    say(f"error: a fault of Stageformer: {_short(error)} [{code}]; {_log(error, code)}")
+    say(f"error: a fault of Stageformer: {_short(error)} [{_code(error)}]; {log_of(error)}")
     return FAULT
 
 
@@ -113,8 +112,9 @@ def _code(error: BaseException) -> str:
     return hashlib.sha256("\n".join([type(error).__name__, *places[-3:]]).encode()).hexdigest()[:6].upper()
 
 
-def _log(error: BaseException, code: str) -> str:
+def log_of(error: BaseException) -> str:
     """Write the traceback into a log. Returns what to do with it, or without it."""
+    code = _code(error)
     head = [
         f"Stageformer {metadata.version('stageformer')}, Python {platform.python_version()}, {platform.platform()}",
         time.strftime("%Y-%m-%d %H:%M:%S"),
