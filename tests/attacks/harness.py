@@ -80,7 +80,8 @@ class Attack:
     world: str = TRANSLATION
     """The folder, of those in :mod:`tests.attacks.world`, that is copied."""
     inside: bool = False
-    """What prepares it changes the program or serves it from a thread, so that no new process can be attacked so."""
+    """What prepares it changes the program, serves it from a thread, or becomes a user who may not start Python: no new
+    process can be attacked so."""
 
 
 _GROUPS: dict[str, Callable[[], Iterable[Attack]]] = {}
@@ -160,9 +161,13 @@ def difference(forked: tuple[str, Outcome], new: tuple[str, Outcome]) -> str | N
 
 
 def _said(outcome: Outcome) -> str:
-    """What a refusal says, without the number of the folder; of one that is right, nothing: seconds and rates vary."""
+    """What a refusal says; of one that is right, nothing: seconds and rates vary.
+
+    Without the number of the folder, and without the fingerprint in the names of folders for checkpoints: it is of the
+    modules that are loaded, too, which a new process has fewer of.
+    """
     last = outcome.stderr.strip().splitlines()[-1:] if outcome.code == 2 else []
-    return "".join(last).replace(outcome.folder.parent.name, "FOLDER")
+    return re.sub("-[0-9a-f]{24}", "-FINGERPRINT", "".join(last).replace(outcome.folder.parent.name, "FOLDER"))
 
 
 class Range:
@@ -294,7 +299,8 @@ def _child(attack: Attack, folder: Path, root: Path, new: bool) -> int:
     if new:
         assert not attack.inside, attack.name
         os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
-        command = ["-m", name, *arguments] if name.startswith("stages.") else ["-m", "stageformer.cli", *attack.command]
+        program = ["-m"] if name.startswith("stages.") else [str(Path(sys.executable).with_name("stageformer"))]
+        command = [*program, *attack.command]
         os.execv(sys.executable, [sys.executable, *command])
     if name.startswith("stages."):
         import importlib

@@ -113,7 +113,9 @@ CHANGES: dict[str, Change] = {
 
 @attacks("checkpoints")
 def checkpoints() -> Iterator[Attack]:
+    """In the process that wrote them: a checkpoint is of the modules that are loaded, too."""
     for name, change in CHANGES.items():
-        yield Attack(f"the newest: {name}", (STAGE,), _with_checkpoints(change), right=_same_weights)
+        yield Attack(f"the newest: {name}", (STAGE,), _with_checkpoints(change), right=_same_weights, inside=True)
     for name in ("no weights", "NaN weights", "progress None", "another kind", "a moment of another shape"):
-        yield Attack(f"both: {name}", (STAGE,), _with_checkpoints(CHANGES[name], of_both=True), right=_same_weights)
+        yield Attack(f"both: {name}", (STAGE,), _with_checkpoints(CHANGES[name], of_both=True), right=_same_weights,
+                     inside=True)  # fmt: skip

@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import os
+import random
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests import families
 from tests.attacks.harness import Attack, anything, attacks
-from tests.attacks.making import both, params, write
+from tests.attacks.making import both, column, params, write
 
 INGEST = ("stages.ingest",)
 LINES = b"".join(b"one two %d\tein zwei %d\n" % (n, n) for n in range(200))
@@ -147,10 +149,10 @@ def formats() -> Iterator[Attack]:
                 right = anything if name in RIGHT else None
                 yield Attack(f"{kind}: {name}, {on_bad_line}", INGEST,
                              _source(kind, content, on_bad_line=on_bad_line), right)  # fmt: skip
-    for column in ("", "9" * 5000, "-1", "0", "99999", "\x1b[31m", "a.b.c", "1.5", "source.target"):
+    for place in ("", "9" * 5000, "-1", "0", "99999", "\x1b[31m", "a.b.c", "1.5", "source.target"):
         for kind, content in (("tsv", LINES), ("jsonl", _jsonl(ROWS)), ("parquet", _parquet({"source": TEXTS}))):
-            yield Attack(f"{kind}: column {column[:20]!r}", INGEST,
-                         _source(kind, content, files__source_column=column))  # fmt: skip
+            yield Attack(f"{kind}: column {place[:20]!r}", INGEST,
+                         _source(kind, content, files__source_column=place))  # fmt: skip
     for name, files in {
         "nowhere": ["nowhere", "corpus/train.de"],
         "a folder of nothing": ["none", "none"],
@@ -289,3 +291,27 @@ def without_end() -> Iterator[Attack]:
             for command in commands:
                 right = anything if command[0] == "show" else None  # it says that it is no file of ours, and its size
                 yield Attack(f"{command[0]}: {name}", command, lambda root, make=make: make(root / "own"), right)
+
+
+@attacks("corpora: long words")
+def long_words() -> Iterator[Attack]:
+    """Words of a million letters, equal and drawn by chance: every family learns from one and cuts it in seconds."""
+    draw = random.Random(1)
+    drawn = "".join(draw.choices("abcdefghij", k=100_000))
+    for name, options in FAMILIES.items():
+        for what, word in (("a million equal letters", "a" * 10**6), ("letters drawn by chance", drawn)):
+
+            def prepare(root: Path, name: str = name, options: dict[str, Any] = options, word: str = word) -> None:
+                params(tokenize__source=families.values(name.split()[0], **{"vocabulary_size": 300, **options}))(root)
+                column(SENTENCES, "source", lambda texts: [*texts[:-1], word])(root)
+
+            right = anything if name != "sentencepiece" else None
+            yield Attack(f"{name}: {what}", ("stages.tokenize",), prepare, right)
+
+
+SENTENCES = "data/ingest/train.parquet"
+FAMILIES: dict[str, dict[str, Any]] = {
+    **{kind: {} for kind in ("bpe", "byte_bpe", "unigram", "wordpiece", "word", "char", "none", "sentencepiece")},
+    **{f"cut {subwords}": {"subwords": subwords} for subwords in ("bpe", "unigram", "wordpiece")},
+    "cut none": {"subwords": "none", "vocabulary_size": None},
+}

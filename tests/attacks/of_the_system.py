@@ -152,9 +152,11 @@ def writing() -> Iterator[Attack]:
             right=anything if writer == "explain" else None,
         )  # fmt: skip
     for writer in ("tokenize", "embed", "encode", "translate stage", "report", "translate"):
+        command = ("translate", "--input", "corpus/train.en", "--output") if writer == "translate" else WRITERS[writer]
+        # What is printed goes into a file as well, and is shorter than that.
         yield Attack(
-            f"{writer}: larger than files may be", (*WRITERS[writer], "o"),
-            lambda root: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (16, 16)),
+            f"{writer}: larger than files may be", (*command, "o"),
+            lambda root: __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (1024, 1024)),
         )  # fmt: skip
     for scratch in ("params.yaml", "/proc/none", "params.yaml/below"):
         for stage in ("stages.train_encoder", "stages.train_decoder"):
@@ -186,9 +188,9 @@ def rights() -> Iterator[Attack]:
         os.setuid(65534)
 
     for name in ("embed", "encode", "evaluate", "tokenize", "vocab", "ingest", "translate", "check"):
-        yield Attack(f"stages.{name}: a read-only tree", (f"stages.{name}",), locked)
+        yield Attack(f"stages.{name}: a read-only tree", (f"stages.{name}",), locked, inside=True)
     for command in (("use", "joint"), ("translate", "--input", "corpus/valid.en", "--output", "o"), ("export", "o"),
                     ("explain", "one"), ("memory", "export", "data/encode/test", "o"), ("report",)):  # fmt: skip
-        yield Attack(f"{command[0]}: a read-only tree", command, locked)
+        yield Attack(f"{command[0]}: a read-only tree", command, locked, inside=True)
     for reader, (command, path) in READERS.items():
-        yield Attack(f"{reader}: unreadable", command, lambda root, path=path: locked(root, path))
+        yield Attack(f"{reader}: unreadable", command, lambda root, path=path: locked(root, path), inside=True)

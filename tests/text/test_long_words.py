@@ -8,6 +8,7 @@ import time
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from stageformer.errors import StageformerError
 from stageformer.text.long_words import LONGEST, count_parts, in_parts
 from stageformer.text.pair import train_tokenizers
 from stageformer.text.subwords import UNKNOWN, WordPiece
@@ -29,6 +30,11 @@ def test_a_word_of_a_million_letters(name: str) -> None:
     (tokens,) = tokenizer.encode_batch([word])
     assert tokenizer.decode(tokens) == word
     assert time.process_time() - started < 10
+
+
+def test_sentencepiece_refuses_it() -> None:
+    with pytest.raises(StageformerError, match=r"a word .* has 1,000,000 characters.* ingest.max_characters"):
+        train_tokenizers([*SENTENCES, "a" * 1_000_000], ["x"], family("sentencepiece"), None)
 
 
 def test_only_long_words_are_cut_into_parts() -> None:

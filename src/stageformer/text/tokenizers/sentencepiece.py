@@ -28,6 +28,7 @@ _REMEDY = "make it again with `dvc repro --force tokenize`"
 # In an escaped text no lone ␛ stands before a letter. The library would learn nothing from a text that spells this.
 _UNKNOWN = f"<{ESCAPE}unk>"
 _LONGEST = 1 << 30  # bytes of a sentence that is trained on
+_LONGEST_WORD = 20_000  # characters: the library takes a second for it, and over a minute for a million
 
 
 class SentencePieceTokenizer(Tokenizer):
@@ -58,7 +59,8 @@ class SentencePieceTokenizer(Tokenizer):
         """Learn from the sentences, or read the given model; see :meth:`Tokenizer.train`.
 
         Raises:
-            StageformerError: the package is not installed, the file is no model, or there is nothing to learn.
+            StageformerError: the package is not installed, the file is no model, a word is too long to learn from, or
+                there is nothing to learn.
         """
         form = Form.of(options, sentences)
         if options.path is not None:
@@ -66,7 +68,14 @@ class SentencePieceTokenizer(Tokenizer):
         require("sentencepiece")
         import sentencepiece
 
-        characters = {character for text in sentences for character in escape(form.apply(text))}
+        characters: set[str] = set()
+        for text in _prepared(sentences, form):
+            characters.update(text)
+            if len(text) > _LONGEST_WORD and (longest := max(map(len, text.split(" ")))) > _LONGEST_WORD:
+                raise StageformerError(
+                    f"a word of the training split has {longest:,} characters, and sentencepiece learns from at most "
+                    f"{_LONGEST_WORD:,}; set ingest.max_characters, or choose another family (tokenize.source.kind)"
+                )
         # Each of them is a token, and so is the one for what is unknown.
         size = max(options.vocabulary_size, len(characters) + 1) + 1
         model = BytesIO()
