@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as LibraryTokenizer
+from tokenizers import decoders, models, normalizers, pre_tokenizers
 
+from stageformer.text.form import Form
 from stageformer.text.pair import tokenizer_class
+from stageformer.text.tokenizers.pretrained import PretrainedTokenizer, _HuggingFace
 from stageformer.text.words import word_tokens
 from tests.families import family
 
@@ -26,7 +30,11 @@ def test_the_tokens_of_a_word_decode_to_a_text_that_holds_it(kind: str, words: l
     spans = word_tokens(text, tokens, tokenizer)
     decoded = tokenizer.decode(tokens)
     if len(decoded) != len(text):
-        assert spans is None
+        # Then each word has the tokens that it has alone, if anything tells where it is.
+        if spans is not None:
+            alone = tokenizer.encode_batch(words)
+            assert [tokens[first:stop] for first, stop in spans] == alone
+            assert [token for of_word in alone for token in of_word] == tokens
         return
     if spans is None:  # a character in several tokens, the first of which decode to something longer
         assert kind == "byte_bpe"
@@ -49,3 +57,31 @@ def test_every_family_keeps_where_the_words_of_its_corpus_are(kind: str) -> None
     for text in TRAIN[:3]:
         (tokens,) = TOKENIZERS[kind].encode_batch([text])
         assert word_tokens(text, tokens, TOKENIZERS[kind]) is not None
+
+
+def bert() -> PretrainedTokenizer:
+    """As that of BERT: it lower-cases, drops accents, and decodes to a text without blanks before signs."""
+    pieces = [*"abcdefghijklmnopqrstuvwxyz.,'!?", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"), "the"]
+    ids = {piece: number for number, piece in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *pieces])}
+    made = LibraryTokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer(lowercase=True)
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.decoder = decoders.WordPiece()
+    return PretrainedTokenizer(_HuggingFace(made), Form())
+
+
+@pytest.mark.parametrize("text", ["The Fülton jury , said ``no'' .", "the end .", "Isn't it ?"])
+def test_words_are_found_where_the_tokenizer_loses_case_accents_and_blanks(text: str) -> None:
+    tokenizer = bert()
+    (tokens,) = tokenizer.encode_batch([text])
+    spans = word_tokens(text, tokens, tokenizer)
+    assert spans is not None
+    assert [tokens[first:stop] for first, stop in spans] == tokenizer.encode_batch(text.split())
+    assert (spans[0][0], spans[-1][1]) == (0, len(tokens))
+
+
+def test_a_word_without_tokens_is_nowhere() -> None:
+    tokenizer = bert()
+    text = "the \u200b end"  # BERT drops what has no width.
+    (tokens,) = tokenizer.encode_batch([text])
+    assert word_tokens(text, tokens, tokenizer) is None

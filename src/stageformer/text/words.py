@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,14 +22,26 @@ def word_tokens(text: str, tokens: Sequence[str], tokenizer: Tokenizer) -> list[
         tokenizer: that made them.
 
     Returns:
-        None where the tokens do not tell: they decode to a text of another length, such as one without accents.
+        None where the tokens do not tell: they decode to a text of another length, such as one without accents, and are
+        not those of the words one by one.
     """
+    if len(tokenizer.decode(list(tokens))) != len(text):
+        return _one_by_one(text, tokens, tokenizer)
     ends = [len(tokenizer.decode(list(tokens[: count + 1]))) for count in range(len(tokens))]
-    if not ends or ends[-1] != len(text) or ends != sorted(ends):
-        return None
+    if not ends or ends != sorted(ends):
+        return _one_by_one(text, tokens, tokenizer)
     spans, stop = [], 0
     for word in text.split():
         start = text.index(word, stop)
         stop = start + len(word)
         spans.append((int(np.searchsorted(ends, start, side="right")), int(np.searchsorted(ends, stop)) + 1))
     return spans
+
+
+def _one_by_one(text: str, tokens: Sequence[str], tokenizer: Tokenizer) -> list[Span] | None:
+    """Return the spans where each word alone has the tokens that it has in the text, as with BERT; else None."""
+    alone = tokenizer.encode_batch(text.split())
+    if [token for of_word in alone for token in of_word] != list(tokens) or not all(alone):
+        return None
+    stops = np.cumsum([len(of_word) for of_word in alone]).tolist()
+    return list(itertools.pairwise([0, *stops]))
