@@ -15,17 +15,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stageformer.compute.pool import Processes
+from stageformer.compute.engine import worker_pool
 from stageformer.corpus.ingest import ingest, open_corpus
 from stageformer.params.compute import Compute
 from stageformer.params.ingest import Ingest
 from stages.common import stage
 
 
-@stage("ingest", {"ingest": Ingest}, {"compute.threads": Compute}, cache=".cache")
-def main(params: Ingest, workers: int, *, cache: Path, output: Path, reports: Path) -> None:
+@stage("ingest", {"ingest": Ingest}, {"compute.engine": Compute, "compute.threads": Compute}, cache=".cache")
+def main(params: Ingest, engine: str, workers: int, *, cache: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
-    with Processes(workers) as pool:
+    with worker_pool(engine, workers) as pool:
         ingest(open_corpus(params, cache), params, output, pool).write(reports)
 
 

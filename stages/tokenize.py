@@ -13,18 +13,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stageformer.compute.pool import Processes
+from stageformer.compute.engine import worker_pool
 from stageformer.params.compute import Compute
 from stageformer.params.tokenize import Tokenize
 from stages.common import stage
 
 
-@stage("tokenize", {"tokenize": Tokenize}, {"compute.threads": Compute}, ingest="data/ingest")
-def main(params: Tokenize, workers: int, *, ingest: Path, output: Path, reports: Path) -> None:
+@stage(
+    "tokenize", {"tokenize": Tokenize}, {"compute.engine": Compute, "compute.threads": Compute}, ingest="data/ingest"
+)
+def main(params: Tokenize, engine: str, workers: int, *, ingest: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
     from stageformer.text.tokenize_splits import tokenize_splits  # brings Arrow, which `--help` does not need
 
-    with Processes(workers) as pool:
+    with worker_pool(engine, workers) as pool:
         tokenize_splits(ingest, output, reports, params, pool)
 
 

@@ -14,17 +14,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stageformer.compute.pool import Processes
+from stageformer.compute.engine import worker_pool
 from stageformer.params.compute import Compute
 from stageformer.params.vocab import Vocab
 from stageformer.text.vocab_splits import vocab_splits
 from stages.common import stage
 
 
-@stage("vocab", {"vocab": Vocab}, {"compute.threads": Compute}, tokenize="data/tokenize")
-def main(params: Vocab, workers: int, *, tokenize: Path, output: Path, reports: Path) -> None:
+@stage("vocab", {"vocab": Vocab}, {"compute.engine": Compute, "compute.threads": Compute}, tokenize="data/tokenize")
+def main(params: Vocab, engine: str, workers: int, *, tokenize: Path, output: Path, reports: Path) -> None:
     """Run the stage."""
-    with Processes(workers) as pool:
+    with worker_pool(engine, workers) as pool:
         vocab_splits(tokenize, output, reports, params, pool)
 
 

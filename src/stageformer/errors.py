@@ -31,6 +31,7 @@ EXTRAS = {
     "pyonmttok": "pyonmttok",
     "pythainlp": "spacy-th",
     "rapidfuzz": "scoring",
+    "ray": "cluster",
     "sacrebleu": "scoring",
     "sacremoses": "scoring",
     "safetensors": "export",

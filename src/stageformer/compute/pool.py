@@ -2,7 +2,7 @@
 
 Whoever has many pieces (batches, micro-batches, row groups) asks a :class:`Pool` to map a function over them. Which
 engine computes them is the pool's business: this thread (:class:`Serial`), threads (:class:`Threads`), processes
-(:class:`Processes`), or, with a new class of the same interface, a cluster. A piece is computed by one worker from the
+(:class:`Processes`), or a cluster (``ray_pool.py``). A piece is computed by one worker from the
 piece alone, and results come in order, so that neither the engine nor the number of workers changes a bit of the
 result.
 

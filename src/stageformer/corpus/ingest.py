@@ -69,7 +69,8 @@ def ingest(corpus: Mapping[str, Records], params: Ingest, output: Path, pool: Po
     statistics = Statistics()
     unfinished = output / ".unfinished"
     try:
-        with tempfile.NamedTemporaryFile() as texts:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=unfinished) as texts:  # where other nodes of a cluster find it, too
             plan = make_plan(corpus, params, References(texts), statistics, pool)
             for split in SPLITS:
                 origin = split if split in corpus else "train"

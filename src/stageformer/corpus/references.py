@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from functools import cached_property
 from typing import IO, Any
@@ -38,7 +39,7 @@ class References:
         self._texts.flush()
         left_out = {"_texts", "_sources", "_pairs"}
         state = {name: value for name, value in vars(self).items() if name not in left_out}
-        return state | {"_in_order": self._in_order, "path": self._texts.name}
+        return state | {"_in_order": self._in_order, "path": os.path.abspath(self._texts.name)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over the state of another process."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
 from stageformer.kernels.choice import Kernels
-from stageformer.params.base import MAX_TOKENS, Params, param
+from stageformer.params.base import MAX_TOKENS, Needs, Params, param
 
 
 class Compute(Params):
     """Where, on how many processors and how precisely the arithmetic is done."""
 
     device: Literal["cpu", "cuda"] = param("where to compute")
+    engine: Annotated[Literal["local", "ray"], Needs({"ray": ("ray",)})] = param(
+        "local: ingest, tokenize and vocab use processes of this machine; ray: workers of Ray, on the cluster that "
+        "RAY_ADDRESS names, or on this machine"
+    )
     threads: int = param(
         "threads of each process on the CPU; in ingest, tokenize and vocab: worker processes", minimum=1, maximum=1024
     )
