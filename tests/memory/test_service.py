@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from stageformer.artifacts.tensors import read_tensors
+from stageformer.artifacts.tensors import read_tensors, write_tensors
 from stageformer.batching.sentences import Sentences
 from stageformer.building.build import build_encoder_model
 from stageformer.building.model_files import load_model, save_model
@@ -155,6 +155,12 @@ def test_the_file_of_the_model_holds_neither_address_nor_variable(
         open_source(path, vocabulary.pad_id, CPU, layers=[1])
     with pytest.raises(StageformerError, match=r"^the memory of this model is vectors of the service m; there is no"):
         read.encoder(torch.tensor([[4, 2]]))
+
+    file = read_tensors(path, "encoder")
+    for wrong in ([], {"name": "m"}, {"name": 1, "fingerprint": "f"}, {"name": "m", "fingerprint": None}):
+        write_tensors(tmp_path / "wrong.pt", "encoder", dict(file.tensors), {**file.metadata, "service": wrong})
+        with pytest.raises(StageformerError, match=r"wrong\.pt: the weights do not fit the configuration"):
+            load_model(tmp_path / "wrong.pt", "encoder")
 
 
 def test_nobody_is_asked_who_is_not_named_or_is_another(
