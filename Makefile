@@ -82,7 +82,7 @@ test: lint
 
 attack: dev
 	OMP_NUM_THREADS=1 python -m tests.attacks $(ATTACKS)
-	$(if $(ATTACKS),,FUZZ=50 python -m pytest -q tests/attacks/test_fuzz.py)
+	$(if $(ATTACKS),,FUZZ=50 python -m pytest -q tests/attacks/test_fuzz_artifacts.py tests/attacks/test_fuzz_inputs.py)
 
 lint: dev
 	ruff check .

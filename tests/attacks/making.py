@@ -156,3 +156,8 @@ def both(*steps: Callable[[Path], Any]) -> Callable[[Path], None]:
             step(root)
 
     return prepare
+
+
+def away(path: str) -> Callable[[Path], None]:
+    """Return what removes a file."""
+    return lambda root: (root / path).unlink()
