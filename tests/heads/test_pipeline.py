@@ -122,7 +122,8 @@ def test_texts_have_the_labels_of_the_stage_wherever_the_head_is(learned: Reposi
 
 def test_tags_are_learned_and_predicted(finished: Repository, tmp_path: Path) -> None:
     repository = with_labels(finished, tmp_path, "tags")
-    repository.set(encode__layers=[0, 1], encode__dtype="float16", head__mix=True, head__words="mean")
+    repository.set(encode__layers=[0, 1], encode__dtype="float16", export__formats=[])
+    repository.set(head__mix=True, head__words="mean")
     printed = repository.dvc("repro", "heads/dvc.yaml")
     assert stages_of(printed)[-2:] == HEADS
     metrics: dict[str, Any] = json.loads((repository.root / "reports/evaluate_head/metrics.json").read_text())
