@@ -22,6 +22,9 @@ from stageformer.errors import StageformerError
 from stageformer.memory.asker import Asker
 from stageformer.params.services import AnyService, Http, LangChain
 
+MAY_NEED = ("transformers",)
+"""Of the model files that are read here, those of a pretrained encoder need it; none of a service does."""
+
 
 class ServiceSource:
     """Makes memory by asking; see :class:`~stageformer.memory.sources.base.MemorySource`.
