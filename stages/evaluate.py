@@ -62,7 +62,9 @@ def main(
     table, hypotheses = f"{search['split']}.parquet", translate / "hypotheses.parquet"
     check_table(hypotheses, "hypotheses", vocabularies.parts)
     to_text = partial(target_text, tokenizer=tokenizers.target, vocabulary=vocabularies.target)
-    translations = read_translations(ingest / table, hypotheses, to_text)
+    target = transformer.decoder.embedding
+    longest = None if target.positions is None else target.config.max_length
+    translations = read_translations(ingest / table, hypotheses, to_text, longest=longest)
     drawn = sentences_to_draw(translations, hypotheses, vocab / table, params.num_pictures)
 
     settings, train = Settings.of_params(params), ingest / "train.parquet"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from stageformer.artifacts.tables import read_table
+from stageformer.artifacts.tables import read_table, write_table
 from stageformer.cli import main as stageformer
 from stages.evaluate import main
 
@@ -162,3 +162,13 @@ def test_summary_shows_scores_and_translations_within_100_columns(root, run):
     result = CliRunner().invoke(stageformer, ["summary"])
     assert result.exit_code == 2
     assert "metrics.json" in result.stderr
+
+
+def test_a_translation_longer_than_the_model_makes_is_refused(root, run):
+    path = root / "data/translate/hypotheses.parquet"
+    rows = read_table(path, "hypotheses").to_pydict()
+    rows["greedy_ids"][3] = [5] * 1_000
+    write_table(path, "hypotheses", [rows])
+    result = run(num_pictures=0)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+    assert "greedy_ids has a translation of 1,000 tokens, and the model makes at most" in result.stderr

@@ -25,20 +25,31 @@ class Translations:
     greedy: Sequence[str]
 
 
-def read_translations(sentences: Path, hypotheses: Path, to_text: Callable[[Sequence[int]], str]) -> Translations:
+def read_translations(
+    sentences: Path, hypotheses: Path, to_text: Callable[[Sequence[int]], str], *, longest: int | None
+) -> Translations:
     """Return the sentences of a split and what the stage translate made of them.
 
     Args:
         sentences: table of the split, of kind ``sentences``
         hypotheses: table of kind ``hypotheses``
         to_text: makes text of the ids of a translation
+        longest: tokens that a translation can have; None: any number
 
     Raises:
-        StageformerError: a table is missing or damaged, or they are not of the same sentences.
+        StageformerError: a table is missing or damaged, they are not of the same sentences, or a translation is longer
+            than that.
     """
     split, found = read_table(sentences, "sentences").to_pydict(), read_table(hypotheses, "hypotheses").to_pydict()
     if found["id"] != split["id"]:
         raise StageformerError(f"{hypotheses}: holds other sentences than {sentences}; run `dvc repro`")
+    for column in ("beam_ids", "greedy_ids"):
+        most = max(map(len, found[column]), default=0)
+        if longest is not None and most > longest:
+            raise StageformerError(
+                f"{hypotheses}: {column} has a translation of {most:,} tokens, and the model makes at most {longest:,} "
+                "(embed.max_length); run `dvc repro`"
+            )
     return Translations(
         ids=found["id"],
         sources=split["source"],
