@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stageformer.compute.pool import Processes
+from stageformer.compute.pool import WorkerProcesses
 from stageformer.errors import StageformerError
 
 ROOT = Path(__file__).parents[2]
@@ -57,14 +57,14 @@ class Heavy:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Processes]:
-    with Processes(2, patience=0) as pool:
+def pool() -> Iterator[WorkerProcesses]:
+    with WorkerProcesses(2, patience=0) as pool:
         yield pool
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_results_come_in_the_order_of_the_parts_from_other_processes(workers: int) -> None:
-    with Processes(workers, patience=0) as pool:
+    with WorkerProcesses(workers, patience=0) as pool:
         results = list(pool.map(slow_at_first, range(40)))
     assert [square for square, _ in results] == [number * number for number in range(40)]
     processes = {process for _, process in results}
@@ -73,14 +73,14 @@ def test_results_come_in_the_order_of_the_parts_from_other_processes(workers: in
 
 
 def test_a_short_work_starts_no_worker() -> None:
-    with Processes(4) as pool:
+    with WorkerProcesses(4) as pool:
         assert list(pool.map(str, range(1000))) == list(map(str, range(1000)))
         assert list(pool.map(str, [])) == []
         assert not multiprocessing.active_children()
 
 
 def test_workers_start_once_there_has_been_enough_work() -> None:
-    with Processes(2, patience=0.1) as pool:
+    with WorkerProcesses(2, patience=0.1) as pool:
         processes = [process for _, process in pool.map(partial(_computing, 0.03), range(12))]
     alone = processes.count(os.getpid())
     assert 2 <= alone <= 4
@@ -99,7 +99,7 @@ def _sleeping(seconds: float, number: int) -> tuple[int, int]:
     return number, os.getpid()
 
 
-def test_parts_are_read_only_as_they_are_needed(pool: Processes) -> None:
+def test_parts_are_read_only_as_they_are_needed(pool: WorkerProcesses) -> None:
     read: list[int] = []
 
     def parts() -> Iterator[int]:
@@ -111,13 +111,13 @@ def test_parts_are_read_only_as_they_are_needed(pool: Processes) -> None:
         assert len(read) <= number + 1 + pool.workers
 
 
-def test_what_the_function_holds_is_sent_once(pool: Processes) -> None:
+def test_what_the_function_holds_is_sent_once(pool: WorkerProcesses) -> None:
     results = list(pool.map(Heavy(), range(50)))
     assert [number for number, _ in results] == list(range(1_000_000, 1_000_050))
     assert {times for _, times in results} == {1}
 
 
-def test_a_mistake_comes_in_its_place_and_the_pool_goes_on(pool: Processes) -> None:
+def test_a_mistake_comes_in_its_place_and_the_pool_goes_on(pool: WorkerProcesses) -> None:
     results: list[int] = []
     with pytest.raises(StageformerError, match=r"^file:5: bad$"):
         results.extend(pool.map(partial(fail_at, bad=5), range(1000)))
@@ -133,7 +133,7 @@ def test_of_several_mistakes_the_first_is_reported(workers: int) -> None:
         yield from range(3)
         raise StageformerError("the file is cut off after 3")
 
-    with Processes(workers, patience=0) as pool:
+    with WorkerProcesses(workers, patience=0) as pool:
         for bad, message in ((2, "file:2: bad"), (9, "the file is cut off after 3")):
             with pytest.raises(StageformerError, match=f"^{message}$"):
                 list(pool.map(partial(fail_at, bad=bad), parts()))
@@ -141,7 +141,7 @@ def test_of_several_mistakes_the_first_is_reported(workers: int) -> None:
 
 def test_a_worker_that_dies_is_a_mistake_in_one_line() -> None:
     before = multiprocessing.active_children()
-    with Processes(2, patience=0) as pool:
+    with WorkerProcesses(2, patience=0) as pool:
         with pytest.raises(StageformerError, match=r"^a worker process died, most likely .*compute\.threads.*$"):
             list(pool.map(partial(die_at, bad=3), range(1000)))
     assert set(multiprocessing.active_children()) <= set(before)
@@ -149,11 +149,11 @@ def test_a_worker_that_dies_is_a_mistake_in_one_line() -> None:
 
 PARENT = """
 import sys, time
-from stageformer.compute.pool import Processes
+from stageformer.compute.pool import WorkerProcesses
 from tests.compute.test_worker_processes import _sleeping
 from functools import partial
 if __name__ == "__main__":
-    with Processes(2, patience=0) as pool:
+    with WorkerProcesses(2, patience=0) as pool:
         for number, process in pool.map(partial(_sleeping, 0.2), range(10_000)):
             print(process, flush=True)
 """

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import yaml
 
-from stageformer.compute.pool import SERIAL, Pool, Processes
+from stageformer.compute.pool import SERIAL, Pool, WorkerProcesses
 from stageformer.corpus.ingest import ingest, open_corpus
 from stageformer.corpus.sources.base import Record
 from stageformer.errors import StageformerError
@@ -35,7 +35,7 @@ WORDS = "light door open the off heating of kitchen Berlin turn Über 漢字 and
 
 @pytest.fixture(scope="module")
 def pools() -> Iterator[dict[int, Pool]]:
-    with Processes(2, patience=0) as two, Processes(4, patience=0) as four:
+    with WorkerProcesses(2, patience=0) as two, WorkerProcesses(4, patience=0) as four:
         yield {1: SERIAL, 2: two, 4: four}
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from stageformer.compute.engine import worker_pool
-from stageformer.compute.pool import SERIAL, Processes
+from stageformer.compute.pool import SERIAL, WorkerProcesses
 from stageformer.errors import StageformerError
 
 # Ray would take 127.0.0.1 for a name of this machine in its network, and connect there. Read at the import.
@@ -140,5 +140,5 @@ def test_an_address_without_a_cluster_is_one_line(address: str, message: str, mo
 
 def test_the_local_engine_is_processes() -> None:
     with worker_pool("local", 3) as pool:
-        assert isinstance(pool, Processes)
+        assert isinstance(pool, WorkerProcesses)
         assert pool.workers == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stageformer.compute.pool import Pool, Processes
+from stageformer.compute.pool import Pool, WorkerProcesses
 
 
 def worker_pool(engine: str, workers: int) -> Pool:
@@ -19,4 +19,4 @@ def worker_pool(engine: str, workers: int) -> Pool:
         from stageformer.compute.ray_pool import Ray  # the package is optional
 
         return Ray(workers)
-    return Processes(workers)
+    return WorkerProcesses(workers)

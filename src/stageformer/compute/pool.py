@@ -2,7 +2,7 @@
 
 Whoever has many pieces (batches, micro-batches, row groups) asks a :class:`Pool` to map a function over them. Which
 engine computes them is the pool's business: this thread (:class:`Serial`), threads (:class:`Threads`), processes
-(:class:`Processes`), or a cluster (``ray_pool.py``). A piece is computed by one worker from the
+(:class:`WorkerProcesses`), or a cluster (``ray_pool.py``). A piece is computed by one worker from the
 piece alone, and results come in order, so that neither the engine nor the number of workers changes a bit of the
 result.
 
@@ -105,7 +105,7 @@ class Threads(Pool):
         self._executor.shutdown()
 
 
-class Processes(Pool):
+class WorkerProcesses(Pool):
     """Processes of this machine, for functions that hold the interpreter lock.
 
     They are started once there has been a second of work: until then, the calling process computes, which is quicker
