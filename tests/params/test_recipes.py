@@ -42,7 +42,7 @@ def test_the_combinations_are_those_that_recipes_have_sections_for() -> None:
             "default", "joint", "multi30k", "multi30k joint", "multi30k lowercase", "multi30k joint lowercase",
             "multi30k joint lowercase transformer_tiny", "brown", "g2p", "kind_of_string", "next_token", "paper_base",
             "pretrained", "brown pretrained", "kind_of_string pretrained",
-            "multi30k pretrained", "multi30k lowercase pretrained", "small", "smoke", "tiny", "vec2text",
+            "multi30k pretrained", "multi30k lowercase pretrained", "smoke", "tiny", "vec2text",
         )
     }  # fmt: skip
 
