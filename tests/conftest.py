@@ -92,7 +92,7 @@ def chromium():
 
 COMPUTE = {
     "device": "cpu", "threads": 1, "processes": 1, "sharded": False, "micro_batch_tokens": 200, "precision": "fp32",
-    "compile": False, "kernels": "fast", "instruction_set": "avx2",
+    "compile": False, "kernels": "fast", "instruction_set": "avx2", "engine": "local",
 }  # fmt: skip
 
 

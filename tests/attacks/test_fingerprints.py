@@ -291,7 +291,8 @@ def test_a_table_of_ids(tmp_path: Path, two: tuple[Vocabularies, Vocabularies]) 
 def test_a_table_of_tokens(tmp_path: Path, two: tuple[Vocabularies, Vocabularies]) -> None:
     from stages.vocab import main as vocab
 
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"vocab": PARAMS["vocab"] | {"min_frequency": 1}}))
+    values = {"vocab": PARAMS["vocab"] | {"min_frequency": 1}, "compute": PARAMS["compute"]}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     table = {"id": [1], "source_tokens": [["a"]], "target_tokens": [["a"]]}
     options = [f"--{name}={tmp_path / place}" for name, place in
                {"params": "params.yaml", "tokenize": "ours", "output": "vocab", "reports": "reports"}.items()]

@@ -68,7 +68,7 @@ def test_a_job_runs_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.
 
     def run(arguments: list[str], threads: int) -> processes.Finished:
         ran.append((arguments, threads))
-        return processes.Finished('{"ids": []}', 1.0, 123.0)
+        return processes.Finished('{"ids": []}', 1.0, 123.0, 0.5)
 
     monkeypatch.setattr(decode, "run", run)
     job = DecodeJob("marian", "greedy", "", "", threads=2, sentences=1, batch_tokens=(7,))

@@ -112,6 +112,7 @@ def test_another_kind_is_other_code(repository) -> None:
     changes = {reason["name"]: reason["change"] for reason in reasons}
     assert changes == {
         "src/stageformer/text/hugging_face.py": "is no longer imported",
+        "src/stageformer/text/long_words.py": "is no longer imported",
         "src/stageformer/text/marker.py": "is no longer imported",
         "src/stageformer/text/tokenizers/bpe.py": "is no longer imported",
         "src/stageformer/text/tokenizers/char.py": "is now imported",
